@@ -1,0 +1,86 @@
+# `make help` says what there is.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# clang, under whatever name the distribution gives it; libFuzzer comes with its runtime.
+CLANGS := clang clang-18 clang-17 clang-16 clang-15 clang-14
+FUZZ_CC := $(firstword $(shell for name in $(CLANGS); do command -v $$name; done) clang)
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -g
+NATIVE_TESTS := tests/unit/test_native.py tests/property/test_source_lists.py \
+	tests/property/test_checksum.py tests/property/test_classifier.py \
+	tests/unit/test_native_packing.py tests/unit/test_native_ring.py
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := source_lists normalise checksum classifier ring
+FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
+
+.PHONY: help setup setup-test demo test check bench lint native-lint sanitize fuzz mutation clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make setup        installs what is missing, builds, makes .venv
+setup:
+	@deploy/setup.sh
+
+## make demo         a lab of network namespaces: a kernel querier, a host run by mcastd, live events
+demo: setup
+	@$(VENV)/bin/mcastd lab $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+
+## make test         the whole test suite; needs root for all of it, and skips what it cannot do
+test: setup-test lint
+	$(PYTHON) -m pytest
+
+## make check        the part that needs no privileges: lint, types, unit, property, conformance
+check: setup-test lint
+	$(PYTHON) -m pytest -m "not bpf and not lab"
+
+## make bench        the benchmarks; a table, and build/bench.json
+bench:
+	@deploy/setup.sh --test --bench
+	@$(VENV)/bin/mcastd bench $(BENCH)
+
+setup-test:
+	@deploy/setup.sh --test
+
+lint: native-lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+## make native-lint  the C module with every warning an error
+native-lint:
+	@for file in native/*.c; do \
+		$(CC) -std=gnu11 -O3 -Wall -Wextra -Wconversion -Wshadow -Werror -Inative -Ibpf \
+			$$($(PYTHON) -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') \
+			-c -o /dev/null $$file || exit 1; \
+	done
+
+## make sanitize     the C module's tests under AddressSanitizer and UBSan
+sanitize:
+	CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" $(PYTHON) setup.py -q build \
+		--build-base build/sanitize --build-lib build/sanitize/lib
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 PYTHONMALLOC=malloc \
+	PYTHONPATH=build/sanitize/lib $(PYTHON) -m pytest -q -p no:cacheprovider \
+		-k "not memory_that_is_not_there" $(NATIVE_TESTS)
+
+## make fuzz         the C module's fuzz targets, FUZZ_SECONDS each; needs clang and its runtime
+fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p build/fuzz/corpus/$$target && \
+		build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 \
+			-print_final_stats=1 build/fuzz/corpus/$$target || exit 1; \
+	done
+
+build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
+	mkdir -p build/fuzz
+	$(FUZZ_CC) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -Inative -Ibpf -Itests/fuzz -o $@ $< \
+		$(FUZZ_SOURCES:%=native/%.c)
+
+## make mutation     breaks the engine rule by rule: the conformance suite must notice; minutes
+mutation: setup-test
+	$(PYTHON) tests/mutation/run.py
+
+clean:
+	rm -rf build $(VENV) *.egg-info
