@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the BPF programs, the native module and Python share: names of what a packet is, reasons for
+ * refusing it, and the layout of everything that crosses a map or a ring. cffi reads this file too,
+ * less its preprocessor lines: nothing may depend on them.
+ *
+ * All integers are in host byte order; addresses are in network order, IPv4 in the first four bytes.
+ */
+#ifndef MCAST_ABI_H
+#define MCAST_ABI_H
+
+/* What a packet is: protocol, type and version on the wire. */
+enum mcast_kind {
+	MCAST_NOT_CONTROL = 0, /* neither IGMP nor MLD */
+	MCAST_IGMP_QUERY_1 = 1,
+	MCAST_IGMP_QUERY_2 = 2,
+	MCAST_IGMP_QUERY_3 = 3,
+	MCAST_IGMP_REPORT_1 = 4,
+	MCAST_IGMP_REPORT_2 = 5,
+	MCAST_IGMP_REPORT_3 = 6,
+	MCAST_IGMP_LEAVE_2 = 7,
+	MCAST_IGMP_OTHER = 8, /* DVMRP, PIMv1, mtrace, discovery; also what cannot be told */
+	MCAST_MLD_QUERY_1 = 9,
+	MCAST_MLD_QUERY_2 = 10,
+	MCAST_MLD_REPORT_1 = 11,
+	MCAST_MLD_REPORT_2 = 12,
+	MCAST_MLD_LEAVE_1 = 13, /* Multicast Listener Done */
+	MCAST_MLD_OTHER = 14,   /* only where a refused packet's type cannot be told */
+	MCAST_KINDS = 16
+};
+
+/* Why a packet is refused, in the order in which the reasons are looked for. */
+enum mcast_reason {
+	MCAST_ACCEPTED = 0,
+	MCAST_FRAGMENT = 1,
+	MCAST_TOO_SHORT = 2,  /* ends before the fixed part of its message does */
+	MCAST_BAD_LENGTH = 3, /* lengths, options or extension headers that do not add up */
+	MCAST_BAD_CHECKSUM = 4,
+	MCAST_BAD_TTL = 5, /* hop limit too */
+	MCAST_NO_ROUTER_ALERT = 6,
+	MCAST_BAD_SOURCE = 7,
+	MCAST_BAD_DESTINATION = 8,
+	MCAST_BAD_GROUP = 9,
+	MCAST_BAD_SOURCE_COUNT = 10, /* more sources or records announced than the message holds */
+	MCAST_UNKNOWN_TYPE = 11,
+	MCAST_LOOPBACK = 12, /* our own */
+	MCAST_REASONS = 16
+};
+
+enum mcast_flag {
+	MCAST_WITHOUT_ROUTER_ALERT = 1, /* accepted without it, where that is lenient */
+	MCAST_TO_ASSIGNED = 2,          /* good only if the destination is assigned to the interface */
+	MCAST_FROM_OTHERS = 4           /* good only if the source is not our own */
+};
+
+/* How strictly to read; the rest of the rules is the RFCs' and has no knob. */
+struct mcast_rules {
+	uint8_t igmp_max_version; /* 1..3; below 3 queries are read as RFC 2236 and RFC 1112 do */
+	uint8_t mld_max_version;  /* 1..2; below 2 queries are read as RFC 2710 does */
+	uint8_t require_ttl_1;
+	uint8_t require_router_alert;
+};
+
+/* What was found; offsets are in bytes from the start of the frame. */
+struct mcast_message {
+	uint8_t kind;
+	uint8_t reason;
+	uint8_t flags;
+	uint8_t tags;     /* VLAN tags seen: 0..2 */
+	uint16_t vlan[2]; /* their identifiers, outermost first */
+	uint16_t network; /* offset of the IP header */
+	uint16_t message; /* offset of the IGMP or ICMPv6 message; 0 if it was not reached */
+	uint32_t length;  /* of that message, as the IP header says */
+};
+
+/* --- Maps and rings --------------------------------------------------------------------------- */
+
+enum mcast_direction { MCAST_RX = 0, MCAST_TX = 1, MCAST_DIRECTIONS = 2 };
+
+enum mcast_ring { MCAST_RING_QUERY = 0, MCAST_RING_REPORT = 1, MCAST_RING_EGRESS = 2, MCAST_RINGS = 3 };
+
+enum mcast_loss { MCAST_LOST_RING_FULL = 0, MCAST_LOST_RATE_LIMITED = 1, MCAST_LOSSES = 2 };
+
+/* How many bytes of a frame an event has room for. */
+enum mcast_room {
+	MCAST_SMALL_FRAME = 160,  /* a query, or a report of a few records */
+	MCAST_USUAL_FRAME = 1536, /* the largest of an Ethernet without jumbo frames */
+	MCAST_JUMBO_FRAME = 9728
+};
+
+enum mcast_hook { MCAST_HOOK_XDP = 0, MCAST_HOOK_INGRESS = 1, MCAST_HOOK_EGRESS = 2 };
+
+/* What is counted for one interface on one CPU; packets. */
+struct mcast_counters {
+	uint64_t accepted[2][16]; /* by direction and kind */
+	uint64_t rejected[2][32]; /* by direction, and reason, MLD's 16 behind IGMP's */
+	uint64_t events[3];       /* handed over, by ring */
+	uint64_t lost[3][2];      /* not handed over, by ring and cause */
+	uint64_t held_back[2];    /* the kernel's own reports and leaves, by protocol: host mode */
+	uint64_t consumed[2];     /* older queries kept from the kernel, by protocol: host mode */
+};
+
+/* A limit of events in time: one token every `interval` ns, saved up for at most `burst` ns. An
+ * interval of 0 is no limit. */
+struct mcast_limit {
+	uint64_t interval;
+	uint64_t burst;
+};
+
+enum mcast_switch {
+	MCAST_HAND_OVER_REPORTS = 1, /* somebody watches: other hosts' reports go to the ring */
+	MCAST_HOST_MODE = 2          /* the agent speaks here, while its heartbeat is fresh */
+};
+
+/* What is to be done with one interface's packets. Key: its index. */
+struct mcast_policy {
+	uint32_t slot; /* of its counters and its pace */
+	uint32_t switches;
+	struct mcast_rules rules;
+	uint32_t own;                /* the bits of all its unicast addresses: see mcast_own_bit() */
+	struct mcast_limit limit[3]; /* by ring */
+	struct mcast_limit known;    /* of one querier that is known, before that of the ring */
+};
+
+/* When the next event is due if they come as fast as they may, by ring; ns of CLOCK_MONOTONIC. */
+struct mcast_pace {
+	uint64_t due[3];
+};
+
+/* What an address is to an interface. */
+enum mcast_assignment {
+	MCAST_ASSIGNED = 1, /* a unicast address of it, or a group that is received */
+	MCAST_DELAYING = 2  /* a group whose report is due: other hosts' older reports suppress it */
+};
+
+/* The key of what an address is to an interface. */
+struct mcast_assigned {
+	uint32_t ifindex;
+	uint8_t address[16];
+};
+
+/* A querier that is known by address (key: struct mcast_assigned) has a pace of its own, which no
+ * flood of others' queries can take from it. */
+struct mcast_querier {
+	uint64_t due; /* as in struct mcast_pace */
+};
+
+/* What became of the packet of an event. */
+enum mcast_fate {
+	MCAST_PASSED = 0,
+	MCAST_HELD_BACK = 1, /* the kernel's own report, for which the agent speaks */
+	MCAST_OWN = 2        /* sent by the agent */
+};
+
+/* An event in a ring. `captured` bytes of the frame follow. */
+struct mcast_event {
+	uint64_t at; /* ns of CLOCK_MONOTONIC: when the hook saw it */
+	uint32_t ifindex;
+	uint32_t length; /* of the frame */
+	uint32_t captured;
+	uint8_t hook;
+	uint8_t fate; /* enum mcast_fate */
+	uint8_t reserved[2];
+	struct mcast_message message;
+};
+
+#endif

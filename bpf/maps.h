@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps and rings that all programs share; sizes are defaults that the loader may raise. */
+#ifndef MCAST_MAPS_H
+#define MCAST_MAPS_H
+
+#include "classify.h"
+
+BPF_HASH(policies, uint32_t, struct mcast_policy, 128);
+BPF_PERCPU_ARRAY(counters, struct mcast_counters, 128);
+BPF_ARRAY(paces, struct mcast_pace, 128);
+BPF_HASH(queriers, struct mcast_assigned, struct mcast_querier, 4096);
+/* Takes memory as addresses and groups come: a host may hold 100,000 groups, and hardly any does. */
+BPF_F_TABLE("hash", struct mcast_assigned, uint32_t, assigned, 262144, BPF_F_NO_PREALLOC);
+
+/* Until when the programs may act on traffic, ns of CLOCK_MONOTONIC; else they only look on. */
+BPF_ARRAY(heartbeat, uint64_t, 1);
+
+/* Cookies of the agent's own sockets: what they send goes out. */
+BPF_HASH(own_sockets, uint64_t, uint32_t, 64);
+
+/* In pages. Queries have a ring of their own, so that no flood of reports can push one out. */
+BPF_RINGBUF_OUTPUT(query_events, 64);
+BPF_RINGBUF_OUTPUT(report_events, 256);
+BPF_RINGBUF_OUTPUT(egress_events, 256);
+
+/* Where the programs lay out what they read of a packet: its headers, and for the checksum helper,
+ * which takes no packet of unknown length, its payload in parts. One for each hook, because one may
+ * interrupt another. */
+struct mcast_scratch {
+	uint8_t window[512 + 64];
+	uint8_t part[512 + 8];
+	struct mcast_work work;
+};
+BPF_PERCPU_ARRAY(scratch, struct mcast_scratch, 3);
+
+#endif
