@@ -1,0 +1,234 @@
+"""The tunables of a host's protocol: names, defaults and ranges, in one table.
+
+A mapping is what a configuration file, a scenario or an operator gives: intervals are numbers of
+seconds, ranges of addresses are prefixes. What it becomes here has the core's types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+from mcastd.gmp.family import FAMILIES, Address, AddressPattern, ProtocolFamily
+from mcastd.gmp.time import Duration, in_seconds, milliseconds, seconds
+
+
+class OlderQuerierFormula(Enum):
+    """How long an older IGMP querier is remembered.
+
+    RFC 9776 §8.12 counts ten times the query's Max Resp Time and does not rely on learned values;
+    RFC 3376 §8.12 counts it once and does.
+    """
+
+    RFC9776 = "rfc9776"
+    RFC3376 = "rfc3376"
+
+
+class RouterAlertPolicy(Enum):
+    """What becomes of an IGMPv2 or IGMPv3 query without Router Alert (RFC 9776 §9.1)."""
+
+    LENIENT = "lenient"
+    STRICT = "strict"
+
+
+class ConfigError(ValueError):
+    """A tunable that is not known, or a value it cannot have."""
+
+    def __init__(self, key: str, value: object, allowed: str) -> None:
+        super().__init__(f"{key} = {value!r}: {allowed}")
+        self.key = key
+        self.value = value
+        self.allowed = allowed
+
+
+QUERY_INTERVAL: Final = seconds(125)
+QUERY_RESPONSE_INTERVAL: Final = seconds(10)
+OLDER_UNSOLICITED_REPORT_INTERVAL: Final = seconds(10)
+UNSOLICITED_REPORT_INTERVAL: Final = seconds(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostConfig:
+    """Tunables of one family on one interface; `from_mapping` knows their names in files.
+
+    `max_version`: the newest version ever spoken.
+    `ssm_ranges`: the source-specific groups (RFC 4607 §1); by default the family's own.
+    `robustness`, `query_interval`: until a query teaches others (RFC 9776 §8.1, §8.2).
+    `query_response_interval`: RFC 9776 §8.3, RFC 9777 §9.3.
+    `older_unsolicited_report_interval`: of IGMPv1, IGMPv2 and MLDv1 (RFC 2236 §8.10,
+    RFC 2710 §7.10).
+    `unsolicited_report_interval`: of IGMPv3 and MLDv2 (RFC 9776 §8.11, RFC 9777 §9.11).
+    `compat_enable`: whether an older query changes the version spoken (RFC 9776 §7.2.1).
+    `require_ttl1`, `require_router_alert`: what a received packet must have.
+    `leave_only_if_last_reporter`: the optimisation of RFC 2236 §3, RFC 2710 §4.
+    `report_link_local_groups`: whether 224.0.0.0/24 and link-scope groups are reported at all.
+    `ssm_enforce`: refuse any-source requests in the source-specific range (RFC 4604 §2.1).
+    `announce_version_change`: report all groups when an operator changed the version spoken.
+    `max_sources_per_filter`: of one application's request (RFC 9776 §2 wants at least 64).
+    `max_pending_sources`: recorded for one group's answer, beyond which all its sources are told
+    (RFC 9776 §9.1).
+    """
+
+    max_version: int
+    ssm_ranges: tuple[AddressPattern, ...]
+    robustness: int = 2
+    query_interval: Duration = QUERY_INTERVAL
+    query_response_interval: Duration = QUERY_RESPONSE_INTERVAL
+    older_unsolicited_report_interval: Duration = OLDER_UNSOLICITED_REPORT_INTERVAL
+    unsolicited_report_interval: Duration = UNSOLICITED_REPORT_INTERVAL
+    older_querier_formula: OlderQuerierFormula = OlderQuerierFormula.RFC9776
+    compat_enable: bool = True
+    require_ttl1: bool = True
+    require_router_alert: RouterAlertPolicy = RouterAlertPolicy.LENIENT
+    leave_only_if_last_reporter: bool = True
+    report_link_local_groups: bool = True
+    ssm_enforce: bool = True
+    announce_version_change: bool = False
+    max_sources_per_filter: int = 4096
+    max_pending_sources: int = 1024
+
+    @classmethod
+    def from_mapping(cls, family: ProtocolFamily, mapping: Mapping[str, Any]) -> HostConfig:
+        """The defaults but for what `mapping` says; ConfigError for the first thing wrong in it.
+
+        A tunable of another family is checked and otherwise left alone: files are shared.
+        """
+        return cls(max_version=family.newest, ssm_ranges=(family.ssm,)).changed(family, mapping)
+
+    def changed(self, family: ProtocolFamily, mapping: Mapping[str, Any]) -> HostConfig:
+        """This configuration but for what `mapping` says; ConfigError as in `from_mapping`."""
+        fields: dict[str, Any] = {}
+        for key, value in mapping.items():
+            tunable = TUNABLES.get(key)
+            if tunable is None:
+                raise ConfigError(key, value, f"not a tunable; known are {', '.join(TUNABLES)}")
+            fields |= tunable.read(key, value, family)
+        return replace(self, **fields)
+
+    def is_source_specific(self, group: Address) -> bool:
+        """Whether the group is in a source-specific range (RFC 4607 §1)."""
+        return any(each.matches(group) for each in self.ssm_ranges)
+
+
+Reader = Callable[[Any, ProtocolFamily], Any]
+"""Makes a field's value of what a mapping has; ValueError or TypeError if it cannot.
+
+None: the value says nothing about this family.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tunable:
+    """One row of the table: where a value goes, how it is read, what may be given.
+
+    `family`: the one it concerns; None means all.
+    """
+
+    field: str
+    reader: Reader
+    allowed: str
+    family: ProtocolFamily | None = None
+
+    def read(self, key: str, value: Any, family: ProtocolFamily) -> dict[str, Any]:
+        """The field and its value; nothing if it does not concern the family."""
+        try:
+            read = self.reader(value, family)
+        except (TypeError, ValueError):
+            raise ConfigError(key, value, f"allowed is {self.allowed}") from None
+        if read is None or self.family not in (None, family):
+            return {}
+        return {self.field: read}
+
+
+def _yes_or_no(field: str) -> Tunable:
+    def read(value: Any, _family: ProtocolFamily) -> bool:
+        if not isinstance(value, bool):
+            raise TypeError
+        return value
+
+    return Tunable(field, read, "true or false")
+
+
+def _whole(field: str, low: int, high: int, only: ProtocolFamily | None = None) -> Tunable:
+    def read(value: Any, _family: ProtocolFamily) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return Tunable(field, read, f"a whole number from {low} to {high}", only)
+
+
+def _interval(field: str, low: Duration, high: Duration) -> Tunable:
+    def read(value: Any, _family: ProtocolFamily) -> Duration:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise TypeError
+        if not in_seconds(low) <= value <= in_seconds(high):
+            raise ValueError
+        return seconds(value)
+
+    return Tunable(field, read, f"{in_seconds(low):g} to {in_seconds(high):g} seconds")
+
+
+def _one_of(field: str, choices: type[Enum]) -> Tunable:
+    def read(value: Any, _family: ProtocolFamily) -> Enum:
+        return choices(value)
+
+    return Tunable(field, read, " or ".join(str(each.value) for each in choices))
+
+
+def _ranges(field: str) -> Tunable:
+    """A list of prefixes of any family; a family of which it names none keeps what it has.
+
+    An empty list stands for no range in any family.
+    """
+
+    def read(value: Any, family: ProtocolFamily) -> tuple[AddressPattern, ...] | None:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise TypeError
+        widths = [address_range(str(text)) for text in value]
+        own = tuple(pattern for width, pattern in widths if width == family.address_width)
+        return own if own or not value else None
+
+    return Tunable(field, read, 'a list of prefixes such as "232.0.0.0/8" or "ff3x::/32"')
+
+
+def address_range(text: str) -> tuple[int, AddressPattern]:
+    """The address width and pattern of a prefix; an `x` in it stands for any hexadecimal digit."""
+    low, _, length = text.partition("/")
+    value = ip_address(low.replace("x", "0"))
+    any_digit = int(value) ^ int(ip_address(low.replace("x", "f")))
+    network = ip_network(f"{value}/{length}")
+    mask = int(network.netmask) & ~any_digit
+    return len(value.packed), AddressPattern(mask, int(value))
+
+
+TUNABLES: Final[Mapping[str, Tunable]] = {
+    **{
+        f"{name}_max_version": _whole("max_version", family.versions[0], family.newest, family)
+        for name, family in FAMILIES.items()
+    },
+    "robustness": _whole("robustness", 2, 7),
+    "query_interval": _interval("query_interval", seconds(1), seconds(31744)),
+    "query_response_interval": _interval(
+        "query_response_interval", milliseconds(1), seconds(3174.4)
+    ),
+    "uri_old": _interval("older_unsolicited_report_interval", milliseconds(10), seconds(3600)),
+    "uri_new": _interval("unsolicited_report_interval", milliseconds(10), seconds(3600)),
+    "ovqp_formula": _one_of("older_querier_formula", OlderQuerierFormula),
+    "compat_enable": _yes_or_no("compat_enable"),
+    "require_ttl1": _yes_or_no("require_ttl1"),
+    "require_router_alert": _one_of("require_router_alert", RouterAlertPolicy),
+    "leave_only_if_last_reporter": _yes_or_no("leave_only_if_last_reporter"),
+    "report_link_local_groups": _yes_or_no("report_link_local_groups"),
+    "ssm_ranges": _ranges("ssm_ranges"),
+    "ssm_enforce": _yes_or_no("ssm_enforce"),
+    "announce_version_change": _yes_or_no("announce_version_change"),
+    "max_sources_per_filter": _whole("max_sources_per_filter", 64, 1_000_000),
+    "max_pending_sources": _whole("max_pending_sources", 366, 1_000_000),
+}
+"""By the names of files, scenarios and commands."""

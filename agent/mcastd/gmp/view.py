@@ -1,0 +1,89 @@
+"""What others may look at: a host is read through this by status, metrics and scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcastd.gmp.config import HostConfig
+from mcastd.gmp.counters import Statistics
+from mcastd.gmp.family import Address
+from mcastd.gmp.filters import SourceFilter
+from mcastd.gmp.speaker import Speaker
+from mcastd.gmp.state import HostState
+from mcastd.gmp.time import Duration, Instant
+
+
+class HostView:
+    """A host's state, read-only."""
+
+    def __init__(self, state: HostState) -> None:
+        self._state = state
+        self._speaker = Speaker(state)
+        self._link_is_up = True
+
+    def next_deadline(self) -> Instant | None:
+        """When `advance` has something to do again, exactly; None: not before another event."""
+        return self._speaker.next_deadline()
+
+    @property
+    def config(self) -> HostConfig:
+        return self._state.config
+
+    @property
+    def link_is_up(self) -> bool:
+        return self._link_is_up
+
+    @property
+    def version(self) -> int:
+        """The version spoken now."""
+        return self._speaker.version
+
+    @property
+    def compatibility_version(self) -> int:
+        """The Host Compatibility Mode (RFC 9776 §7.2.1), whatever the configured maximum."""
+        return self._speaker.compatibility_version
+
+    @property
+    def older_querier_deadlines(self) -> Mapping[int, Instant]:
+        """Which older versions' queriers are taken to be present, and until when."""
+        return self._speaker.older_querier_deadlines
+
+    @property
+    def robustness(self) -> int:
+        return self._state.robustness
+
+    @property
+    def query_interval(self) -> Duration:
+        return self._state.query_interval
+
+    @property
+    def groups(self) -> Mapping[Address, SourceFilter]:
+        """What is received: the interface's filter of each group (RFC 9776 §3.2)."""
+        return self._state.reception.filters
+
+    def applications(self, group: Address) -> Mapping[str, SourceFilter]:
+        """Who asked for the group, and how; empty if nobody did."""
+        return self._state.reception.applications(group)
+
+    @property
+    def leaving(self) -> list[Address]:
+        """Groups no longer received whose leaving is still being repeated."""
+        return self._speaker.reporter.leaving()
+
+    def timers(self, group: Address) -> Mapping[str, Instant]:
+        """What is pending for the group: `response`, `retransmission` or `delay`, and when."""
+        return self._speaker.reporter.timers(group)
+
+    @property
+    def general_response_due(self) -> Instant | None:
+        """When the pending answer to a general query goes out, in the newest version."""
+        return self._speaker.reporter.general_response_due
+
+    @property
+    def running_timers(self) -> int:
+        """How many there are, but for those of older queriers."""
+        return self._speaker.reporter.running_timers
+
+    @property
+    def statistics(self) -> Statistics:
+        return self._state.statistics
