@@ -1,0 +1,75 @@
+"""The exact counters of the interfaces, summed over all CPUs."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from mcastd import _native
+from mcastd._libbpf import ffi, lib
+from mcastd._native import lib as abi
+from mcastd.fastpath.kernel import Map, checked
+
+KINDS = 16
+REASONS = 16
+RINGS = ("query", "report", "egress")
+CAUSES = ("ring_full", "rate_limited")
+DIRECTIONS = ("rx", "tx")
+PROTOCOLS = ("igmp", "mld")
+
+SIZE: int = _native.ffi.sizeof("struct mcast_counters")
+WORDS = SIZE // 8
+POSSIBLE_CPUS: int = lib.libbpf_num_possible_cpus()
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """struct mcast_counters of bpf/abi.h, packets since the agent started.
+
+    `accepted[direction][kind]`, `rejected[direction][protocol][reason]`, `events[ring]`,
+    `lost[ring][cause]`, and in host mode the kernel's reports that were `held_back` and the older
+    queries `consumed`, by protocol; the indices are the C enums' and the tuples' above.
+    """
+
+    accepted: tuple[tuple[int, ...], ...]
+    rejected: tuple[tuple[tuple[int, ...], ...], ...]
+    events: tuple[int, ...]
+    lost: tuple[tuple[int, ...], ...]
+    held_back: tuple[int, ...]
+    consumed: tuple[int, ...]
+
+    @classmethod
+    def from_words(cls, words: list[int]) -> Counters:
+        rejected, events = 2 * KINDS, 2 * KINDS + 4 * REASONS
+        lost = events + len(RINGS)
+
+        def part(start: int, size: int, count: int) -> tuple[tuple[int, ...], ...]:
+            return tuple(
+                tuple(words[start + i * size : start + (i + 1) * size]) for i in range(count)
+            )
+
+        reasons = part(rejected, REASONS, 4)
+        return cls(
+            part(0, KINDS, 2),
+            (reasons[:2], reasons[2:]),
+            tuple(words[events:lost]),
+            part(lost, len(CAUSES), len(RINGS)),
+            *part(lost + len(RINGS) * len(CAUSES), len(PROTOCOLS), 2),
+        )
+
+
+def read(counters: Map, slots: int) -> list[Counters]:
+    """Those of the first slots; one call into the kernel. OSError."""
+    sums = ffi.new("uint64_t[]", slots * WORDS)
+    checked("reading the counters", lib.mcast_counters_read(counters.fd, slots, WORDS, sums))
+    words = ffi.unpack(sums, slots * WORDS) if slots else []
+    return [Counters.from_words(words[i * WORDS : (i + 1) * WORDS]) for i in range(slots)]
+
+
+def clear(counters: Map, slot: int) -> None:
+    """All to zero; no interface may use the slot at that moment."""
+    counters.update(struct.pack("=I", slot), bytes(SIZE * POSSIBLE_CPUS))
+
+
+assert abi.MCAST_KINDS == KINDS
+assert abi.MCAST_REASONS == REASONS

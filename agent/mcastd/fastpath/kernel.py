@@ -1,0 +1,234 @@
+"""Maps, programs and links in the kernel, through libbpf: typed, closed with their owner.
+
+Descriptors are closed on exec; a link's end is the end of its attachment.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+
+from mcastd._libbpf import ffi, lib
+from mcastd.fastpath.errors import FastPathError, describe
+from mcastd.fastpath.objects import BpfObject, MapSpec, ProgramSpec
+
+lib.mcast_silence()
+
+LICENSE = b"Dual BSD/GPL"
+
+LOG_BYTES = 1 << 20
+"""For the verifier's words when it refuses a program."""
+
+
+class ProgramType(IntEnum):
+    """enum bpf_prog_type."""
+
+    SCHED_CLS = 3
+    XDP = 6
+
+
+class AttachType(IntEnum):
+    """enum bpf_attach_type."""
+
+    XDP = 37
+    TCX_INGRESS = 46
+    TCX_EGRESS = 47
+
+
+XDP_HAS_FRAGS = 1 << 5
+"""BPF_F_XDP_HAS_FRAGS: the program takes frames in several buffers (jumbo MTUs)."""
+
+
+TEST_XDP_LIVE_FRAMES = 1 << 1
+"""BPF_F_TEST_XDP_LIVE_FRAMES: the program's verdict is carried out."""
+
+
+LIVE_BATCH = 64
+"""Live frames at once; a veth's queue holds 256."""
+
+
+def checked(what: str, result: int) -> int:
+    """The result of a libbpf call; OSError with `what` if it is an error."""
+    if result < 0:
+        raise OSError(-result, f"{what}: {os.strerror(-result)}")
+    return result
+
+
+def last_words(log: str) -> str:
+    """Why the verifier refused a program: its last line but the one that says how long it took."""
+    lines = [line for line in log.strip().splitlines() if not line.startswith("processed ")]
+    return lines[-1] if lines else ""
+
+
+class Descriptor:
+    """Owns a file descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Map(Descriptor):
+    """A BPF map; keys and values are bytes of the sizes that it was created with."""
+
+    def __init__(self, spec: MapSpec) -> None:
+        options = ffi.new("struct bpf_map_create_opts *")
+        options.sz = ffi.sizeof("struct bpf_map_create_opts")
+        options.map_flags = spec.flags
+        name = spec.name.encode()[:15]
+        super().__init__(-1)
+        self.spec = spec
+        self.fd = checked(
+            f"BPF map {spec.name}",
+            lib.bpf_map_create(
+                spec.type, name, spec.key_size, spec.value_size, spec.entries, options
+            ),
+        )
+
+    def lookup(self, key: bytes, size: int) -> bytes | None:
+        """The value's `size` bytes (for a per-CPU map those of all CPUs), None if there is none."""
+        value = ffi.new("char[]", size)
+        result = lib.bpf_map_lookup_elem(self.fd, key, value)
+        if result == -errno.ENOENT:
+            return None
+        checked(f"BPF map {self.spec.name}: lookup", result)
+        return bytes(ffi.buffer(value, size))
+
+    def update(self, key: bytes, value: bytes) -> None:
+        result = lib.bpf_map_update_elem(self.fd, key, value, 0)
+        checked(f"BPF map {self.spec.name}: update", result)
+
+    def delete(self, key: bytes) -> None:
+        """Nothing happens if it is not there."""
+        result = lib.bpf_map_delete_elem(self.fd, key)
+        if result != -errno.ENOENT:
+            checked(f"BPF map {self.spec.name}: delete", result)
+
+    def keys(self) -> Iterator[bytes]:
+        """All keys; those that come or go meanwhile may be missed."""
+        size = self.spec.key_size
+        key, following = ffi.NULL, ffi.new("char[]", size)
+        while lib.bpf_map_get_next_key(self.fd, key, following) == 0:
+            current = bytes(ffi.buffer(following, size))
+            yield current
+            key = current
+
+
+class Program(Descriptor):
+    """A loaded program."""
+
+    def __init__(self, spec: ProgramSpec, maps: dict[str, Map], *, frags: bool = False) -> None:
+        """OSError, its text ending with the verifier's last words, if the kernel refuses it."""
+        code = bytearray(spec.code)
+        for index, name in spec.maps:
+            struct.pack_into("<i", code, index * 8 + 4, maps[name].fd)
+        super().__init__(-1)
+        self.name = spec.name
+        xdp = spec.type == "xdp"
+        options = ffi.new("struct bpf_prog_load_opts *")
+        options.sz = ffi.sizeof("struct bpf_prog_load_opts")
+        options.expected_attach_type = AttachType.XDP if xdp else 0
+        options.prog_flags = XDP_HAS_FRAGS if frags else 0
+        kind = ProgramType.XDP if xdp else ProgramType.SCHED_CLS
+        result = self._load(kind, code, options)
+        if result < 0:
+            log = ffi.new("char[]", LOG_BYTES)
+            options.log_buf, options.log_size, options.log_level = log, LOG_BYTES, 1
+            result = self._load(kind, code, options)
+            if result < 0:
+                said = last_words(ffi.string(log).decode(errors="replace"))
+                detail = f": {said}" if said else ""
+                raise OSError(-result, f"BPF program {spec.name}: {os.strerror(-result)}{detail}")
+        self.fd = result
+
+    def _load(self, kind: ProgramType, code: bytearray, options: object) -> int:
+        instructions = ffi.cast("struct bpf_insn *", ffi.from_buffer(code))
+        return int(
+            lib.bpf_prog_load(
+                kind,
+                self.name.encode()[:15],
+                LICENSE,
+                instructions,
+                len(code) // 8,
+                options,
+            )
+        )
+
+    def run_live(self, ifindex: int, frame: bytes, count: int = 1) -> None:
+        """Runs an XDP program on frames as if the interface had received them; OSError.
+
+        The interface is one of this thread's network namespace.
+        """
+        context = ffi.new("uint32_t[6]", [0, len(frame), 0, ifindex, 0, 0])
+        data = ffi.from_buffer(frame)
+        options = ffi.new("struct bpf_test_run_opts *")
+        options.sz = ffi.sizeof("struct bpf_test_run_opts")
+        options.data_in, options.data_size_in = data, len(frame)
+        options.ctx_in, options.ctx_size_in = context, ffi.sizeof(context)
+        options.repeat, options.flags = count, TEST_XDP_LIVE_FRAMES
+        options.batch_size = min(count, LIVE_BATCH)
+        checked(f"running {self.name}", lib.bpf_prog_test_run_opts(self.fd, options))
+
+
+class Link(Descriptor):
+    """An attachment that lasts as long as this object, or its process, does."""
+
+    def __init__(
+        self, program: Program, ifindex: int, attach_type: AttachType, flags: int = 0
+    ) -> None:
+        """OSError with the kernel's reason if it cannot be attached there."""
+        options = ffi.new("struct bpf_link_create_opts *")
+        options.sz = ffi.sizeof("struct bpf_link_create_opts")
+        options.flags = flags
+        super().__init__(-1)
+        self.fd = checked(
+            f"attaching {program.name}",
+            lib.bpf_link_create(program.fd, ifindex, attach_type, options),
+        )
+
+
+class Kernel:
+    """All maps, and the programs as they are asked for."""
+
+    def __init__(self, compiled: BpfObject, *, entries: dict[str, int] | None = None) -> None:
+        """Creates the maps; `entries` overrides their sizes by name. FastPathError if refused."""
+        sizes = entries or {}
+        self._specs = {each.name: each for each in compiled.programs}
+        self._programs: dict[tuple[str, bool], Program] = {}
+        try:
+            self.maps = {
+                spec.name: Map(
+                    MapSpec(
+                        spec.name,
+                        spec.type,
+                        spec.key_size,
+                        spec.value_size,
+                        sizes.get(spec.name, spec.entries),
+                        spec.flags,
+                    )
+                )
+                for spec in compiled.maps
+            }
+        except OSError as error:
+            raise FastPathError(describe("creating BPF maps", error.errno or 0)) from error
+
+    def program(self, name: str, *, frags: bool = False) -> Program:
+        """Loads it the first time. OSError if the kernel refuses it."""
+        key = (name, frags)
+        if key not in self._programs:
+            self._programs[key] = Program(self._specs[name], self.maps, frags=frags)
+        return self._programs[key]
+
+    def close(self) -> None:
+        for each in (*self._programs.values(), *self.maps.values()):
+            each.close()
