@@ -1,0 +1,1 @@
+"""The agent: the only place where time, packets and the core meet."""

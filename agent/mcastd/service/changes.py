@@ -1,0 +1,206 @@
+"""What operators and programs change through the control socket, while the agent runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcastd.gmp.config import ConfigError
+from mcastd.gmp.family import FAMILIES
+from mcastd.gmp.filters import FilterMode
+from mcastd.gmp.subscription import refusal
+from mcastd.service import drop_in
+from mcastd.service.agent import Agent, policy_of
+from mcastd.service.interface import Interface
+from mcastd.service.observer import Observer, filter_object
+from mcastd.service.owned import Owned
+
+
+class ChangeError(Exception):
+    """A change that cannot be made; `code` for programs, the text for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Caller:
+    """Who asks: by the socket, not by his own word."""
+
+    def __init__(self, uid: int, pid: int, name: str) -> None:
+        self.uid = uid
+        self.pid = pid
+        self.name = name
+
+
+def speaking(agent: Agent, name: str) -> Interface:
+    """The interface, if the agent speaks there; ChangeError with the remedy if not."""
+    interface = agent.interfaces[name]
+    if interface.mode != "host":
+        raise ChangeError(
+            "observed",
+            f"{name} is observed, the kernel speaks there; take it over: mcastctl mode {name} host",
+        )
+    return interface
+
+
+def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Joins a group for an application, or replaces what it asked for before."""
+    interface = speaking(agent, parameters["name"])
+    membership = membership_of(caller, parameters)
+    observer = interface.observers[membership.family.name]
+    refused = refusal(membership.family, observer.config, membership.address, membership.filter)
+    if refused is not None:
+        raise ChangeError(refused.code, refused.text)
+    earlier = agent.owned.get(*membership.key)
+    if earlier is not None:
+        membership = replace(membership, since=earlier.since)
+    agent.put(interface, membership)
+    agent.owned.put(membership)
+    return membership_object(membership)
+
+
+def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Ends an application's membership, or takes sources from it. Not joined: {"left": false}."""
+    interface = agent.interfaces[parameters["name"]]
+    asked = membership_of(caller, parameters)
+    held = agent.owned.get(*asked.key)
+    if held is None:
+        return {"left": False}
+    rest = tuple(each for each in held.sources if each not in asked.sources)
+    if asked.sources and held.mode == FilterMode.INCLUDE.value and rest:
+        fewer = replace(held, sources=rest)
+        agent.put(interface, fewer)
+        agent.owned.put(fewer)
+        return {"left": True, "remaining": membership_object(fewer)}
+    agent.withdraw(interface, held)
+    agent.owned.drop(held)
+    return {"left": True}
+
+
+def end(agent: Agent, membership: Owned) -> None:
+    """The connection that held it is gone."""
+    if agent.owned.get(*membership.key) != membership:
+        return
+    interface = agent.interfaces.get(membership.interface)
+    if interface is not None:
+        agent.withdraw(interface, membership)
+    agent.owned.drop(membership)
+
+
+def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
+    sources = tuple(parameters.get("sources") or ())
+    exclude = bool(parameters.get("exclude")) or not sources
+    try:
+        membership = Owned(
+            parameters["name"],
+            "",
+            (FilterMode.EXCLUDE if exclude else FilterMode.INCLUDE).value,
+            (),
+            f"api:{parameters.get('as') or caller.name}",
+            caller.uid,
+            caller.pid,
+            time.time(),
+            bool(parameters.get("hold")),
+        )
+        membership = replace(membership, group=str(parameters["group"]))
+        family = membership.family
+        return replace(
+            membership,
+            group=family.format(family.parse(membership.group)),
+            sources=tuple(family.format(family.parse(each)) for each in sources),
+        )
+    except KeyError:
+        raise ChangeError("bad_parameter", "group: is needed") from None
+    except ValueError as error:
+        raise ChangeError("bad_parameter", str(error)) from None
+
+
+def membership_object(membership: Owned) -> dict[str, Any]:
+    return {
+        "interface": membership.interface,
+        "group": membership.group,
+        **filter_object(membership.family, membership.filter),
+        "application": membership.application,
+        "uid": membership.uid,
+        "pid": membership.pid,
+        "held": membership.held,
+    }
+
+
+def mode(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Hands an interface over, either way."""
+    interface = agent.interfaces[parameters["name"]]
+    wanted = parameters.get("mode")
+    if wanted not in ("observe", "host"):
+        raise ChangeError("bad_parameter", f"mode = {wanted!r}: allowed is observe or host")
+    before = interface.mode
+    problem = agent.set_mode(interface, wanted)
+    if problem is not None:
+        raise ChangeError("refused", problem)
+    return {"interface": interface.name, "from": before, "to": interface.mode}
+
+
+def reload(agent: Agent) -> dict[str, Any]:
+    """The files anew, as SIGHUP has them read."""
+    problem = agent.reload()
+    if problem is not None:
+        raise ChangeError("bad_configuration", f"{problem}; the running configuration stays")
+    return {"interfaces": list(agent.interfaces)}
+
+
+def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Sets the maximum version of a family on an interface, at once."""
+    name, protocol = parameters["name"], parameters.get("protocol")
+    family = FAMILIES.get(str(protocol))
+    if family is None:
+        raise ChangeError("bad_parameter", f"protocol = {protocol!r}: allowed is igmp or mld")
+    interface = speaking(agent, name)
+    key, wanted = f"{family.name}_max_version", parameters.get("version")
+    observer = interface.observers[family.name]
+    try:
+        config = observer.config.changed(family, {key: wanted})
+    except ConfigError as error:
+        raise ChangeError("bad_parameter", str(error)) from None
+    told = what_changes(observer, config.max_version)
+    if parameters.get("dry_run"):
+        return told
+    announce = bool(parameters.get("announce"))
+    set_version(agent, interface, observer, replace(config, announce_version_change=announce))
+    if parameters.get("persist"):
+        try:
+            told["persisted"] = str(drop_in.write(agent.settings.path, name, {key: wanted}))
+        except OSError as error:
+            raise ChangeError("not_persisted", f"changed, but not kept: {error}") from None
+    return told | {"version": observer.host.version}
+
+
+def set_version(agent: Agent, interface: Interface, observer: Observer, config: Any) -> None:
+    kept = replace(config, announce_version_change=observer.config.announce_version_change)
+    agent.configure_family(interface, observer, config)
+    agent.configure_family(interface, observer, kept)
+    assert interface.attachment is not None
+    policy = policy_of(interface.configs, reports=agent.bus.is_watched)
+    policy = replace(policy, host_mode=interface.mode == "host")
+    agent.fast_path.set_policy(interface.attachment.ifindex, policy)
+
+
+def what_changes(observer: Observer, maximum: int) -> dict[str, Any]:
+    """What a maximum version does, to whom: told before it is done."""
+    host, family = observer.host, observer.family
+    then = min(maximum, host.compatibility_version)
+    filtered = [group for group, held in host.groups.items() if held.sources]
+    loses = then < family.newest == host.version
+    return {
+        "protocol": family.name,
+        "from": {"max_version": host.config.max_version, "version": host.version},
+        "to": {"max_version": maximum, "version": then},
+        "groups": len(host.groups),
+        "groups_whose_sources_are_no_longer_reported": sorted(
+            family.format(group) for group in filtered
+        )
+        if loses
+        else [],
+    }

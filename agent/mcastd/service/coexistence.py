@@ -1,0 +1,101 @@
+"""What else on this host has a say in IGMP and MLD, and gets in the way of host mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+PROC = Path("/proc")
+NETWORKD_LINKS = Path("/run/systemd/netif/links")
+PROTOCOL_IGMP = 2
+
+FORCED = {
+    "igmp": ("sys/net/ipv4/conf", "net.ipv4.conf", "force_igmp_version", 3),
+    "mld": ("sys/net/ipv6/conf", "net.ipv6.conf", "force_mld_version", 2),
+}
+"""Where the kernel's version can be forced, what sysctl(8) calls it, and the newest version."""
+
+
+def remarks(
+    name: str,
+    index: int,
+    proc: Path = PROC,
+    links: Path = NETWORKD_LINKS,
+    *,
+    host_mode: bool = False,
+) -> list[str]:
+    """What an operator should know about an interface, each with a remedy."""
+    return [
+        *(fallen_back(name, read(proc / "net/igmp")) if host_mode else ()),
+        *forced_versions(name, proc),
+        *other_speakers(read(proc / "net/raw")),
+        *networkd(name, read(links / str(index))),
+    ]
+
+
+def forced_versions(name: str, proc: Path) -> Iterator[str]:
+    """A kernel forced to an older version reports no sources, so that none can be learned."""
+    for folder, prefix, key, newest in FORCED.values():
+        for where in ("all", name):
+            value = read(proc / folder / where / key).strip()
+            if value.isdecimal() and 0 < int(value) < newest:
+                sysctl = f"{prefix}.{where}.{key}"
+                yield (
+                    f"{sysctl} = {value}: the kernel reports no sources, and the agent learns "
+                    f"them only roughly (sysctl -w {sysctl}=0, and igmp_max_version or "
+                    "mld_max_version here instead)"
+                )
+
+
+def other_speakers(raw_sockets: str) -> Iterator[str]:
+    """Another daemon that speaks IGMP: a router, a querier, a proxy. The agent has no such socket.
+
+    `raw_sockets`: the text of /proc/net/raw.
+    """
+    count = igmp_sockets(raw_sockets)
+    if count:
+        are = "socket is" if count == 1 else "sockets are"
+        yield f"{count} raw IGMP {are} open: another daemon speaks IGMP here (ss --raw -a -p)"
+
+
+def igmp_sockets(raw_sockets: str) -> int:
+    """The local address of a raw socket ends in its protocol."""
+    found = 0
+    for line in raw_sockets.splitlines()[1:]:
+        fields = line.split()
+        protocol = fields[1].rpartition(":")[2] if len(fields) > 1 else ""
+        found += protocol != "" and int(protocol, 16) == PROTOCOL_IGMP
+    return found
+
+
+def fallen_back(name: str, igmp: str) -> Iterator[str]:
+    """In host mode, a kernel that heard an older query before: it says less than the agent wants.
+
+    `igmp`: the text of /proc/net/igmp, whose last column is the version spoken.
+    """
+    for line in igmp.splitlines()[1:]:
+        fields = line.split()
+        if not line.startswith("\t") and len(fields) > 1 and fields[1].rstrip(":") == name:
+            if fields[-1] in ("V1", "V2"):
+                yield (
+                    f"the kernel heard an older IGMP query before it was taken over, and keeps to "
+                    f"{fields[-1]} for some minutes: sources are learned from /proc until then"
+                )
+            return
+
+
+def networkd(name: str, link: str) -> Iterator[str]:
+    """`link`: what systemd-networkd keeps about the interface."""
+    file = dict(line.partition("=")[::2] for line in link.splitlines()).get("NETWORK_FILE")
+    for line in read(Path(file)).splitlines() if file else ():
+        key, _, value = line.partition("=")
+        if key.strip() == "MulticastIGMPVersion" and value.strip() in ("v1", "v2"):
+            yield f"{file}: {line.strip()}: systemd-networkd forces {name} to an older version"
+
+
+def read(path: Path) -> str:
+    """What cannot be read says nothing."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,244 @@
+"""The configuration: TOML files into settings, or one error that says where and what is allowed."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from mcastd.gmp.config import ConfigError, HostConfig
+from mcastd.gmp.family import FAMILIES
+from mcastd.gmp.subscription import refusal
+from mcastd.service.owned import CONFIG, Owned
+
+DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
+DEFAULT_SOCKET = "/run/mcastd/control.sock"
+DEFAULT_METRICS = "127.0.0.1:9776"
+MODES = ("observe", "host")
+
+
+class ConfigFileError(Exception):
+    """A file that cannot be used; the text names file, key, value and what is allowed."""
+
+    def __init__(self, path: str | Path, what: str) -> None:
+        super().__init__(f"{path}: {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; None for a port means nowhere."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceSettings:
+    """An interface's mode, its tunables by family, and what the agent itself joins there."""
+
+    mode: str
+    configs: Mapping[str, HostConfig]
+    memberships: tuple[Owned, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that files and command line say. `interfaces`: by name or pattern, in their order."""
+
+    metrics: Address | None = None
+    querier_address: bool = False
+    per_group: int = 0
+    socket: str = DEFAULT_SOCKET
+    group: str | None = None
+    admin_group: str | None = None
+    interfaces: Mapping[str, InterfaceSettings] = field(default_factory=dict)
+    path: Path = DEFAULT_PATH
+
+    def of(self, name: str) -> InterfaceSettings | None:
+        """The settings for an interface: by its name, else by the first pattern that fits."""
+        if name in self.interfaces:
+            return self.interfaces[name]
+        fitting = (each for key, each in self.interfaces.items() if fnmatchcase(name, key))
+        return next(fitting, None)
+
+
+def parse_address(text: str) -> Address:
+    """HOST:PORT or [HOST]:PORT, a numeric host; ValueError for anything else."""
+    host, separator, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not separator or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ValueError(text)
+    return Address(str(ip_address(host)), int(port))
+
+
+def text_key(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def bool_key(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def count_key(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10_000:
+        raise ValueError
+    return value
+
+
+def listen_key(value: Any) -> Address | None:
+    return None if value == "" else parse_address(text_key(value))
+
+
+Key = tuple[str, Callable[[Any], Any], str]
+"""The field of Settings, what reads it, and what is allowed."""
+
+KEYS: Mapping[tuple[str, str], Key] = {
+    ("metrics", "listen"): ("metrics", listen_key, 'an address and port, or "" for nowhere'),
+    ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
+    ("metrics", "per_group"): ("per_group", count_key, "a whole number from 0 to 10000"),
+    ("control", "socket"): ("socket", text_key, "a path"),
+    ("control", "group"): ("group", text_key, "the name of a group of users"),
+    ("control", "admin_group"): ("admin_group", text_key, "the name of a group of users"),
+}  # fmt: skip
+
+
+def load(
+    path: Path | None, interfaces: tuple[str, ...] = (), overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Reads the file and its drop-ins; `interfaces` and `overrides` come from the command line.
+
+    Without a path the default file is read if it is there. Overrides are fields of Settings, and
+    `mode` for the interfaces named.
+    """
+    fields: dict[str, Any] = {"metrics": parse_address(DEFAULT_METRICS)}
+    defaults: dict[str, Any] = {}
+    sections: dict[str, dict[str, Any]] = {}
+    for each in files(path):
+        document = read(each)
+        check_sections(each, document)
+        fields |= read_keys(each, document)
+        defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
+        for name, section in document.get("interface", {}).items():
+            merged = read_tunables(each, f"interface.{name}", section)
+            earlier = sections.setdefault(name, {})
+            more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
+            earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
+    given = dict(overrides or {})
+    mode = given.pop("mode", None)
+    for name in interfaces:
+        sections.setdefault(name, {})
+    for name in interfaces or sections:
+        if mode is not None:
+            sections[name]["mode"] = mode
+    made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
+    return Settings(**{**fields, **given, "interfaces": made, "path": path or DEFAULT_PATH})
+
+
+def files(path: Path | None) -> list[Path]:
+    """The file, then its drop-ins in the order of their names."""
+    main = path or DEFAULT_PATH
+    if path is None and not main.exists():
+        return []
+    return [main, *sorted(main.with_suffix(".d").glob("*.toml"))]
+
+
+def read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigFileError(path, error.strerror or str(error)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigFileError(path, f"not TOML: {error}") from None
+
+
+def check_sections(path: Path, document: Mapping[str, Any]) -> None:
+    known = {"metrics", "control", "defaults", "interface"}
+    for name, section in document.items():
+        if name not in known:
+            raise ConfigFileError(path, f"[{name}]: no such section; {', '.join(sorted(known))}")
+        if not isinstance(section, dict):
+            raise ConfigFileError(path, f"{name} = {section!r}: this is a section: [{name}]")
+    for name, section in document.get("interface", {}).items():
+        if not isinstance(section, dict):
+            raise ConfigFileError(
+                path, f"interface.{name} = {section!r}: this is a section: [interface.{name}]"
+            )
+
+
+def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {}
+    for section in ("metrics", "control"):
+        for name, value in document.get(section, {}).items():
+            key = KEYS.get((section, name))
+            if key is None:
+                known = ", ".join(name for each, name in KEYS if each == section)
+                raise ConfigFileError(path, f"{section}.{name}: no such key; {known}")
+            try:
+                fields[key[0]] = key[1](value)
+            except (TypeError, ValueError):
+                raise ConfigFileError(
+                    path, f"{section}.{name} = {value!r}: allowed is {key[2]}"
+                ) from None
+    return fields
+
+
+def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Mode, memberships and tunables, as they are written; checked for both families."""
+    tunables = dict(values)
+    check_memberships(path, section, tunables.pop(MEMBERSHIP, []))
+    mode = tunables.pop("mode", MODES[0])
+    if mode not in MODES:
+        raise ConfigFileError(path, f"{section}.mode = {mode!r}: allowed is {' or '.join(MODES)}")
+    for family in FAMILIES.values():
+        try:
+            HostConfig.from_mapping(family, tunables)
+        except ConfigError as error:
+            raise ConfigFileError(path, f"{section}.{error}") from None
+    return dict(values)
+
+
+def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
+    tunables = dict(values)
+    memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
+    mode = tunables.pop("mode", MODES[0])
+    configs = {name: HostConfig.from_mapping(family, tunables) for name, family in FAMILIES.items()}
+    return InterfaceSettings(mode, configs, memberships)
+
+
+MEMBERSHIP = "membership"
+
+
+def check_memberships(path: Path, section: str, entries: Any) -> None:
+    if not isinstance(entries, list) or (entries and section == "defaults"):
+        raise ConfigFileError(
+            path, f"{section}.{MEMBERSHIP}: write [[interface.NAME.{MEMBERSHIP}]]"
+        )
+    for entry in entries:
+        if not isinstance(entry, dict) or set(entry) - {"group", "mode", "sources"}:
+            raise ConfigFileError(
+                path, f"{section}.{MEMBERSHIP} = {entry!r}: keys are group, mode, sources"
+            )
+        try:
+            membership = membership_of("", entry)
+            family = membership.family
+            config = HostConfig.from_mapping(family, {})
+            refused = refusal(family, config, membership.address, membership.filter)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {entry!r}: {error}") from None
+        if refused is not None:
+            raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {entry!r}: {refused.text}")
+
+
+def membership_of(interface: str, entry: Mapping[str, Any]) -> Owned:
+    """Sources are included unless the mode says exclude; without sources, any source is."""
+    sources = tuple(map(str, entry.get("sources", ())))
+    mode = entry.get("mode", "include" if sources else "exclude")
+    return Owned(interface, str(entry["group"]), str(mode), sources, CONFIG)

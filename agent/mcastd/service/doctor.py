@@ -1,0 +1,163 @@
+"""What usually goes wrong with multicast on a host, looked for in what the agent knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mcastd.fastpath import Hook
+from mcastd.gmp.time import in_seconds
+from mcastd.service import coexistence, views
+from mcastd.service.agent import Agent, now
+from mcastd.service.interface import Interface
+from mcastd.service.observer import Observer
+
+FIRST_QUERY_SECONDS = 260.0
+"""Two query intervals and a response interval (RFC 9776 §8.5): by then a querier has been heard."""
+
+Finding = tuple[str, str]
+"""What was found, and what to do."""
+
+
+def examine(
+    agent: Agent, name: str | None = None, group: str | None = None
+) -> list[dict[str, Any]]:
+    """All findings; ValueError for what is no address."""
+    found = []
+    for interface in views.chosen(agent, name):
+        for text, remedy in of_interface(agent, interface):
+            found.append(finding(interface, None, text, remedy))
+        for protocol, observer in interface.observers.items():
+            for text, remedy in of_family(agent, observer):
+                found.append(finding(interface, protocol, text, remedy))
+    if group is not None:
+        found += of_group(agent, name, group)
+    return found
+
+
+def finding(interface: Interface, protocol: str | None, text: str, remedy: str) -> dict[str, Any]:
+    return {"interface": interface.name, "protocol": protocol, "text": text, "remedy": remedy}
+
+
+def of_interface(agent: Agent, interface: Interface) -> Iterator[Finding]:
+    if interface.problem is not None:
+        yield interface.problem, "nothing is seen or said there until that is mended"
+        return
+    if interface.link is not None and not interface.link.is_running:
+        yield "the link is down", "plug it in, or: ip link set dev NAME up"
+    attachment = interface.attachment
+    if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
+        yield (
+            f"{attachment.ingress.value} instead of native XDP: {'; '.join(attachment.reasons)}",
+            "floods cost more CPU so; nothing else is different",
+        )
+    lost = views.lost_events(agent.fast_path.counters()[interface.name])
+    for ring, causes in lost.items():
+        for cause, count in causes.items():
+            if count:
+                yield (
+                    f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
+                    "somebody floods, or the agent had no CPU: mcastctl counters",
+                )
+    speaking = interface.mode == "host"
+    for text in coexistence.remarks(interface.name, interface.index or 0, host_mode=speaking):
+        yield text, "see there"
+    if interface.mode == "host" and agent.host_mode.lapses:
+        yield (
+            f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "
+            "kernel spoke meanwhile",
+            "give it CPU: the unit's CPUWeight and Nice",
+        )
+    if interface.mode == "host" and agent.host_mode.drift_repairs:
+        yield (
+            f"{agent.host_mode.drift_repairs} times the kernel's lists differed from its reports",
+            "repaired; if it goes on, look for lost egress events",
+        )
+
+
+def of_family(agent: Agent, observer: Observer) -> Iterator[Finding]:
+    yield from of_queriers(agent, observer)
+    for older in views.older_queriers(observer):
+        yield (
+            f"an older querier, version {older['version']}, {older['address']}, is believed for "
+            f"{older['forgotten_in']:.0f} s more: sources are not told while it is",
+            "configure that router for the newest version; compat_enable = false ignores it",
+        )
+    if observer.responses.unanswered:
+        yield (
+            f"{observer.responses.unanswered} queries were not answered in time",
+            "what the kernel says: mcastctl watch --type report",
+        )
+
+
+def of_queriers(agent: Agent, observer: Observer) -> Iterator[Finding]:
+    current = observer.queriers.current
+    if current is None:
+        if in_seconds(now() - agent.started) > FIRST_QUERY_SECONDS and observer.host.groups:
+            yield (
+                "no querier was ever heard",
+                "switches that snoop forget groups without one: enable a querier on a router or "
+                "switch of this network",
+            )
+        return
+    interval = current.interval or observer.host.query_interval
+    silent = now() - (current.last_general or current.last_heard)
+    if silent > 2 * interval:
+        yield (
+            f"{observer.family.format(current.address)} has not asked for "
+            f"{in_seconds(silent):.0f} s, where {in_seconds(interval):.0f} s are announced",
+            "switches that snoop forget groups soon: look after that querier",
+        )
+    recent = [
+        observer.family.format(view.address)
+        for view in observer.queriers.by_address.values()
+        if now() - view.last_heard < 2 * interval and view.last_general is not None
+    ]
+    if len(recent) > 1:
+        yield (
+            f"{len(recent)} queriers ask at once: {', '.join(sorted(recent))}",
+            "one of them should have won: look for a split network, or for versions that differ",
+        )
+    if current.without_router_alert:
+        yield (
+            f"{current.without_router_alert} queries of "
+            f"{observer.family.format(current.address)} came without Router Alert",
+            "routers and switches may not see them: it is a fault of that querier",
+        )
+
+
+def of_group(agent: Agent, name: str | None, group: str) -> list[dict[str, Any]]:
+    """Why a group does not arrive, as far as this host can tell."""
+    held = views.groups(agent, name, group)
+    if not held:
+        where = name or "any interface"
+        text = f"{group} is not joined on {where}"
+        return [
+            {
+                "interface": name,
+                "protocol": None,
+                "text": text,
+                "remedy": "no application asks for it (or only on another interface)",
+            }
+        ]
+    found = []
+    for each in held:
+        interface = agent.interfaces[each["interface"]]
+        observer = interface.observers[each["protocol"]]
+        current = observer.queriers.current
+        asked = current.last_general if current else None
+        patience = 2 * current.max_response if current else 0
+        reported = observer.times[observer.family.parse(each["group"])].reported
+        if not each["reported"]:
+            text, remedy = "is never reported: all hosts have it", "nothing is to be done"
+        elif reported is None:
+            text, remedy = "has not been reported yet", "wait for the next query, or join it anew"
+        elif asked and asked > reported and now() - asked > patience:
+            text, remedy = (
+                "was not reported since the last query",
+                "see whether this host's reports leave: mcastctl watch --type report",
+            )
+        else:
+            continue
+        found.append(finding(interface, each["protocol"], f"{each['group']} {text}", remedy))
+    return found

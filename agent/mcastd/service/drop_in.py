@@ -1,0 +1,31 @@
+"""What `--persist` keeps: a drop-in file beside the configuration, of the agent's own making."""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+NAME = "90-mcastctl.toml"
+
+
+def write(main: Path, interface: str, tunables: Mapping[str, Any]) -> Path:
+    """Adds an interface's tunables to what is kept; the file. OSError if it cannot be written."""
+    path = main.with_suffix(".d") / NAME
+    try:
+        document = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        document = {}
+    except tomllib.TOMLDecodeError as error:
+        raise OSError(f"{path}: {error}") from None
+    document.setdefault("interface", {}).setdefault(interface, {}).update(tunables)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, delete=False) as stream:
+        tomli_w.dump(document, stream)
+    Path(stream.name).chmod(0o644)
+    Path(stream.name).replace(path)
+    return path

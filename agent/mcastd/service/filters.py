@@ -1,0 +1,41 @@
+"""What the NIC must let through for groups that no socket of the kernel has joined."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+
+from mcastd.gmp.family import Address
+from mcastd.service.transmit import multicast_mac
+
+SOL_PACKET = 263
+PACKET_ADD_MEMBERSHIP, PACKET_DROP_MEMBERSHIP, PACKET_MR_MULTICAST = 1, 2, 0
+
+
+class HardwareFilter:
+    """Multicast addresses that interfaces receive for this process, and forget when it ends."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+
+    def add(self, index: int, group: Address) -> None:
+        self._change(PACKET_ADD_MEMBERSHIP, index, group)
+
+    def drop(self, index: int, group: Address) -> None:
+        """Nothing happens if it was not added, or the interface is gone."""
+        try:
+            self._change(PACKET_DROP_MEMBERSHIP, index, group)
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                raise
+
+    def _change(self, option: int, index: int, group: Address) -> None:
+        if self._socket is None:  # only host mode needs one
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        request = struct.pack("=iHH8s", index, PACKET_MR_MULTICAST, 6, multicast_mac(group))
+        self._socket.setsockopt(SOL_PACKET, option, request)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()

@@ -1,0 +1,157 @@
+"""One interface: its link, its hooks, and an observer for each family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mcastd.fastpath import Attachment, Captured
+from mcastd.gmp.config import HostConfig
+from mcastd.gmp.family import FAMILIES, ProtocolFamily
+from mcastd.gmp.filters import FilterMode, SourceFilter
+from mcastd.gmp.time import Instant
+from mcastd.native import SourceList
+from mcastd.net import Link, memberships
+from mcastd.service.observer import Happening, Observer
+from mcastd.service.owned import Owned
+from mcastd.wire import Received, ReceptionContext, Rejected, decode_event
+
+CLASSIFIED = ReceptionContext(addresses_known=False)
+"""The programs have asked for the addresses already."""
+
+PRIORITY_TAG = 0
+"""The VLAN identifier of a frame that has a priority and no VLAN (IEEE 802.1Q)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A decoded event of the fast path; `source` is the name of its ring."""
+
+    captured: Captured
+    decoded: Received | Rejected
+
+
+REMEMBERED = 256
+"""Messages: of a flood most are alike, and a querier says the same all the time."""
+
+REMEMBERED_LENGTH = 160
+"""Bytes; longer frames are decoded anew."""
+
+
+class Decoder:
+    """Decodes events, and knows again what it has decoded lately."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Received | Rejected | None] = {}
+
+    def __call__(self, captured: Captured) -> Event | None:
+        """None for what is no message at all."""
+        decoded = self._decoded(captured)
+        return None if decoded is None else Event(captured, decoded)
+
+    def _decoded(self, captured: Captured) -> Received | Rejected | None:
+        if captured.frame_length > REMEMBERED_LENGTH:
+            return decode_event(captured.frame, captured, CLASSIFIED)
+        content = captured.content
+        if content not in self._known:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[content] = decode_event(captured.frame, captured, CLASSIFIED)
+        return self._known[content]
+
+
+@dataclass(slots=True)
+class Interface:
+    """An interface that the agent runs.
+
+    `problem`: why it is not attached, if it is not. `own`: the agent's own memberships in force.
+    `known_queriers`: whose queries the programs know.
+    """
+
+    name: str
+    configs: dict[str, HostConfig]
+    mode: str = "observe"
+    link: Link | None = None
+    attachment: Attachment | None = None
+    problem: str | None = None
+    observers: dict[str, Observer] = field(default_factory=dict)
+    own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
+    known_queriers: set[bytes] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for name, family in FAMILIES.items():
+            self.observers[name] = Observer(family, self.configs[name], self.kernel_filter)
+
+    @property
+    def index(self) -> int | None:
+        return self.link.index if self.link else None
+
+    def of(self, family: ProtocolFamily) -> Observer:
+        return self.observers[family.name]
+
+    def of_width(self, width: int) -> Observer:
+        return next(e for e in self.observers.values() if e.family.address_width == width)
+
+    def hear(self, event: Event) -> list[Happening]:
+        """A message from outside. Those in a VLAN are not this interface's own business."""
+        decoded = event.decoded
+        if isinstance(decoded, Rejected) or is_tagged(decoded.vlan):
+            return []
+        return self.of(decoded.family).hear(Instant(event.captured.at), decoded)
+
+    def overhear(self, event: Event) -> list[Happening]:
+        """A message that this host sends."""
+        decoded = event.decoded
+        if isinstance(decoded, Rejected) or is_tagged(decoded.vlan):
+            return []
+        return self.of(decoded.family).overhear(Instant(event.captured.at), decoded.message)
+
+    def kernel_filter(self, group: bytes) -> SourceFilter | None:
+        """What the kernel says of one group; None if it does not receive it."""
+        return self.kernel_filters().get(group)
+
+    def kernel_filters(self) -> dict[bytes, SourceFilter]:
+        """What the kernel says it receives; see `net.memberships` for how exact that is."""
+        return {
+            group: SourceFilter(FilterMode(mode), SourceList.of(sources, len(group)))
+            for group, (mode, sources) in memberships(self.name).items()
+        }
+
+    def seed(self, now: Instant) -> None:
+        """Takes over what the kernel receives already."""
+        filters = self.kernel_filters().items()
+        for observer in self.observers.values():
+            width = observer.family.address_width
+            observer.seed(now, ((group, held) for group, held in filters if len(group) == width))
+
+    def advance(self, now: Instant) -> Iterator[tuple[str, Happening]]:
+        """What time brings, with the family's name."""
+        for name, observer in self.observers.items():
+            for happening in observer.advance(now):
+                yield name, happening
+
+    def next_deadline(self) -> Instant | None:
+        deadlines = (observer.next_deadline() for observer in self.observers.values())
+        return min((each for each in deadlines if each is not None), default=None)
+
+    def configure(
+        self, now: Instant, configs: Mapping[str, HostConfig]
+    ) -> list[tuple[str, Happening]]:
+        """Other tunables, at once."""
+        self.configs = dict(configs)
+        return [
+            (name, happening)
+            for name, observer in self.observers.items()
+            for happening in observer.configure(now, configs[name])
+        ]
+
+    def set_running(self, now: Instant, running: bool) -> list[tuple[str, Happening]]:
+        return [
+            (name, happening)
+            for name, observer in self.observers.items()
+            for happening in observer.link(now, running=running)
+        ]
+
+
+def is_tagged(vlan: Iterable[int]) -> bool:
+    return any(tag != PRIORITY_TAG for tag in vlan)

@@ -1,0 +1,37 @@
+"""What may be said only so often: a forged flood must not fill the log."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from mcastd.gmp.time import Instant, seconds
+
+BURST = 5
+EVERY = seconds(10)
+
+
+@dataclass(slots=True)
+class _Said:
+    left: float
+    at: Instant
+    suppressed: int = 0
+
+
+class SayingLimit:
+    """Lets each thing be said BURST times, then once in EVERY."""
+
+    def __init__(self) -> None:
+        self._said: dict[Hashable, _Said] = {}
+
+    def may_say(self, thing: Hashable, now: Instant) -> int | None:
+        """How often it was kept back since the last time; None if it must be now, too."""
+        said = self._said.setdefault(thing, _Said(BURST, now))
+        said.left = min(BURST, said.left + (now - said.at) / EVERY)
+        said.at = now
+        if said.left < 1:
+            said.suppressed += 1
+            return None
+        said.left -= 1
+        suppressed, said.suppressed = said.suppressed, 0
+        return suppressed

@@ -1,0 +1,319 @@
+"""/metrics: what Prometheus scrapes, made anew for each scrape from what the agent counts anyway.
+
+Only this module knows prometheus_client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+import time
+from collections.abc import Iterator
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector, CollectorRegistry
+
+import mcastd
+from mcastd.fastpath import CAUSES, DIRECTIONS, PROTOCOLS, RINGS
+from mcastd.gmp.counters import Counted
+from mcastd.gmp.filters import FilterMode
+from mcastd.gmp.time import in_seconds
+from mcastd.service.agent import Agent
+from mcastd.service.config import Address
+from mcastd.service.interface import Interface
+from mcastd.service.observer import Observer
+from mcastd.service.responses import BUCKETS
+from mcastd.wire import Kind, Reason
+
+log = logging.getLogger("mcastd")
+
+REQUEST_SECONDS = 5.0
+LONGEST_REQUEST = 16 * 1024
+
+FAMILY = ["interface", "protocol"]
+
+
+class AgentCollector(Collector):
+    """One scrape's metrics. A counter of an interface goes on while its name is known."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._traffic()
+        yield from self._events()
+        yield from self._queriers()
+        yield from self._hosts()
+        yield from self._responses()
+        yield from self._host_mode()
+        yield from self._interfaces()
+        yield from self._process()
+
+    def _traffic(self) -> Iterator[Metric]:
+        messages = CounterMetricFamily(
+            "mcastd_messages",
+            "IGMP and MLD messages that were found good, at the NIC.",
+            labels=["interface", "direction", "protocol", "type", "version"],
+        )
+        rejected = CounterMetricFamily(
+            "mcastd_rejected_messages",
+            "Received IGMP and MLD messages that must not be believed.",
+            labels=["interface", "protocol", "reason"],
+        )
+        for name, values in self._agent.fast_path.counters().items():
+            for index, direction in enumerate(DIRECTIONS):
+                for kind in Kind:
+                    version = "" if kind.version is None else str(kind.version)
+                    labels = [name, direction, kind.family.name, kind.type, version]
+                    messages.add_metric(labels, values.accepted[index][kind])
+            for place, protocol in enumerate(PROTOCOLS):
+                for reason in Reason:
+                    count = values.rejected[0][place][reason]
+                    rejected.add_metric([name, protocol, reason.label], count)
+        yield messages
+        yield rejected
+
+    def _host_mode(self) -> Iterator[Metric]:
+        dropped = CounterMetricFamily(
+            "mcastd_kernel_reports_dropped",
+            "Reports and leaves of the kernel that the agent spoke for.",
+            labels=FAMILY,
+        )
+        consumed = CounterMetricFamily(
+            "mcastd_kernel_queries_consumed",
+            "Queries of older versions that were kept from the kernel.",
+            labels=FAMILY,
+        )
+        for name, values in self._agent.fast_path.counters().items():
+            for place, protocol in enumerate(PROTOCOLS):
+                dropped.add_metric([name, protocol], values.held_back[place])
+                consumed.add_metric([name, protocol], values.consumed[place])
+        yield dropped
+        yield consumed
+        age = self._agent.host_mode.age()
+        if age is not None:
+            yield GaugeMetricFamily(
+                "mcastd_heartbeat_age_seconds",
+                "Since the agent last said that it lives; above 2 the kernel speaks.",
+                value=age,
+            )
+        yield CounterMetricFamily(
+            "mcastd_kernel_drift_repairs",
+            "Groups in which the kernel's lists differed from what its reports had said.",
+            value=self._agent.host_mode.drift_repairs,
+        )
+
+    def _events(self) -> Iterator[Metric]:
+        events = CounterMetricFamily(
+            "mcastd_events",
+            "Messages handed over to the control plane.",
+            labels=["interface", "ring"],
+        )
+        lost = CounterMetricFamily(
+            "mcastd_events_lost",
+            "Messages counted, but not handed over to the control plane.",
+            labels=["interface", "ring", "cause"],
+        )
+        for name, values in self._agent.fast_path.counters().items():
+            for index, ring in enumerate(RINGS):
+                events.add_metric([name, ring], values.events[index])
+                for place, cause in enumerate(CAUSES):
+                    lost.add_metric([name, ring, cause], values.lost[index][place])
+        yield events
+        yield lost
+
+    def _observers(self) -> Iterator[tuple[list[str], Observer]]:
+        for interface in self._agent.interfaces.values():
+            for protocol, observer in interface.observers.items():
+                yield [interface.name, protocol], observer
+
+    def _queriers(self) -> Iterator[Metric]:
+        with_address = self._agent.settings.querier_address
+        labels = [*FAMILY, "version", "address"] if with_address else [*FAMILY, "version"]
+        info = GaugeMetricFamily(
+            "mcastd_querier_info", "The querier of the link; always 1.", labels=labels
+        )
+        last = GaugeMetricFamily(
+            "mcastd_querier_last_query_timestamp_seconds",
+            "When the querier last sent a general query.",
+            labels=FAMILY,
+        )
+        interval = GaugeMetricFamily(
+            "mcastd_querier_interval_seconds",
+            "The query interval that the querier advertises.",
+            labels=FAMILY,
+        )
+        observed = GaugeMetricFamily(
+            "mcastd_querier_observed_interval_seconds",
+            "The time between the querier's last two general queries.",
+            labels=FAMILY,
+        )
+        for names, observer in self._observers():
+            current = observer.queriers.current
+            if current is None:
+                continue
+            address = [observer.family.format(current.address)] if with_address else []
+            info.add_metric([*names, str(current.version), *address], 1)
+            if current.last_general is not None:
+                last.add_metric(names, self._agent.wall_clock(current.last_general))
+            if current.interval:
+                interval.add_metric(names, in_seconds(current.interval))
+            if current.observed_interval is not None:
+                observed.add_metric(names, in_seconds(current.observed_interval))
+        yield from (info, last, interval, observed)
+
+    def _hosts(self) -> Iterator[Metric]:
+        version = GaugeMetricFamily(
+            "mcastd_compatibility_version", "The protocol version spoken now.", labels=FAMILY
+        )
+        highest = GaugeMetricFamily(
+            "mcastd_max_version", "The newest protocol version allowed.", labels=FAMILY
+        )
+        changes = CounterMetricFamily(
+            "mcastd_compatibility_changes",
+            "Changes of the protocol version spoken.",
+            labels=[*FAMILY, "from", "to"],
+        )
+        groups = GaugeMetricFamily("mcastd_groups", "Groups received.", labels=[*FAMILY, "mode"])
+        sources = GaugeMetricFamily(
+            "mcastd_sources", "Sources in the filters of all groups.", labels=[*FAMILY, "mode"]
+        )
+        state_changes = CounterMetricFamily(
+            "mcastd_state_changes",
+            "Changes of what is received, by who asked for them.",
+            labels=[*FAMILY, "origin"],
+        )
+        for names, observer in self._observers():
+            version.add_metric(names, observer.host.version)
+            highest.add_metric(names, observer.host.config.max_version)
+            for (old, new), count in observer.compatibility_changes.items():
+                changes.add_metric([*names, str(old), str(new)], count)
+            filters = list(observer.host.groups.values())
+            for mode in FilterMode:
+                held = [each for each in filters if each.mode is mode]
+                groups.add_metric([*names, mode.value], len(held))
+                sources.add_metric([*names, mode.value], sum(len(each.sources) for each in held))
+            for origin in ("kernel", "config", "api"):
+                state_changes.add_metric([*names, origin], observer.state_changes[origin])
+        yield from (version, highest, changes, groups, sources, state_changes)
+
+    def _responses(self) -> Iterator[Metric]:
+        times = HistogramMetricFamily(
+            "mcastd_query_response_seconds",
+            "From a query's arrival at the NIC to the report that answers it.",
+            labels=FAMILY,
+        )
+        unanswered = CounterMetricFamily(
+            "mcastd_queries_unanswered",
+            "Queries that this host had something to say to, and did not in time.",
+            labels=FAMILY,
+        )
+        suppressed = CounterMetricFamily(
+            "mcastd_suppressed_reports",
+            "Reports that other hosts' reports made unnecessary.",
+            labels=FAMILY,
+        )
+        for names, observer in self._observers():
+            histogram = observer.responses.histogram
+            buckets = [(str(bound), float(histogram.counts[i])) for i, bound in enumerate(BUCKETS)]
+            buckets.append(("+Inf", float(histogram.total)))
+            times.add_metric(names, buckets, histogram.sum)
+            unanswered.add_metric(names, observer.responses.unanswered)
+            suppressed.add_metric(names, observer.host.statistics.value(Counted.SUPPRESSED))
+        yield times
+        yield unanswered
+        yield suppressed
+
+    def _interfaces(self) -> Iterator[Metric]:
+        info = GaugeMetricFamily(
+            "mcastd_interface_mode_info",
+            "How the interface is run, and by which hook; always 1.",
+            labels=["interface", "mode", "hook"],
+        )
+        for interface in self._agent.interfaces.values():
+            info.add_metric([interface.name, interface.mode, hook_of(interface)], 1)
+        yield info
+
+    def _process(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily(
+            "mcastd_build_info",
+            "What runs here; always 1.",
+            labels=["version", "python", "kernel"],
+        )
+        build.add_metric([mcastd.__version__, platform.python_version(), platform.release()], 1)
+        yield build
+        yield GaugeMetricFamily(
+            "mcastd_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last read without an error.",
+            value=self._agent.reloaded_at,
+        )
+
+
+def hook_of(interface: Interface) -> str:
+    return interface.attachment.ingress.value if interface.attachment else "none"
+
+
+class MetricsServer:
+    """GET /metrics over HTTP/1.1, on the agent's own loop, one request a connection."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(AgentCollector(agent))
+        self._server: asyncio.Server | None = None
+
+    async def start(self, address: Address) -> None:
+        """OSError if the address is taken or not ours."""
+        self._server = await asyncio.start_server(
+            self._serve, address.host, address.port, limit=LONGEST_REQUEST
+        )
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_SECONDS)
+            writer.write(self._response(head.decode("latin-1")))
+            await asyncio.wait_for(writer.drain(), REQUEST_SECONDS)
+        except (
+            TimeoutError,
+            ConnectionError,
+            asyncio.IncompleteReadError,
+            asyncio.LimitOverrunError,
+        ):
+            pass  # whoever asks so does not get an answer
+        finally:
+            writer.close()
+
+    def _response(self, head: str) -> bytes:
+        request, *lines = head.split("\r\n")
+        method, _, rest = request.partition(" ")
+        path = rest.partition(" ")[0].partition("?")[0]
+        if method not in ("GET", "HEAD"):
+            return response("405 Method Not Allowed", "text/plain", b"GET only\n")
+        if path != "/metrics":
+            return response("404 Not Found", "text/plain", b"The metrics are at /metrics\n")
+        accepted = next(
+            (line.partition(":")[2] for line in lines if line.lower().startswith("accept:")), ""
+        )
+        encode, content_type = choose_encoder(accepted)
+        started = time.monotonic()
+        body = encode(self._registry)
+        log.debug("scrape took %.1f ms", (time.monotonic() - started) * 1e3)
+        return response("200 OK", content_type, b"" if method == "HEAD" else body)
+
+
+def response(status: str, content_type: str, body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body

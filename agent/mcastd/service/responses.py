@@ -1,0 +1,89 @@
+"""Whether this host answers its queries, and how fast: queries against the reports that follow."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mcastd.gmp.family import Address
+from mcastd.gmp.time import Duration, Instant, after, in_seconds, seconds
+
+GRACE = seconds(1)
+"""After the Max Resp Time: the kernel's timers and ours are not the same clock's."""
+
+OUTSTANDING = 256
+"""Queries watched at once; of a flood, the later ones are answered by the same reports."""
+
+BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+"""Seconds: upper bounds of the histogram, the last one open."""
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Prometheus's cumulative kind: `counts[i]` observations up to BUCKETS[i]."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * len(BUCKETS))
+    total: int = 0
+    sum: float = 0.0
+
+    def observe(self, value: float) -> None:
+        self.total += 1
+        self.sum += value
+        for index, bound in enumerate(BUCKETS):
+            if value <= bound:
+                self.counts[index] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query that awaits an answer; `group` is None for a general one."""
+
+    at: Instant
+    due: Instant
+    group: Address | None
+
+
+@dataclass(slots=True)
+class Responses:
+    """The queries of one family on one link that this host has to answer."""
+
+    histogram: Histogram = field(default_factory=Histogram)
+    unanswered: int = 0
+    _asked: deque[Asked] = field(default_factory=deque)
+
+    def ask(self, at: Instant, group: Address | None, max_response: Duration) -> None:
+        """A query about `group`, or about all of them, that there is something to say to."""
+        if len(self._asked) < OUTSTANDING:
+            self._asked.append(Asked(at, after(at, Duration(max_response + GRACE)), group))
+
+    def answer(self, at: Instant, groups: set[Address]) -> None:
+        """A current-state report about these groups left the host: it answers what it fits."""
+        waiting: deque[Asked] = deque()
+        for asked in self._asked:
+            if asked.group is None or asked.group in groups:
+                self.histogram.observe(in_seconds(max(0, at - asked.at)))
+            else:
+                waiting.append(asked)
+        self._asked = waiting
+
+    def excuse(self, groups: set[Address]) -> None:
+        """Another host's older report made ours unnecessary (RFC 2236 §3)."""
+        self._asked = deque(
+            asked for asked in self._asked if asked.group is not None and asked.group not in groups
+        )
+
+    def expire(self, now: Instant, is_held: Callable[[Address | None], bool]) -> int:
+        """Counts what was not answered in time; how many that was.
+
+        `is_held` says whether there is still something to say about a group, or about any: what was
+        left meanwhile needs no answer.
+        """
+        late = [asked for asked in self._asked if asked.due <= now]
+        self._asked = deque(asked for asked in self._asked if asked.due > now)
+        expired = sum(is_held(asked.group) for asked in late)
+        self.unanswered += expired
+        return expired
+
+    def next_deadline(self) -> Instant | None:
+        return min((asked.due for asked in self._asked), default=None)

@@ -1,0 +1,146 @@
+"""`mcastd run`: from the settings to a running agent, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mcastd.fastpath import FastPath
+from mcastd.net import LinkWatcher
+from mcastd.service.agent import Agent
+from mcastd.service.config import Address, ConfigFileError, Settings
+from mcastd.service.control import Control
+from mcastd.service.owned import OwnedMemberships, state_directory
+from mcastd.service.system import drop_capabilities, notify, watchdog_seconds
+
+if TYPE_CHECKING:
+    from mcastd.service.metrics import MetricsServer
+
+log = logging.getLogger("mcastd")
+
+
+class StartError(Exception):
+    """Something that the agent needs is not to be had; one line for the operator."""
+
+
+async def run(settings: Settings, reread: Callable[[], Settings]) -> None:
+    """Runs until SIGTERM or SIGINT; SIGHUP reads the settings anew.
+
+    FastPathError, ControlError or StartError, with one line each, if it cannot start.
+    """
+    loop = asyncio.get_running_loop()
+    fast_path = FastPath.open(log.info)
+    owned = OwnedMemberships(state_directory())
+    agent = Agent(settings, fast_path, owned)
+    control = Control(agent)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    agent.reload = partial(reload, agent, reread)
+    loop.add_signal_handler(signal.SIGHUP, agent.reload)
+    metrics: MetricsServer | None = None
+    failures: list[BaseException] = []
+    loop.set_exception_handler(lambda _loop, context: fail(failures, stopped, context))
+    try:
+        agent.listen(loop)
+        async with LinkWatcher() as watcher:
+            for change in await watcher.snapshot():
+                agent.change(change)
+            agent.started_up()
+            metrics = await serve(settings, agent, control)
+            drop_capabilities()
+            announce(agent)
+            watchdog(loop)
+            following = asyncio.ensure_future(agent.follow(watcher))
+            await first_of(following, stopped)
+    finally:
+        notify("STOPPING=1")
+        await control.stop()
+        if metrics is not None:
+            await metrics.stop()
+        agent.close()
+    if failures:
+        raise failures[0]
+
+
+def fail(failures: list[BaseException], stopped: asyncio.Event, context: dict[str, Any]) -> None:
+    """A bug of ours ends the agent: the kernel goes on, and the service manager starts it anew."""
+    error = context.get("exception")
+    log.critical("%s", context["message"], exc_info=error)
+    failures.append(error or RuntimeError(context["message"]))
+    stopped.set()
+
+
+def watchdog(loop: asyncio.AbstractEventLoop) -> None:
+    """Tells the service manager, as often as it wants, that the loop turns."""
+    interval = watchdog_seconds()
+    if interval is not None:
+        notify("WATCHDOG=1")
+        loop.call_later(interval, watchdog, loop)
+
+
+async def serve(settings: Settings, agent: Agent, control: Control) -> MetricsServer | None:
+    """Opens the control socket, and the port of the metrics if there is to be one.
+
+    Only now is imported what they need: the interfaces are attached first.
+    """
+    await control.start(settings.socket, settings.group)
+    if settings.metrics is None:
+        return None
+    from mcastd.service.metrics import MetricsServer  # noqa: PLC0415
+
+    metrics = MetricsServer(agent)
+    try:
+        await metrics.start(settings.metrics)
+    except OSError as error:
+        where = f"{settings.metrics.host}:{settings.metrics.port}"
+        raise StartError(
+            f"metrics on {where}: {error.strerror or error}; "
+            "choose another with --metrics or metrics.listen"
+        ) from None
+    return metrics
+
+
+def announce(agent: Agent) -> None:
+    attached = [each.name for each in agent.interfaces.values() if each.attachment]
+    for name in agent.missing():
+        log.warning("%s: there is no such interface now; it is attached when it appears", name)
+    notify(f"READY=1\nSTATUS=observing {', '.join(attached) or 'no interface yet'}")
+    log.info("ready: %s", ", ".join(attached) or "no interface yet")
+
+
+async def first_of(following: asyncio.Future[None], stopped: asyncio.Event) -> None:
+    """Waits for the signal to stop; an error in the other is the agent's end."""
+    waiting = asyncio.ensure_future(stopped.wait())
+    both: set[asyncio.Future[Any]] = {following, waiting}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if following.done():
+        following.result()
+    following.cancel()
+
+
+def reload(agent: Agent, reread: Callable[[], Settings]) -> str | None:
+    """Takes over a new configuration; a bad one is told and returned, and the running one stays."""
+    notify("RELOADING=1")
+    problem = None
+    try:
+        agent.configure(reread())
+        log.info("configuration read")
+    except ConfigFileError as error:
+        problem = str(error)
+        log.error("%s; the running configuration stays", problem)
+    notify("READY=1")
+    return problem
+
+
+def shown(address: Address | None) -> str:
+    """An address as a URL has it."""
+    if address is None:
+        return "off"
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"http://{host}:{address.port}/metrics"

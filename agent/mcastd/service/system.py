@@ -1,0 +1,42 @@
+"""What the agent says to the system it runs on: capabilities given up, systemd told."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from mcastd._libbpf import lib
+
+CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF = 12, 13, 39
+
+KEPT = (CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF)
+
+
+def drop_capabilities() -> None:
+    """Keeps what attaching to a new interface needs, of what there is. OSError if refused."""
+    mask = 0
+    for capability in KEPT:
+        mask |= 1 << capability
+    result = lib.mcast_keep_capabilities(mask)
+    if result:
+        raise OSError(result, f"giving up capabilities: {os.strerror(result)}")
+
+
+def watchdog_seconds() -> float | None:
+    """How often the service manager wants to hear of us, twice as often for safety; None: never."""
+    given = os.environ.get("WATCHDOG_USEC", "")
+    return int(given) / 2e6 if given.isdecimal() and int(given) else None
+
+
+def notify(state: str) -> None:
+    """Tells the service manager, if there is one (sd_notify(3))."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(address)
+            sock.sendall(state.encode())
+        except OSError:
+            pass  # a service manager that does not listen is its own affair

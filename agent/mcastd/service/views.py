@@ -1,0 +1,243 @@
+"""What the agent knows, as JSON documents: the answers of the control socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import mcastd
+from mcastd.fastpath import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
+from mcastd.gmp.family import Address, ProtocolFamily
+from mcastd.gmp.time import Instant, in_seconds
+from mcastd.service import coexistence
+from mcastd.service.agent import Agent, now
+from mcastd.service.interface import Interface
+from mcastd.service.observer import Observer, filter_object
+from mcastd.service.querier import QuerierView
+from mcastd.wire import Kind, Reason
+
+
+def status(agent: Agent) -> dict[str, Any]:
+    """Everything on one page."""
+    return {
+        "version": mcastd.__version__,
+        "uptime": in_seconds(now() - agent.started),
+        "interfaces": [interface_status(agent, each) for each in agent.interfaces.values()],
+        "missing": agent.missing(),
+    }
+
+
+def interface_status(agent: Agent, interface: Interface) -> dict[str, Any]:
+    attachment = interface.attachment
+    values = agent.fast_path.counters().get(interface.name)
+    return {
+        "name": interface.name,
+        "index": interface.index,
+        "mode": interface.mode,
+        "hook": attachment.ingress.value if attachment else "none",
+        "egress_hook": attachment.egress.value if attachment else "none",
+        "hook_reasons": list(attachment.reasons) if attachment else [],
+        "running": bool(interface.link and interface.link.is_running),
+        "problem": interface.problem,
+        "remarks": remarks(interface),
+        **{name: family_status(agent, each) for name, each in interface.observers.items()},
+        "lost": lost_events(values) if values else {},
+    }
+
+
+def remarks(interface: Interface) -> list[str]:
+    if interface.index is None:
+        return []
+    speaking = interface.mode == "host"
+    return coexistence.remarks(interface.name, interface.index, host_mode=speaking)
+
+
+def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
+    host, current = observer.host, observer.queriers.current
+    return {
+        "version": host.version,
+        "last_reported_version": observer.last_reported_version,
+        "max_version": host.config.max_version,
+        "querier": observer.family.format(current.address) if current else None,
+        "querier_version": current.version if current else None,
+        "older_queriers": older_queriers(observer),
+        "groups": len(host.groups),
+        "sources": sum(len(each.sources) for each in host.groups.values()),
+        "unanswered_queries": observer.responses.unanswered,
+    }
+
+
+def older_queriers(observer: Observer) -> list[dict[str, Any]]:
+    """Which older versions are spoken on the link, by whom, and how long that is believed."""
+    at = now()
+    heard = observer.queriers.last_by_version
+    return [
+        {
+            "version": version,
+            "address": observer.family.format(heard[version]) if version in heard else None,
+            "forgotten_in": in_seconds(max(0, until - at)),
+        }
+        for version, until in sorted(observer.host.older_querier_deadlines.items())
+    ]
+
+
+def lost_events(counters: Counters) -> dict[str, dict[str, int]]:
+    """By ring and cause."""
+    return {
+        ring: dict(zip(CAUSES, counters.lost[index], strict=True))
+        for index, ring in enumerate(RINGS)
+    }
+
+
+def querier(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
+    """The queriers of each interface and family, the current one first."""
+    return [
+        {
+            "interface": interface.name,
+            "protocol": protocol,
+            "queriers": [querier_object(agent, observer, each) for each in ordered(observer)],
+            "older_queriers": older_queriers(observer),
+            "max_version": observer.host.config.max_version,
+            "version": observer.host.version,
+        }
+        for interface in chosen(agent, name)
+        for protocol, observer in interface.observers.items()
+    ]
+
+
+def ordered(observer: Observer) -> list[QuerierView]:
+    views = observer.queriers.by_address.values()
+    return sorted(views, key=lambda each: (each is not observer.queriers.current, -each.last_heard))
+
+
+def querier_object(agent: Agent, observer: Observer, view: QuerierView) -> dict[str, Any]:
+    newest = view.version == observer.family.newest
+    observed = view.observed_interval
+    return {
+        "address": observer.family.format(view.address),
+        "current": view is observer.queriers.current,
+        "version": view.version,
+        "robustness": view.robustness if newest else None,
+        "interval": in_seconds(view.interval) if newest else None,
+        "observed_interval": None if observed is None else in_seconds(observed),
+        "max_response": in_seconds(view.max_response),
+        "queries": view.queries,
+        "without_router_alert": view.without_router_alert,
+        "first_heard": agent.wall_clock(view.first_heard),
+        "last_heard": agent.wall_clock(view.last_heard),
+    }
+
+
+def groups(agent: Agent, name: str | None = None, group: str | None = None) -> list[dict[str, Any]]:
+    """The groups that this host receives. ValueError for what is no address."""
+    found = []
+    for interface in chosen(agent, name):
+        for protocol, observer in interface.observers.items():
+            for address in wanted_groups(observer, group):
+                head = {"interface": interface.name, "protocol": protocol}
+                found.append(head | group_object(agent, interface, observer, address))
+    return found
+
+
+def wanted_groups(observer: Observer, group: str | None) -> Iterator[Address]:
+    held = observer.host.groups
+    if group is None:
+        yield from sorted(held)
+        return
+    if (":" in group) == (observer.family.address_width == 16):
+        address = observer.family.parse(group)
+        if address in held:
+            yield address
+
+
+def asker(
+    agent: Agent, interface: Interface, family: ProtocolFamily, group: Address, application: str
+) -> dict[str, Any]:
+    """Who stands behind an application of the control socket: its user and process."""
+    owned = agent.owned.get(interface.name, family.format(group), application)
+    if owned is None:
+        return {}
+    return {"uid": owned.uid, "pid": owned.pid, "held": owned.held}
+
+
+def group_object(
+    agent: Agent, interface: Interface, observer: Observer, group: Address
+) -> dict[str, Any]:
+    family, host = observer.family, observer.host
+    times = observer.times.get(group)
+    applications = host.applications(group).items()
+
+    def clock(at: Instant | None) -> float | None:
+        return None if at is None else agent.wall_clock(at)
+
+    return {
+        "group": family.format(group),
+        **filter_object(family, host.groups[group]),
+        "applications": [
+            {"name": who}
+            | filter_object(family, what)
+            | asker(agent, interface, family, group, who)
+            for who, what in applications
+        ],
+        "reported": family.is_reportable(group),
+        "since": clock(times.since if times else None),
+        "last_reported": clock(times.reported if times else None),
+    }
+
+
+def counters(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
+    """All counters of each interface, also the zero ones."""
+    return [
+        {
+            "interface": each,
+            "messages": messages(values),
+            "rejected": rejected(values),
+            "events": dict(zip(RINGS, values.events, strict=True)),
+            "lost": lost_events(values),
+            "host_mode": host_mode(values),
+            "statistics": statistics(agent, each),
+        }
+        for each, values in agent.fast_path.counters().items()
+        if name in (None, each)
+    ]
+
+
+def statistics(agent: Agent, name: str) -> dict[str, dict[str, int]]:
+    """By protocol, the counters that other systems' `netstat` shows, under their names."""
+    interface = agent.interfaces.get(name)
+    observers = interface.observers if interface else {}
+    return {each: observer.host.statistics.as_mapping() for each, observer in observers.items()}
+
+
+def host_mode(values: Counters) -> dict[str, dict[str, int]]:
+    """What was kept from the wire and from the kernel, by protocol."""
+    return {
+        "kernel_reports_held_back": dict(zip(PROTOCOLS, values.held_back, strict=True)),
+        "older_queries_consumed": dict(zip(PROTOCOLS, values.consumed, strict=True)),
+    }
+
+
+def messages(values: Counters) -> dict[str, dict[str, int]]:
+    """Accepted ones by direction and kind, such as "igmp query 3"."""
+    return {
+        direction: {kind.label: values.accepted[index][kind] for kind in Kind}
+        for index, direction in enumerate(DIRECTIONS)
+    }
+
+
+def rejected(values: Counters) -> dict[str, dict[str, dict[str, int]]]:
+    """By direction, protocol and reason."""
+    return {
+        direction: {
+            protocol: {reason.label: values.rejected[index][place][reason] for reason in Reason}
+            for place, protocol in enumerate(PROTOCOLS)
+        }
+        for index, direction in enumerate(DIRECTIONS)
+    }
+
+
+def chosen(agent: Agent, name: str | None) -> Iterable[Interface]:
+    """KeyError for a name that is not run."""
+    if name is None:
+        return agent.interfaces.values()
+    return [agent.interfaces[name]]
