@@ -1,0 +1,40 @@
+"""`mcastd check-config`: reads a configuration, says what is wrong, touches nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from mcastd.service.config import ConfigFileError, files, load
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "check-config",
+        help="say what is wrong with a configuration",
+        description="Reads a configuration and its drop-ins, and says what is wrong, if anything.",
+    )
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        settings = load(args.file)
+    except ConfigFileError as error:
+        if args.json:
+            print(json.dumps({"good": False, "error": str(error)}))
+        else:
+            print(f"mcastd check-config: {error}", file=sys.stderr)
+        return 2
+    read = [str(path) for path in files(args.file)]
+    if args.json:
+        names = {name: each.mode for name, each in settings.interfaces.items()}
+        print(json.dumps({"good": True, "files": read, "interfaces": names}))
+    else:
+        print(f"{', '.join(read)}: good ({len(settings.interfaces)} interfaces)")
+    return 0

@@ -1,0 +1,168 @@
+"""`mcastd classify`: says what is in a capture file, with the code that runs on the NIC."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, BinaryIO, TextIO
+
+from mcastd.classify import (
+    CapturedPacket,
+    CaptureError,
+    Summary,
+    as_object,
+    as_text,
+    decode_link,
+    is_readable,
+    packets,
+    read_capture,
+)
+from mcastd.wire import ReceptionContext
+
+DONE = 0
+BAD_INPUT = 2
+
+PROGRESS_EVERY = 0.5
+"""Seconds."""
+
+ERASE_TO_END = "\x1b[K"
+RED = "\x1b[31m"
+PLAIN = "\x1b[0m"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the sub-command to argparse's `subparsers`."""
+    parser = subparsers.add_parser(
+        "classify",
+        help="say what is in a capture file",
+        description=(
+            "Reads a pcap or pcapng file and prints a line for each IGMP or MLD packet: what it "
+            "is, and whether a host may believe it or why not. Needs no privileges. What a file "
+            "cannot tell, such as the own addresses of the interface, is not checked."
+        ),
+    )
+    parser.add_argument("file", metavar="FILE", help="a pcap or pcapng file; - for standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--summary", action="store_true", help="only counts, as one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0, or 2 if not everything in the file could be read."""
+    try:
+        with _opened(args.file) as stream:
+            problem = _classify(stream, args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        problem = "interrupted"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem is None:
+        return DONE
+    print(f"mcastd classify: {args.file}: {problem}", file=sys.stderr)
+    return BAD_INPUT
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    with open(name, "rb") as stream:
+        yield stream
+
+
+def _classify(stream: BinaryIO, args: argparse.Namespace) -> str | None:
+    """Prints what is in the capture; what kept the rest from being read, if anything did."""
+    summary = Summary()
+    unreadable: Counter[int] = Counter()
+    problem = None
+    try:
+        for packet in _with_progress(read_capture(stream), stream):
+            if not is_readable(packet.link_type):
+                unreadable[packet.link_type] += 1
+            _take(packet, summary, args)
+    except CaptureError as error:
+        problem = str(error)
+    if args.summary:
+        print(json.dumps(summary.as_object()))
+    elif not args.json and summary.packets:
+        print(summary.as_text())
+    return problem or _unreadable_text(unreadable)
+
+
+def _take(packet: CapturedPacket, summary: Summary, args: argparse.Namespace) -> None:
+    decoded = decode_link(packet.link_type, packet.data, _CONTEXT)
+    summary.count(decoded)
+    if decoded is None or args.summary:
+        return
+    line = as_object(summary.packets, packet.at, decoded, packet.is_cut_short)
+    print(json.dumps(line) if args.json else _coloured(line), flush=args.file == "-")
+
+
+_CONTEXT = ReceptionContext(addresses_known=False)
+
+
+def _coloured(line: dict[str, Any]) -> str:
+    text = as_text(line)
+    if line["reason"] is None or not _wants_colour(sys.stdout):
+        return text
+    return f"{RED}{text}{PLAIN}"
+
+
+def _wants_colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _unreadable_text(link_types: Counter[int]) -> str | None:
+    if not link_types:
+        return None
+    which = ", ".join(str(each) for each in sorted(link_types))
+    return (
+        f"not read: {packets(link_types.total())} of link type {which}; capture on an Ethernet "
+        "interface, or on `any`"
+    )
+
+
+def _with_progress(
+    captured: Iterator[CapturedPacket], stream: BinaryIO
+) -> Iterator[CapturedPacket]:
+    """Tells a terminal how far it has come, unless the results go to the same terminal."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from captured
+        return
+    size = os.fstat(stream.fileno()).st_size if stream.seekable() else 0
+    due = monotonic() + PROGRESS_EVERY
+    try:
+        for count, packet in enumerate(captured, 1):
+            yield packet
+            if monotonic() >= due:
+                due = monotonic() + PROGRESS_EVERY
+                share = f" ({100 * stream.tell() // size} %)" if size else ""
+                _show(f"{packets(count)}{share}")
+    finally:
+        _show(ERASE_TO_END)
+
+
+def _show(text: str) -> None:
+    print(f"\r{text}", end="", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="mcastd")
+    add_parser(parser.add_subparsers(required=True))
+    args = parser.parse_args(["classify", *sys.argv[1:]])
+    return run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

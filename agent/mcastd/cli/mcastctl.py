@@ -1,0 +1,221 @@
+"""`mcastctl`: asks the running daemon over its control socket, and has it change things."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import mcastd
+from mcastd.cli import tables
+from mcastd.client import AgentError, Client, NotThereError, socket_path
+
+CLEAR = "\x1b[H\x1b[2J"
+"""Begins the screen anew, on terminals."""
+
+DONE, NO, BAD_INPUT, NOT_THERE = 0, 1, 2, 3
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    args = parser().parse_args(arguments)
+    try:
+        result: int = args.run(args)
+    except AgentError as error:
+        return complain(error, NOT_THERE if error.code == "not_permitted" else BAD_INPUT)
+    except NotThereError as error:
+        return complain(error, NOT_THERE)
+    except KeyboardInterrupt:
+        return DONE
+    return result
+
+
+def complain(error: Exception, code: int) -> int:
+    print(f"mcastctl: {error}", file=sys.stderr)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="mcastctl", description="Talks to the running mcastd.")
+    top.add_argument("--version", action="version", version=f"mcastctl {mcastd.__version__}")
+    top.add_argument(
+        "--control", metavar="PATH", default=socket_path(),
+        help="the daemon's control socket (%(default)s)",
+    )  # fmt: skip
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, summary: str, run: Run) -> argparse.ArgumentParser:
+        text = summary[0].upper() + summary[1:] + "."
+        added: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=text)
+        added.add_argument("--json", action="store_true", help="JSON instead of a table")
+        added.set_defaults(run=run, method=name)
+        return added
+
+    add_questions(command)
+    add_changes(command)
+    return top
+
+
+def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> None:
+    command("status", "each interface on a line, and what is wrong with it", ask)
+    added = command("groups", "the groups that this host receives; exit 1 if none fits", ask)
+    added.add_argument("name", metavar="IFACE", nargs="?")
+    added.add_argument("group", metavar="GROUP", nargs="?")
+    added = command("querier", "who asks on each link, how often, in which version", ask)
+    added.add_argument("name", metavar="IFACE", nargs="?")
+    added = command("counters", "all counters, exact, also the zero ones", ask)
+    added.add_argument("name", metavar="IFACE", nargs="?")
+    added = command(
+        "doctor", "look for what usually goes wrong; exit 1 if something was found", ask
+    )
+    added.add_argument("name", metavar="IFACE", nargs="?")
+    added.add_argument("group", metavar="GROUP", nargs="?")
+    added = command("top", "the same as a live screen", top)
+    added.add_argument("--interval", metavar="S", type=float, default=1.0, help="%(default)s s")
+    added.add_argument("--count", metavar="N", type=int, help="end after so many screens")
+    added = command("watch", "events as they happen", watch)
+    added.add_argument("--type", metavar="T", help="a message's type, or an event's name")
+    added.add_argument("--interface", metavar="IFACE")
+    added.add_argument("--count", metavar="N", type=int, help="end after so many")
+
+
+def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> None:
+    added = command("join", "join a group, as the agent's own, in host mode", join)
+    add_membership(added)
+    added.add_argument("--exclude", action="store_true", help="all sources but these")
+    added.add_argument("--hold", action="store_true", help="until this command ends")
+    added = command("leave", "leave a group joined so; exit 1 if it was not", leave)
+    add_membership(added)
+    added = command("mode", "hand an interface over to the agent (host) or back (observe)", change)
+    added.add_argument("name", metavar="IFACE")
+    added.add_argument("mode", choices=("observe", "host"))
+    command("reload", "read the configuration anew, as SIGHUP does", reload)
+    added = command("version", "show or set the newest version that may be spoken", version)
+    added.add_argument("name", metavar="IFACE", nargs="?")
+    added.add_argument("protocol", nargs="?", choices=("igmp", "mld"))
+    added.add_argument("version", metavar="N", nargs="?", type=int)
+    added.add_argument("--dry-run", action="store_true", help="only say what it would change")
+    added.add_argument("--announce", action="store_true", help="report all groups at once")
+    added.add_argument("--persist", action="store_true", help="keep it in a drop-in file")
+
+
+def add_membership(added: argparse.ArgumentParser) -> None:
+    added.add_argument("name", metavar="IFACE")
+    added.add_argument("group", metavar="GROUP")
+    added.add_argument("--source", metavar="S", action="append", default=[], dest="sources")
+    added.add_argument("--name", metavar="N", dest="application", help="who asks (this command)")
+
+
+def ask(args: argparse.Namespace) -> int:
+    """One request, one answer."""
+    names = {"name", "group"} & vars(args).keys()
+    parameters = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    with Client(args.control) as client:
+        result = client.call(args.method, **parameters)
+    show(args, result, tables.render(args.method, result))
+    wrong = {"groups": not result, "doctor": bool(result)}
+    return NO if wrong.get(args.method) else DONE
+
+
+def show(args: argparse.Namespace, result: Any, text: str) -> None:
+    print(json.dumps(result) if args.json else text, flush=True)
+
+
+def top(args: argparse.Namespace) -> int:
+    """The status again and again, with what came meanwhile."""
+    before: dict[str, int] = {}
+    plain = args.json or not sys.stdout.isatty()
+    with Client(args.control) as client:
+        for count in itertools.count(1):
+            status, counters = client.call("status"), client.call("counters")
+            now = tables.totals(counters)
+            rates = {
+                name: (now[name] - before.get(name, now[name])) / args.interval for name in now
+            }
+            before = now
+            text = f"{tables.status(status)}\n\n{tables.rates(rates)}"
+            if args.json:
+                text = json.dumps({"status": status, "rates": rates})
+            print(text if plain else f"{CLEAR}{text}", flush=True)
+            if args.count is not None and count >= args.count:
+                break
+            time.sleep(args.interval)
+    return DONE
+
+
+def watch(args: argparse.Namespace) -> int:
+    wanted = {
+        name: value for name in ("type", "interface") if (value := getattr(args, name)) is not None
+    }
+    with Client(args.control) as client:
+        for count, event in enumerate(client.watch(**wanted), 1):
+            print(json.dumps(event) if args.json else tables.event_line(event), flush=True)
+            if args.count is not None and count >= args.count:
+                break
+    return DONE
+
+
+def join(args: argparse.Namespace) -> int:
+    with Client(args.control) as client:
+        result = client.join(
+            args.name, args.group, sources=args.sources, exclude=args.exclude,
+            name=args.application, hold=args.hold,
+        )  # fmt: skip
+        show(args, result, tables.membership_line(result))
+        if args.hold:
+            client.wait()
+    return DONE
+
+
+def leave(args: argparse.Namespace) -> int:
+    with Client(args.control) as client:
+        left = client.leave(args.name, args.group, sources=args.sources, name=args.application)
+    text = "left" if left else f"{args.group} was not joined on {args.name} by this name"
+    show(args, {"left": left}, text)
+    return DONE if left else NO
+
+
+def change(args: argparse.Namespace) -> int:
+    with Client(args.control) as client:
+        result = client.call("mode", name=args.name, mode=args.mode)
+    show(args, result, f"{result['interface']}: {result['from']} -> {result['to']}")
+    return DONE
+
+
+def reload(args: argparse.Namespace) -> int:
+    with Client(args.control) as client:
+        result = client.call("reload")
+    show(args, result, f"read; running {', '.join(result['interfaces']) or 'no interface'}")
+    return DONE
+
+
+def version(args: argparse.Namespace) -> int:
+    with Client(args.control) as client:
+        if args.version is None:
+            result = client.call("status")["interfaces"]
+            shown = [each for each in result if args.name in (None, each["name"])]
+            versions = [
+                {"interface": each["name"], "protocol": name} | tables.versions(each[name])
+                for each in shown
+                for name in ("igmp", "mld")
+                if args.protocol in (None, name)
+            ]
+            show(args, versions, tables.version_table(versions))
+            return DONE
+        result = client.call(
+            "version", name=args.name, protocol=args.protocol, version=args.version,
+            dry_run=args.dry_run, announce=args.announce, persist=args.persist,
+        )  # fmt: skip
+    show(args, result, tables.version_change(result, args.dry_run))
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

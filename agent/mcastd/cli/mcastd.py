@@ -1,0 +1,36 @@
+"""`mcastd`: the daemon, and the tools that need no daemon."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+import mcastd
+
+COMMANDS = ("run", "check_config", "classify", "simulate", "lab", "bench")
+"""Modules of this package, each with `add_parser` and `run`."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="mcastd",
+        description="A multicast membership agent: IGMP and MLD seen at the NIC.",
+    )
+    parser.add_argument("--version", action="version", version=f"mcastd {mcastd.__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in wanted(arguments if arguments is not None else sys.argv[1:]):
+        importlib.import_module(f"mcastd.cli.{name}").add_parser(subparsers)
+    args = parser.parse_args(arguments)
+    result: int = args.run(args)
+    return result
+
+
+def wanted(arguments: list[str]) -> tuple[str, ...]:
+    """Only the command that is called is imported; all of them to say which there are."""
+    named = arguments[0].replace("-", "_") if arguments else ""
+    return (named,) if named in COMMANDS else COMMANDS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""The control socket's answers for people: plain tables, and a line for each event."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from mcastd.classify import as_text
+
+
+def render(method: str, result: Any) -> str:
+    """The answer to `method` as text."""
+    renderers: dict[str, Callable[[Any], str]] = {
+        "status": status,
+        "groups": groups,
+        "querier": querier,
+        "counters": counters,
+        "doctor": doctor,
+    }
+    return renderers[method](result)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Columns as wide as they must be, two spaces between them."""
+    cells = [list(head), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in cells]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def ago(at: float | None) -> str:
+    """How long ago a time of day was."""
+    return "-" if at is None else f"{max(0.0, time.time() - at):.0f} s ago"
+
+
+def dash(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def status(result: dict[str, Any]) -> str:
+    head = [
+        "INTERFACE",
+        "MODE",
+        "HOOK",
+        "PROTOCOL",
+        "VERSION",
+        "QUERIER",
+        "GROUPS",
+        "SOURCES",
+        "LOST",
+    ]
+    rows: list[tuple[object, ...]] = []
+    remarks: list[str] = []
+    for each in result["interfaces"]:
+        lost = sum(sum(causes.values()) for causes in each["lost"].values())
+        for protocol in ("igmp", "mld"):
+            family = each[protocol]
+            where = (each["name"], each["mode"], each["hook"], protocol, version_text(family))
+            rows.append((*where, querier_text(family), family["groups"], family["sources"], lost))
+            remarks += family_remarks(each["name"], protocol, family)
+        if each["problem"]:
+            remarks.append(f"{each['name']} {each['problem']}")
+        remarks += [f"{each['name']}: {reason}" for reason in each["hook_reasons"]]
+        remarks += [f"{each['name']}: {remark}" for remark in each["remarks"]]
+    remarks += [f"{name}: there is no such interface now" for name in result["missing"]]
+    return "\n".join([table(head, rows), *remarks])
+
+
+def version_text(family: dict[str, Any]) -> str:
+    return f"{family['version']} of {family['max_version']}"
+
+
+def querier_text(family: dict[str, Any]) -> str:
+    if family["querier"] is None:
+        return "none heard"
+    return f"{family['querier']} (v{family['querier_version']})"
+
+
+def family_remarks(name: str, protocol: str, family: dict[str, Any]) -> list[str]:
+    remarks = [
+        f"{name}: an older {protocol} querier (version {each['version']}, "
+        f"{dash(each['address'])}) was heard; "
+        f"it is forgotten in {each['forgotten_in']:.0f} s"
+        for each in family["older_queriers"]
+    ]
+    if family["unanswered_queries"]:
+        remarks.append(f"{name}: {family['unanswered_queries']} {protocol} queries not answered")
+    return remarks
+
+
+def groups(result: list[dict[str, Any]]) -> str:
+    head = ("INTERFACE", "GROUP", "MODE", "SOURCES", "ASKED BY", "SINCE", "LAST REPORTED")
+    rows = [
+        (
+            each["interface"], each["group"], each["mode"], sources_text(each["sources"]),
+            ", ".join(map(asker, each["applications"])), ago(each["since"]),
+            ago(each["last_reported"]) if each["reported"] else "never reported",
+        )
+        for each in result
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+def asker(application: dict[str, Any]) -> str:
+    if application.get("pid") is None:
+        return str(application["name"])
+    return f"{application['name']} (pid {application['pid']}, uid {application['uid']})"
+
+
+def sources_text(sources: list[str], most: int = 3) -> str:
+    if not sources:
+        return "-"
+    rest = f" and {len(sources) - most} more" if len(sources) > most else ""
+    return ", ".join(sources[:most]) + rest
+
+
+TIMES = ("ROBUSTNESS", "INTERVAL", "SEEN EVERY", "MAX RESP")
+
+
+def querier(result: list[dict[str, Any]]) -> str:
+    head = ("INTERFACE", "PROTOCOL", "ADDRESS", "VERSION", *TIMES, "QUERIES", "LAST QUERY")
+    rows: list[tuple[object, ...]] = []
+    for each in result:
+        where = (each["interface"], each["protocol"])
+        rows += [(*where, *querier_row(view)) for view in each["queriers"]]
+        if not each["queriers"]:
+            rows.append((*where, "none heard", *["-"] * (len(head) - 3)))
+    return table(head, rows)
+
+
+def querier_row(view: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        view["address"] + ("" if view["current"] else " (other)"),
+        view["version"],
+        dash(view["robustness"]),
+        seconds(view["interval"]),
+        seconds(view["observed_interval"]),
+        seconds(view["max_response"]),
+        view["queries"],
+        ago(view["last_heard"]),
+    )
+
+
+def seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g} s"
+
+
+def doctor(result: list[dict[str, Any]]) -> str:
+    if not result:
+        return "nothing found"
+    parts = []
+    for each in result:
+        where = " ".join(filter(None, (each["interface"], each["protocol"])))
+        parts.append(f"{where + ': ' if where else ''}{each['text']}\n    {each['remedy']}")
+    return "\n".join(parts)
+
+
+def counters(result: list[dict[str, Any]]) -> str:
+    parts = []
+    for each in result:
+        rx, tx = each["messages"]["rx"], each["messages"]["tx"]
+        parts.append(f"{each['interface']}")
+        parts.append(table(("  MESSAGES", "RX", "TX"), [(f"  {k}", rx[k], tx[k]) for k in rx]))
+        refused = each["rejected"]["rx"]
+        rows = [(f"  {r}", refused["igmp"][r], refused["mld"][r]) for r in refused["igmp"]]
+        parts.append(table(("  REJECTED", "IGMP", "MLD"), rows))
+        lost = [
+            (f"  {ring}", each["events"][ring], *causes.values())
+            for ring, causes in each["lost"].items()
+        ]
+        parts.append(table(("  EVENTS", "HANDED OVER", "LOST: RING FULL", "RATE LIMITED"), lost))
+    return "\n".join(parts)
+
+
+def totals(result: list[dict[str, Any]]) -> dict[str, int]:
+    """Messages by interface, direction and kind."""
+    return {
+        f"{each['interface']} {direction} {kind}": count
+        for each in result
+        for direction, kinds in each["messages"].items()
+        for kind, count in kinds.items()
+    }
+
+
+def rates(result: dict[str, float]) -> str:
+    """What there is of it, a second."""
+    rows = [(*name.split(" ", 2), f"{rate:.1f}") for name, rate in result.items() if rate > 0]
+    return table(("INTERFACE", "WAY", "MESSAGES", "A SECOND"), rows)
+
+
+FATES = {None: ">", "own": ">", "held_back": "|"}
+"""What leaves the host and what is held back, in host mode."""
+
+
+def event_line(event: dict[str, Any]) -> str:
+    """One line for an event of `watch`."""
+    fields = dict(event)
+    name = fields.pop("event")
+    if name == "message":
+        text = as_text({"n": "", **fields}).strip()
+        arrow = "<" if fields["direction"] == "rx" else FATES[fields.get("fate")]
+        clock, _, rest = text.partition("  ")
+        return f"{clock}  {fields['interface']} {arrow} {rest}"
+    at = fields.pop("ts", None)
+    clock = " " * 15
+    if at is not None:
+        clock = time.strftime("%H:%M:%S", time.gmtime(at)) + f"{at % 1:.6f}"[1:]
+    said = "  ".join(f"{key} {value_text(value)}" for key, value in fields.items() if value != [])
+    return f"{clock}  {name.upper()}  {said}"
+
+
+def value_text(value: object) -> str:
+    return "{" + ", ".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
+
+
+def membership_line(result: dict[str, Any]) -> str:
+    sources = f" {{{', '.join(result['sources'])}}}" if result["sources"] else ""
+    return (
+        f"{result['interface']}: {result['mode']} {result['group']}{sources} "
+        f"for {result['application']}"
+    )
+
+
+def versions(family: dict[str, Any]) -> dict[str, Any]:
+    """What `mcastctl version` shows of a family's status."""
+    return {
+        "version": family["version"],
+        "max_version": family["max_version"],
+        "older_queriers": family["older_queriers"],
+    }
+
+
+def version_table(result: list[dict[str, Any]]) -> str:
+    head = ("INTERFACE", "PROTOCOL", "VERSION", "MAX", "OLDER QUERIERS")
+    return table(
+        head,
+        [
+            (
+                each["interface"],
+                each["protocol"],
+                each["version"],
+                each["max_version"],
+                ", ".join(
+                    f"version {older['version']} for {older['forgotten_in']:.0f} s more"
+                    for older in each["older_queriers"]
+                )
+                or "-",
+            )
+            for each in result
+        ],
+    )
+
+
+def version_change(result: dict[str, Any], dry_run: bool) -> str:
+    old, new = result["from"], result["to"]
+    lines = [
+        f"{result['protocol']}: version {old['version']} of {old['max_version']} -> "
+        f"{new['version']} of {new['max_version']}{' (nothing changed yet)' if dry_run else ''}",
+        f"{result['groups']} groups",
+    ]
+    losing = result["groups_whose_sources_are_no_longer_reported"]
+    if losing:
+        lines.append(f"routers no longer hear of the sources of: {', '.join(losing)}")
+    if "persisted" in result:
+        lines.append(f"kept in {result['persisted']}")
+    return "\n".join(lines)
