@@ -1,0 +1,93 @@
+"""Network namespaces that go with the process that made them.
+
+Their names carry its identifier, by which leftovers are told.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+from mcastd.lab.errors import LabError
+from mcastd.lab.iproute2 import ip
+
+DIRECTORY = Path("/run/netns")
+PREFIX = "mcastd-lab"
+"""Of all that a lab leaves where others see it; its owner follows."""
+
+
+def owner() -> str:
+    """This process, as it stands in names: its identifier, and where that is one.
+
+    The same number may be another process, or none, in another container that sees the name too.
+    """
+    return f"{os.getpid()}-{os.stat('/proc/self/ns/pid').st_ino:x}"
+
+
+CLONE_NEWNET = 0x40000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_numbers = count(1)
+
+
+class Namespace:
+    """A network namespace with its loopback up; IPv6 addresses are usable at once."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.name = f"{PREFIX}-{owner()}-{next(_numbers)}-{label}"
+        ip("netns", "add", self.name)
+        self.ip("link", "set", "lo", "up")
+        self.sysctl({"ipv6.conf.all.accept_dad": 0, "ipv6.conf.default.accept_dad": 0})
+
+    def ip(self, *arguments: str) -> str:
+        return ip("-n", self.name, *arguments)
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """What this thread opens and starts meanwhile is in the namespace, and stays in it."""
+        with (
+            open("/proc/thread-self/ns/net", "rb") as before,
+            open(DIRECTORY / self.name, "rb") as there,
+        ):
+            _set_namespace(there.fileno())
+            try:
+                yield
+            finally:
+                _set_namespace(before.fileno())
+
+    def sysctl(self, settings: Mapping[str, object]) -> None:
+        """Keys below net., with dots."""
+        with self.entered():
+            for key, value in settings.items():
+                Path("/proc/sys/net", *key.split(".")).write_text(f"{value}\n")
+
+    def index(self, interface: str) -> int:
+        with self.entered():
+            return socket.if_nametoindex(interface)
+
+    def close(self) -> None:
+        """Ends the processes that are in it, and removes it."""
+        remove(self.name)
+
+
+def remove(name: str) -> None:
+    """Ends the processes in the namespace, and removes it."""
+    with suppress(LabError):
+        for process in ip("netns", "pids", name).split():
+            if int(process) != os.getpid():
+                with suppress(ProcessLookupError):
+                    os.kill(int(process), signal.SIGKILL)
+        ip("netns", "del", name)
+
+
+def _set_namespace(fd: int) -> None:
+    if _libc.setns(fd, CLONE_NEWNET):
+        code = ctypes.get_errno()
+        raise OSError(code, f"setns: {os.strerror(code)}")
