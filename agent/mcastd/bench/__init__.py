@@ -1,0 +1,32 @@
+"""The benchmarks: every figure beside those of what one would otherwise use, from the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mcastd.bench import registry
+from mcastd.bench.machine import machine
+from mcastd.bench.measure import FULL, QUICK, measure, undisturbed
+from mcastd.bench.registry import UnknownName
+from mcastd.bench.report import table
+
+__all__ = ["UnknownName", "run", "table"]
+
+
+def run(
+    names: Sequence[str], quick: bool, progress: Callable[[str], object] = lambda line: None
+) -> dict[str, Any]:
+    """Measures the rows of these names, or all, and returns the report of `build/bench.json`.
+
+    `quick` is for less than a minute, with more noise. `progress` is told about each row before
+    it is measured. UnknownName if there is no such row.
+    """
+    rows = registry.rows(names)
+    results = []
+    with undisturbed() as cpu:
+        about = machine() | {"pinned_to": cpu, "quick": quick}
+        for number, row in enumerate(rows, 1):
+            progress(f"[{number}/{len(rows)}] {row.name}")
+            results.append(measure(row, QUICK if quick else FULL))
+    return {"machine": about, "results": results}

@@ -1,0 +1,91 @@
+"""Frames at the rate of a veth in native XDP: sent, received and classified on one core.
+
+The rate is that of the whole path, the generator and the receiver's stack with it, since both
+programs let the frames pass. After each run of ours the counters must say exactly what was sent.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from time import perf_counter
+
+from mcastd.bench import frames
+from mcastd.bench.row import Better, Contest, Row, Unavailable
+from mcastd.fastpath import FastPathError, Policy
+from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE
+from mcastd.fastpath.counters import Counters, read
+from mcastd.fastpath.kernel import AttachType, Kernel, Link
+from mcastd.fastpath.objects import obtain
+from mcastd.gmp.family import IGMP
+from mcastd.lab import Generator, Lab, LabError, veth
+
+FEWEST, MOST = 65_536, 1_000_000
+"""Frames of a run."""
+
+NO_IPV6 = ("ipv6.conf.all.disable_ipv6", "ipv6.conf.default.disable_ipv6")
+
+PER_SECOND = 1_000_000
+"""About as many; a run's length is made of it."""
+
+
+def rows() -> Iterable[Row]:
+    yield Row("xdp.veth", "Mpps", partial(_contest, partial(frames.reports, IGMP)), Better.LARGER)
+    yield Row("xdp.veth/bystander", "Mpps", partial(_contest, frames.bystanders), Better.LARGER)
+
+
+def _contest(make: Callable[[], list[bytes]]) -> Contest:
+    lab = Lab()
+    try:
+        lab.__enter__()
+        cable = Cable(lab, make())
+    except (LabError, FastPathError, OSError) as why:
+        lab.__exit__(None, None, None)
+        raise Unavailable(str(why)) from why
+    return Contest(
+        ours=partial(cable.rate, "mcast_xdp"),
+        baselines={"null": partial(cable.rate, "mcast_inject")},
+        close=lambda: lab.__exit__(None, None, None),
+    )
+
+
+class Cable:
+    """A veth between two namespaces."""
+
+    def __init__(self, lab: Lab, every: Sequence[bytes]) -> None:
+        self._every = every
+        sender, self._receiver = lab.namespace("sender"), lab.namespace("receiver")
+        for each in (sender, self._receiver):  # nobody else is to speak
+            each.sysctl(dict.fromkeys(NO_IPV6, 1))
+        veth(sender, "eth0", self._receiver, "eth0")
+        self._index = self._receiver.index("eth0")
+        self._kernel = lab.keep(Kernel(obtain(lambda text: None)))
+        self._generator = lab.keep(Generator((sender, "eth0"), (self._receiver, "eth0")))
+        self._kernel.maps["policies"].update(struct.pack("=I", self._index), Policy().packed(0))
+
+    def rate(self, name: str, seconds: float) -> float:
+        """Millions of frames a second."""
+        count = max(FEWEST, min(MOST, int(seconds * 10 * PER_SECOND)))
+        with self._receiver.entered():
+            link = Link(self._kernel.program(name), self._index, AttachType.XDP, XDP_FLAGS_DRV_MODE)
+        try:
+            self._generator.send(self._every, FEWEST)
+            before = self._counted()
+            start = perf_counter()
+            self._generator.send(self._every, count)
+            spent = perf_counter() - start
+            counted = self._counted() - before
+        finally:
+            link.close()
+        expected = count if name == "mcast_xdp" and self._are_messages() else 0
+        if counted != expected:
+            raise RuntimeError(f"{count} frames were sent, {counted} counted")
+        return count / spent / 1e6
+
+    def _are_messages(self) -> bool:
+        return self._every[0][23] == 2
+
+    def _counted(self) -> int:
+        values: Counters = read(self._kernel.maps["counters"], 1)[0]
+        return sum(values.accepted[0])

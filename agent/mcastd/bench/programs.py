@@ -1,0 +1,70 @@
+"""The programs in the kernel, to be run on frames by hand (BPF_PROG_TEST_RUN)."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from itertools import cycle, islice
+
+from mcastd.bench.row import Unavailable
+from mcastd.fastpath import FastPathError, Policy, Ring
+from mcastd.fastpath.kernel import Kernel, Program
+from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.test_run import run
+
+LOOPBACK = 1
+"""The interface that a frame has come from if nothing else is said."""
+
+RING_BYTES = 1 << 20
+AT_ONCE = 4096
+"""Runs on one frame: their events fit a ring of that size."""
+
+FRAMES_AT_ONCE = 8
+"""Each run of many makes the kernel wait for all its CPUs, twice."""
+
+
+class Programs:
+    """The classifier with a policy of its own, and a program that does nothing, beside it."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Unavailable without the rights to load them."""
+        if os.geteuid():
+            raise Unavailable("needs root")
+        try:
+            names = ("query_events", "report_events")
+            self._kernel = Kernel(
+                obtain(lambda text: None), entries=dict.fromkeys(names, RING_BYTES)
+            )
+            self.classifier = self._kernel.program("mcast_xdp")
+            self.null = self._kernel.program("mcast_inject")
+            self.rings = [Ring(self._kernel.maps[name]) for name in names]
+        except (FastPathError, OSError) as why:
+            raise Unavailable(str(why)) from why
+        self._kernel.maps["policies"].update(struct.pack("=I", LOOPBACK), policy.packed(0))
+
+    def make_room(self) -> None:
+        for ring in self.rings:
+            while ring.drain():
+                pass
+
+    def close(self) -> None:
+        for ring in self.rings:
+            ring.close()
+        self._kernel.close()
+
+
+class Runs:
+    """Nanoseconds of a run of the program, the mean over the frames whose turn it is."""
+
+    def __init__(self, programs: Programs, program: Program, frames: Sequence[bytes]) -> None:
+        self._programs = programs
+        self._program = program
+        self._frames = cycle(frames)
+
+    def __call__(self, _seconds: float) -> float:
+        spent = 0
+        for frame in islice(self._frames, FRAMES_AT_ONCE):
+            spent += run(self._program, frame, repeat=AT_ONCE).nanoseconds
+            self._programs.make_room()
+        return spent / FRAMES_AT_ONCE
