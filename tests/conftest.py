@@ -1,0 +1,39 @@
+"""Fixtures that every engine test has: both families, and a network to match."""
+
+from __future__ import annotations
+
+import pytest
+from mcastd.gmp.family import FAMILIES, IGMP, MLD, ProtocolFamily
+from support.network import Network
+from support.privileges import skip_without_root
+from support.timeline import Timeline
+
+
+@pytest.fixture(params=FAMILIES.values(), ids=lambda family: family.name)
+def family(request: pytest.FixtureRequest) -> ProtocolFamily:
+    value: ProtocolFamily = request.param
+    return value
+
+
+@pytest.fixture
+def net(family: ProtocolFamily) -> Network:
+    return Network(family)
+
+
+@pytest.fixture
+def timeline(net: Network) -> Timeline:
+    return Timeline(net)
+
+
+@pytest.fixture
+def igmp() -> Timeline:
+    return Timeline(Network(IGMP))
+
+
+@pytest.fixture
+def mld() -> Timeline:
+    return Timeline(Network(MLD))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    skip_without_root(items)

@@ -1,0 +1,43 @@
+"""`bpf/classify.h`, compiled natively, against an independent reference."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import native_classifier, reference_classifier
+from support.frames import frames, spoilt_packets
+from support.reference_classifier import Rules
+
+rules = st.builds(
+    Rules,
+    igmp_max_version=st.sampled_from([3, 3, 2, 1]),
+    mld_max_version=st.sampled_from([2, 2, 1]),
+    require_ttl1=st.booleans(),
+    require_router_alert=st.booleans(),
+)
+
+
+@settings(max_examples=500)
+@given(packet=spoilt_packets, rules=rules)
+def test_the_classifier_finds_in_a_packet_what_the_reference_finds(
+    packet: bytes, rules: Rules
+) -> None:
+    """IN-02, IN-03, IN-04, IN-05, IN-06, IN-07, IN-08, IN-09, IN-10, IN-11, IN-12, IN-13, IN-14,
+    IN-15, IN-16, IN-18.
+    """
+    assert native_classifier.classify_packet(packet, rules) == (
+        reference_classifier.classify_packet(packet, rules)
+    )
+
+
+@settings(max_examples=500)
+@given(frame=frames(), rules=rules)
+def test_the_classifier_finds_in_a_frame_what_the_reference_finds(
+    frame: bytes, rules: Rules
+) -> None:
+    """IN-02, IN-03, IN-04, IN-05, IN-06, IN-07, IN-08, IN-09, IN-10, IN-11, IN-12, IN-13, IN-14,
+    IN-15, IN-16, IN-18.
+    """
+    assert native_classifier.classify_frame(frame, rules) == (
+        reference_classifier.classify_frame(frame, rules)
+    )

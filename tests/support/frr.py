@@ -1,0 +1,102 @@
+"""FRR's pimd as the querier: a router that we did not write, with a memory of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mcastd.lab import Lab, Namespace, veth
+
+from support.host_lab import Filter, eventually
+
+DAEMONS = Path("/usr/lib/frr")
+
+
+def is_there() -> bool:
+    return (DAEMONS / "pimd").exists()
+
+
+class Router:
+    """pimd in a namespace of its own, on a cable to the host; it asks every two seconds."""
+
+    def __init__(self, lab: Lab, host: Namespace, *, version: int) -> None:
+        self.namespace = lab.namespace("router")
+        self._directory = lab.directory / "frr"
+        self._directory.mkdir()
+        lab.directory.chmod(0o711)  # the daemons become users of their own
+        shutil.chown(self._directory, "frr", "frr")
+        veth(self.namespace, "lan0", host, "eth0")
+        self.namespace.ip("address", "add", "192.0.2.1/24", "dev", "lan0")
+        host.ip("address", "add", "192.0.2.10/24", "dev", "eth0")
+        (self._directory / "zebra.conf").write_text("hostname router\n")
+        (self._directory / "pimd.conf").write_text(
+            "hostname router\n"
+            "interface lan0\n"
+            " ip pim\n"
+            " ip igmp\n"
+            f" ip igmp version {version}\n"
+            " ip igmp query-max-response-time 10\n"
+            " ip igmp query-interval 2\n"
+            " ip igmp last-member-query-interval 2\n"
+        )
+
+    def start(self, lab: Lab) -> None:
+        """Its first query comes at once."""
+        for daemon in ("zebra", "pimd"):
+            self._start(lab, daemon)
+            eventually(daemon, (self._directory / f"{daemon}.vty").exists, 30.0)
+
+    def _start(self, lab: Lab, daemon: str) -> None:
+        directory = self._directory
+        lab.process(
+            self.namespace,
+            *(DAEMONS / daemon, "-u", "frr", "-g", "frr", "-P", "0", "-A", "127.0.0.1"),
+            *("-z", directory / "zserv.api", "--vty_socket", directory),
+            *("-i", directory / f"{daemon}.pid", "-f", directory / f"{daemon}.conf"),
+            *("--log", f"file:{directory}/{daemon}.log"),
+        )
+
+    def show(self, command: str) -> Any:
+        """`show ... json`, as pimd says it."""
+        done = subprocess.run(
+            ["vtysh", "--vty_socket", self._directory, "-d", "pimd", "-c", f"show {command} json"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        start = done.stdout.find("{")
+        return json.loads(done.stdout[start:]) if start >= 0 else {}
+
+    def held(self) -> dict[str, Filter]:
+        """What it holds for the cable: by group, its mode and sources, told by their timers."""
+        groups = self.show("ip igmp groups").get("lan0", {}).get("groups", [])
+        sources = self.show("ip igmp sources").get("lan0", {})
+        found: dict[str, Filter] = {}
+        for each in groups:
+            mode = "include" if each.get("mode") == "INCLUDE" else "exclude"
+            listed = sources.get(each["group"], {}).get("sources", [])
+            wanted = {
+                source["source"]
+                for source in listed
+                if (source["timer"] != "--:--") == (mode == "include") and source["source"] != "*"
+            }
+            found[each["group"]] = mode, frozenset(wanted)
+        return found
+
+    def expect(self, wanted: Mapping[str, Filter], seconds: float = 30.0) -> None:
+        """Waits until it holds exactly this."""
+        seen: dict[str, Filter] = {}
+
+        def fits() -> bool:
+            nonlocal seen
+            seen = {group: each for group, each in self.held().items() if group != "224.0.0.106"}
+            return seen == wanted
+
+        try:
+            eventually("the filters", fits, seconds)
+        except AssertionError:
+            raise AssertionError(f"{seen} is held, and not {wanted}") from None

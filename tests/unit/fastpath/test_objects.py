@@ -1,0 +1,99 @@
+"""Compiled programs: their source, the key they are kept under, and where."""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+from pathlib import Path
+
+import pytest
+from mcastd.fastpath import objects
+from mcastd.fastpath.objects import BpfObject, MapSpec, ProgramSpec, cache_directory, key_of, source
+
+DOCUMENT = {
+    "compiler": "bcc 0.26.0",
+    "maps": [
+        {"name": "counters", "type": 6, "key_size": 4, "value_size": 8, "entries": 64, "flags": 0}
+    ],
+    "programs": [
+        {
+            "name": "mcast_xdp",
+            "type": "xdp",
+            "code": base64.b64encode(bytes(16)).decode(),
+            "maps": [[0, "counters"]],
+        }
+    ],
+}
+
+
+def test_an_object_is_read_as_it_is_written() -> None:
+    assert BpfObject.from_json(DOCUMENT) == BpfObject(
+        "bcc 0.26.0",
+        (MapSpec("counters", 6, 4, 8, 64, 0),),
+        (ProgramSpec("mcast_xdp", "xdp", bytes(16), ((0, "counters"),)),),
+    )
+
+
+@pytest.mark.parametrize("missing", ["compiler", "maps", "programs"])
+def test_an_object_with_something_missing_is_refused(missing: str) -> None:
+    with pytest.raises(KeyError):
+        BpfObject.from_json({key: each for key, each in DOCUMENT.items() if key != missing})
+
+
+def test_included_headers_are_in_the_source_once(tmp_path: Path) -> None:
+    (tmp_path / "main.c").write_text('#include "a.h"\n#include "b.h"\nint main;\n')
+    (tmp_path / "a.h").write_text("int a;\n")
+    (tmp_path / "b.h").write_text('  #include "a.h"\n#include <uapi/linux/bpf.h>\nint b;\n')
+
+    text = source("main.c", tmp_path)
+
+    assert text.split() == [
+        "int",
+        "a;",
+        "#include",
+        "<uapi/linux/bpf.h>",
+        "int",
+        "b;",
+        "int",
+        "main;",
+    ]
+
+
+@pytest.mark.parametrize("name", ["programs.c", "generator.c"])
+def test_the_projects_own_sources_have_no_headers_left_to_find(name: str) -> None:
+    assert '#include "' not in source(name)
+
+
+def test_the_key_changes_with_all_that_goes_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [key_of("a", ()), key_of("b", ()), key_of("a", ("-DX",)), key_of("a", ("-DX", "-DY"))]
+    monkeypatch.setattr(platform, "machine", lambda: "another")
+    keys.append(key_of("a", ()))
+    monkeypatch.setattr(objects, "FORMAT", 99)
+    keys.append(key_of("a", ()))
+
+    assert len(set(keys)) == len(keys)
+    assert key_of("a", ()) == keys[-1]
+
+
+@pytest.mark.parametrize(
+    ("environment", "root", "directory"),
+    [
+        ({"MCASTD_CACHE": "/a"}, True, "/a"),
+        ({"MCASTD_CACHE": "/a", "CACHE_DIRECTORY": "/b"}, True, "/a"),
+        ({"CACHE_DIRECTORY": "/b:/c"}, False, "/b"),
+        ({"XDG_CACHE_HOME": "/x"}, True, "/var/cache/mcastd"),
+        ({"XDG_CACHE_HOME": "/x"}, False, "/x/mcastd"),
+        ({"HOME": "/home/user"}, False, "/home/user/.cache/mcastd"),
+    ],
+)
+def test_where_compiled_programs_are_kept(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], root: bool, directory: str
+) -> None:
+    for name in ("MCASTD_CACHE", "CACHE_DIRECTORY", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
+
+    assert cache_directory() == Path(directory)

@@ -1,0 +1,125 @@
+"""Requests on the control socket as they are parsed; the socket itself."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcastd.service.changes import Caller
+from mcastd.service.control import (
+    ControlError,
+    RequestError,
+    bound,
+    is_wanted,
+    may_change,
+    parsed,
+)
+
+NOBODY = 65534
+
+
+def test_a_request_has_a_method_and_parameters() -> None:
+    assert parsed(b'{"method": "groups", "parameters": {"name": "eth0"}}\n') == (
+        "groups", {"name": "eth0"}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"method": "status"}', b'{"method": "status", "parameters": null}']
+)
+def test_parameters_may_be_left_out(line: bytes) -> None:
+    assert parsed(line) == ("status", {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"\n", b"nonsense", b"{", b"[]", b'"status"', b"7", b"null", b"\xff\xff", b"{}",
+        b'{"method": 7}', b'{"method": "status", "parameters": []  }x',
+        b'{"method": "status", "parameters": [1]}', b'{"method": "status", "parameters": "x"}',
+    ],
+)  # fmt: skip
+def test_anything_else_is_a_bad_request(line: bytes) -> None:
+    with pytest.raises(RequestError, match="a request is") as caught:
+        parsed(line)
+    assert caught.value.code == "bad_request"
+
+
+MESSAGE: dict[str, Any] = {"event": "message", "type": "query", "interface": "eth0"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "parameters"),
+    [
+        (True, {}),
+        (True, {"type": "query"}),
+        (True, {"type": "message"}),
+        (True, {"interface": "eth0"}),
+        (True, {"type": "query", "interface": "eth0"}),
+        (False, {"type": "report"}),
+        (False, {"interface": "eth1"}),
+        (False, {"type": "query", "interface": "eth1"}),
+    ],
+)
+def test_events_are_chosen_by_type_and_interface(wanted: bool, parameters: dict[str, Any]) -> None:
+    assert is_wanted(MESSAGE, parameters) is wanted
+
+
+def test_what_a_watcher_lost_it_is_always_told() -> None:
+    lost = {"event": "lost", "count": 3, "cause": "slow_watcher"}
+
+    assert is_wanted(lost, {"type": "query", "interface": "eth0"})
+
+
+def test_the_socket_is_for_its_owner_and_its_group(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "control.sock"
+    with bound(str(path), None):
+        assert path.is_socket()
+        assert path.stat().st_mode & 0o777 == 0o660
+
+
+def test_a_socket_that_nobody_listens_at_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+
+    with bound(str(path), None):
+        assert path.is_socket()
+
+
+def test_a_socket_that_somebody_listens_at_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with bound(str(path), None) as other:
+        other.listen()
+        with pytest.raises(ControlError, match="another mcastd listens there"):
+            bound(str(path), None)
+
+
+def test_a_group_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ControlError, match="'no such group': there is no such group"):
+        bound(str(tmp_path / "control.sock"), "no such group")
+
+
+def test_a_place_where_no_socket_can_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ControlError, match=r"file/control\.sock: Not a directory"):
+        bound(str(tmp_path / "file" / "control.sock"), None)
+
+
+@pytest.mark.parametrize(
+    ("uid", "group", "may"),
+    [
+        (0, None, True),
+        (NOBODY, None, False),
+        (NOBODY, "no such group", False),
+        (NOBODY - 1, None, False),
+    ],
+)
+def test_root_may_change_and_strangers_may_not(uid: int, group: str | None, may: bool) -> None:
+    assert may_change(Caller(uid, 1, "somebody"), group) is may
+
+
+def test_members_of_the_admin_group_may_change() -> None:
+    assert may_change(Caller(NOBODY, 1, "somebody"), "nogroup")

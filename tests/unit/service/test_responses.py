@@ -1,0 +1,115 @@
+"""How fast queries are answered, counted."""
+
+from __future__ import annotations
+
+import pytest
+from mcastd.gmp.time import Duration, Instant, seconds
+from mcastd.service.responses import BUCKETS, GRACE, OUTSTANDING, Histogram, Responses
+
+GROUP, OTHER = b"\xef\1\2\3", b"\xef\1\2\4"
+SECOND = seconds(1)
+
+
+def at(value: float) -> Instant:
+    return Instant(seconds(value))
+
+
+def test_an_observation_is_in_every_bucket_that_is_wide_enough() -> None:
+    histogram = Histogram()
+    histogram.observe(0.1)
+    histogram.observe(3.0)
+    histogram.observe(100.0)
+
+    assert histogram.counts == [0, 0, 1, 1, 1, 1, 1, 2, 2, 2]
+    assert histogram.total == 3
+    assert histogram.sum == pytest.approx(103.1)
+
+
+def test_buckets_are_ascending() -> None:
+    assert list(BUCKETS) == sorted(set(BUCKETS))
+
+
+def test_an_answer_is_timed_from_its_query() -> None:
+    responses = Responses()
+    responses.ask(at(10), GROUP, SECOND)
+
+    responses.answer(at(10.4), {GROUP})
+
+    assert responses.histogram.total == 1
+    assert responses.histogram.sum == pytest.approx(0.4)
+
+
+def test_an_answer_about_another_group_does_not_count() -> None:
+    responses = Responses()
+    responses.ask(at(0), GROUP, SECOND)
+
+    responses.answer(at(0.5), {OTHER})
+
+    assert responses.histogram.total == 0
+    assert responses.next_deadline() == seconds(1) + GRACE
+
+
+def test_any_answer_is_one_to_a_general_query() -> None:
+    responses = Responses()
+    responses.ask(at(0), None, SECOND)
+
+    responses.answer(at(0.5), {OTHER})
+
+    assert (responses.histogram.total, responses.next_deadline()) == (1, None)
+
+
+def test_one_report_answers_all_queries_that_it_fits() -> None:
+    responses = Responses()
+    for group in (None, GROUP, GROUP, OTHER):
+        responses.ask(at(0), group, SECOND)
+
+    responses.answer(at(0.5), {GROUP})
+
+    assert responses.histogram.total == 3
+
+
+def test_a_report_before_its_query_counts_as_at_once() -> None:
+    """Two hooks' events may be read in the other order."""
+    responses = Responses()
+    responses.ask(at(1), None, SECOND)
+
+    responses.answer(at(0.999), {GROUP})
+
+    assert responses.histogram.sum == 0
+
+
+def test_a_query_is_unanswered_after_its_time_and_a_grace() -> None:
+    responses = Responses()
+    responses.ask(at(0), GROUP, SECOND)
+    due = Instant(SECOND + GRACE)
+
+    assert responses.expire(Instant(due - 1), lambda group: True) == 0
+    assert responses.expire(due, lambda group: True) == 1
+    assert responses.expire(due, lambda group: True) == 0
+    assert responses.unanswered == 1
+
+
+def test_what_is_not_held_any_more_needs_no_answer() -> None:
+    responses = Responses()
+    responses.ask(at(0), GROUP, SECOND)
+    responses.ask(at(0), None, SECOND)
+
+    assert responses.expire(at(60), lambda group: group is None) == 1
+
+
+def test_a_flood_of_queries_makes_no_flood_of_memory() -> None:
+    responses = Responses()
+    for _ in range(100_000):
+        responses.ask(at(0), GROUP, SECOND)
+
+    responses.answer(at(0.5), {GROUP})
+
+    assert responses.histogram.total == OUTSTANDING
+
+
+def test_the_next_deadline_is_the_earliest() -> None:
+    responses = Responses()
+    responses.ask(at(0), GROUP, Duration(seconds(10)))
+    responses.ask(at(1), OTHER, SECOND)
+
+    assert responses.next_deadline() == seconds(2) + GRACE

@@ -1,0 +1,130 @@
+"""The benchmark harness, on rows whose figures are known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import pytest
+from mcastd import bench
+from mcastd.bench import registry
+from mcastd.bench.row import Better, Contest, Missing, Row, Sampler, Timed, Unavailable
+
+
+def always(figure: float) -> Sampler:
+    return lambda seconds: figure
+
+
+def unavailable() -> Contest:
+    raise Unavailable("needs root")
+
+
+def known_rows() -> Iterable[Row]:
+    yield Row("known.time/4", "ns", lambda: Contest(always(10), {"slow": always(40)}))
+    yield Row(
+        "known.rate",
+        "events/s",
+        lambda: Contest(always(30), {"slow": always(10), "absent": Missing("not installed")}),
+        Better.LARGER,
+    )
+    yield Row("other", "ns", unavailable)
+
+
+@pytest.fixture(autouse=True)
+def suites(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "SUITES", [known_rows])
+
+
+def test_a_result_has_our_figure_the_baselines_and_the_ratio() -> None:
+    (result,) = bench.run(["known.time/4"], quick=True)["results"]
+    assert (result["name"], result["unit"], result["value"]) == ("known.time/4", "ns", 10)
+    assert result["runs"] == [10, 10, 10]
+    assert result["baseline"] == {"slow": 40}
+    assert result["ratio"] == {"slow": 0.25}
+
+
+def test_a_baseline_that_is_missing_says_why() -> None:
+    (result,) = bench.run(["known.rate"], quick=True)["results"]
+    assert result["ratio"] == {"slow": 3}
+    assert result["missing"] == {"absent": "not installed"}
+
+
+def test_a_row_that_cannot_be_measured_says_why() -> None:
+    (result,) = bench.run(["other"], quick=True)["results"]
+    assert result["value"] is None
+    assert result["skipped"] == "needs root"
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("known", ["known.time/4", "known.rate"]),
+        ("known.time", ["known.time/4"]),
+        ("known.time/4", ["known.time/4"]),
+        ("*/4", ["known.time/4"]),
+    ],
+)
+def test_a_name_stands_for_all_rows_below_it(name: str, fits: list[str]) -> None:
+    assert [row.name for row in registry.rows([name])] == fits
+
+
+def test_a_name_that_no_row_has_is_refused() -> None:
+    with pytest.raises(bench.UnknownName, match=r"known\.time"):
+        bench.run(["kno"], quick=True)
+
+
+def test_progress_is_told_before_each_row() -> None:
+    told: list[str] = []
+    bench.run([], quick=True, progress=told.append)
+    assert told == ["[1/3] known.time/4", "[2/3] known.rate", "[3/3] other"]
+
+
+def test_the_table_says_how_many_times_better_ours_is() -> None:
+    text = bench.table(bench.run([], quick=True))
+    assert "slow 40 ns (4x)" in text
+    assert "slow 10 events/s (3x)" in text
+    assert "absent: not installed" in text
+    assert "not measured: needs root" in text
+
+
+def test_measuring_leaves_the_allowed_processors_as_they_were() -> None:
+    before = os.sched_getaffinity(0)
+    bench.run(["known"], quick=True)
+    assert os.sched_getaffinity(0) == before
+
+
+def test_who_is_timed_gets_every_input() -> None:
+    seen: list[tuple[int, str]] = []
+    figure = Timed(lambda number, text: seen.append((number, text)), [(1, "a"), (2, "b")])(0)
+    assert figure > 0
+    assert set(seen) == {(1, "a"), (2, "b")}
+
+
+def test_the_shipped_rows_have_the_promised_names() -> None:
+    from mcastd.bench import checksums, engine, source_lists  # noqa: PLC0415
+
+    names = {row.name for suite in (source_lists, checksums, engine) for row in suite.rows()}
+    assert {"checksum/64", "checksum/1480", "checksum/65000"} <= names
+    assert {"engine.join/100", "engine.join/100000"} <= names
+    assert {"engine.general_query/100000", "engine.general_query/4096x64"} <= names
+    for operation in ("union", "difference", "intersection", "from_wire"):
+        assert f"source_lists.{operation}/1000000/v6/dense" in names
+
+
+def test_the_engine_rows_run() -> None:
+    from mcastd.bench import engine  # noqa: PLC0415
+
+    rows = [row for row in engine.rows() if row.name.removesuffix("/v6").endswith("/100")]
+    assert len(rows) == 4
+    for row in rows:
+        assert row.prepare().ours(0) > 0
+
+
+@pytest.mark.parametrize("kind", ["16/v4/sparse", "16/v6/dense"])
+def test_the_shipped_rows_run(kind: str) -> None:
+    from mcastd.bench import source_lists  # noqa: PLC0415
+
+    rows = [row for row in source_lists.rows() if row.name.endswith(kind)]
+    assert len(rows) == 4
+    for row in rows:
+        assert row.prepare().ours(0) > 0
