@@ -1,0 +1,28 @@
+"""The programs in the running kernel, compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mcastd.fastpath.objects import BpfObject, obtain
+from support.kernel_programs import KernelPrograms
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the compiled programs are kept."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def compiled(kept: Path) -> BpfObject:
+    return obtain(print, cache=kept)
+
+
+@pytest.fixture(scope="session")
+def programs(compiled: BpfObject) -> Iterator[KernelPrograms]:
+    made = KernelPrograms(compiled)
+    yield made
+    made.close()

@@ -1,0 +1,241 @@
+"""The programs in the kernel find what the natively compiled classifier finds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from mcastd.fastpath import Fate, Limit, Policy
+from support.flood import all_frames
+from support.frames import frames
+from support.golden import Golden, golden_messages
+from support.kernel_programs import (
+    EVERYTHING,
+    HOOKS,
+    LOOPBACK,
+    PASSES,
+    PROGRAMS,
+    KernelPrograms,
+    expected,
+    is_runnable,
+    parts_of,
+)
+from support.packets import ethernet, igmp, ipv4
+
+pytestmark = pytest.mark.bpf
+
+OWN = tuple(
+    ip_address(text).packed for text in ("192.0.2.10", "fe80::10", "239.1.2.4", "ff15::abce")
+)
+SHORTEST, LONGEST = 14, 9000
+"""Of the frames that the kernel takes for a test run of XDP, or an interface sends."""
+
+MUTANTS = 4000
+SEED = 9776
+
+
+@pytest.fixture(params=PROGRAMS)
+def program(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def fresh(programs: KernelPrograms) -> Iterator[KernelPrograms]:
+    """Everything handed over, nothing assigned."""
+    programs.use(EVERYTHING)
+    programs.assign()
+    yield programs
+    programs.use(EVERYTHING)
+
+
+def good_frames() -> list[bytes]:
+    flood = [each.frame for each in all_frames(*OWN[:2])]
+    return [ethernet(each.packet) for each in golden_messages()] + flood
+
+
+def mutants(count: int) -> Iterator[bytes]:
+    """Good frames with bits turned, bytes changed, ends cut off or added, parts exchanged."""
+    dice = random.Random(SEED)
+    seeds = good_frames()
+    for _ in range(count):
+        frame = bytearray(dice.choice(seeds))
+        for _ in range(dice.choice((1, 1, 2, 4))):
+            match dice.randrange(5):
+                case 0:
+                    frame[dice.randrange(len(frame))] ^= 1 << dice.randrange(8)
+                case 1:
+                    frame[dice.randrange(len(frame))] = dice.choice((0, 1, 2, 4, 58, 127, 255))
+                case 2:
+                    del frame[dice.randrange(SHORTEST, len(frame) + 1) :]
+                case 3:
+                    frame += dice.randbytes(dice.choice((1, 2, 7, 64, 600)))
+                case 4:
+                    other = dice.choice(seeds)
+                    at = dice.randrange(SHORTEST, min(len(frame), len(other)) + 1)
+                    frame[at:] = other[at:]
+            if len(frame) < SHORTEST + 1:
+                frame += bytes(SHORTEST)
+        yield bytes(frame)
+
+
+def check(programs: KernelPrograms, name: str, frame: bytes, own: tuple[bytes, ...] = ()) -> None:
+    if not is_runnable(name, frame):
+        return
+    wanted = expected(frame, name, own)
+    seen = programs.run(name, frame)
+
+    assert seen.value == PASSES[name]
+    assert seen.frame == frame
+    assert seen.counted == wanted.counted
+    if wanted.message is None:
+        assert seen.events == ()
+        return
+    (event,) = seen.events
+    assert parts_of(event) == wanted.message
+    assert event.frame == frame
+    assert (event.frame_length, event.ifindex) == (len(frame), LOOPBACK)
+    assert (event.hook, event.fate) == (HOOKS[name], Fate.PASSED)
+
+
+@pytest.mark.parametrize("golden", golden_messages(), ids=lambda golden: golden.name)
+def test_a_golden_packet_is_counted_and_handed_over(
+    fresh: KernelPrograms, program: str, golden: Golden
+) -> None:
+    check(fresh, program, ethernet(golden.packet))
+
+
+@pytest.mark.parametrize("own", [(), OWN], ids=["nothing assigned", "own addresses"])
+def test_frames_of_every_kind_and_reason(
+    fresh: KernelPrograms, program: str, own: tuple[bytes, ...]
+) -> None:
+    fresh.assign(*own)
+    for each in all_frames(*OWN[:2]):
+        check(fresh, program, each.frame, own)
+
+
+def test_mutants_of_good_frames(fresh: KernelPrograms, program: str) -> None:
+    fresh.assign(*OWN)
+    for frame in mutants(MUTANTS):
+        check(fresh, program, frame, OWN)
+
+
+@settings(
+    max_examples=500,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(frame=frames())
+def test_frames_spoilt_in_every_way(fresh: KernelPrograms, program: str, frame: bytes) -> None:
+    fresh.assign(*OWN)
+    check(fresh, program, frame.ljust(SHORTEST, b"\0"), OWN)
+
+
+@pytest.mark.parametrize("length", [0, 1, 13])
+def test_the_kernel_itself_has_no_frames_shorter_than_their_header(
+    fresh: KernelPrograms, program: str, length: int
+) -> None:
+    with pytest.raises(OSError, match="Invalid argument"):
+        fresh.run(program, bytes(length))
+
+
+@pytest.mark.parametrize("length", range(SHORTEST, 60))
+def test_frames_of_every_short_length(fresh: KernelPrograms, program: str, length: int) -> None:
+    for frame in good_frames()[::7]:
+        check(fresh, program, frame[:length].ljust(length, b"\0"))
+
+
+def report_of(length: int) -> bytes:
+    """A good IGMPv3 report in a frame of so many bytes."""
+    body = bytes((0x22, 0, 0, 0, 0, 0, 0, 0)) + bytes(length - SHORTEST - 24 - 8)
+    return ethernet(ipv4(igmp(body), destination=bytes((224, 0, 0, 22))))
+
+
+@pytest.mark.parametrize("length", [160, 161, 1514, 1536, 1537, 3000, 3500])
+def test_events_hold_the_whole_frame_whatever_room_it_needs(
+    fresh: KernelPrograms, program: str, length: int
+) -> None:
+    frame = report_of(length)
+    assert len(frame) == length
+
+    check(fresh, program, frame)
+
+
+@pytest.mark.parametrize("length", [4000, 8000, LONGEST])
+def test_jumbo_frames_come_in_several_pieces_and_are_read_whole(
+    fresh: KernelPrograms, length: int
+) -> None:
+    check(fresh, "mcast_xdp", report_of(length))
+
+
+def test_a_spoilt_byte_anywhere_in_a_jumbo_frame_is_a_bad_checksum(fresh: KernelPrograms) -> None:
+    good = report_of(LONGEST)
+    for at in (60, 255, 256, 511, 512, 4095, 4096, LONGEST - 1):
+        frame = good[:at] + bytes((good[at] ^ 0x10,)) + good[at + 1 :]
+        assert fresh.run("mcast_xdp", frame).counted == ("rx igmp bad_checksum",)
+
+
+def test_an_interface_without_a_policy_is_not_looked_at(
+    fresh: KernelPrograms, program: str
+) -> None:
+    fresh.forget()
+
+    seen = fresh.run(program, good_frames()[0])
+
+    assert (seen.value, seen.counted, seen.events) == (PASSES[program], (), ())
+
+
+def test_other_hosts_reports_are_only_counted_unless_somebody_watches(
+    fresh: KernelPrograms,
+) -> None:
+    fresh.use(Policy())
+    frame = report_of(100)
+
+    seen = fresh.run("mcast_xdp", frame)
+
+    assert (seen.counted, seen.events) == (("rx igmp report 3",), ())
+
+
+QUERY = ethernet(next(each.packet for each in golden_messages() if "v3 general" in each.name))
+
+
+def test_queries_beyond_the_limit_are_counted_as_lost(fresh: KernelPrograms) -> None:
+    fresh.use(Policy(queries=Limit(1, 5)))
+    before = fresh.counters()
+
+    events = [event for _ in range(20) for event in fresh.run("mcast_xdp", QUERY).events]
+
+    after = fresh.counters()
+    assert len(events) == 5
+    assert (after.events[0] - before.events[0], after.lost[0][1] - before.lost[0][1]) == (5, 15)
+
+
+def test_a_full_ring_is_counted_as_lost_and_no_obstacle(fresh: KernelPrograms) -> None:
+    before = fresh.counters()
+    number = 0
+    while fresh.counters().lost[0] == before.lost[0]:
+        assert fresh.run_unread("mcast_xdp", QUERY) == PASSES["mcast_xdp"]
+        number += 1
+        assert number < 100_000
+    after = fresh.counters()
+
+    waiting = fresh.drain("query")
+
+    assert len(waiting) == number - 1 == after.events[0] - before.events[0]
+    assert after.lost[0][0] - before.lost[0][0] == 1
+    assert fresh.run("mcast_xdp", QUERY).events
+
+
+def test_the_rings_do_not_take_each_others_room(fresh: KernelPrograms) -> None:
+    report = report_of(100)
+    before = fresh.counters()
+    while fresh.counters().lost[1] == before.lost[1]:
+        fresh.run_unread("mcast_xdp", report)
+
+    (event,) = [each for each in fresh.run("mcast_xdp", QUERY).events if each.kind != 6]
+
+    assert event.frame == QUERY
+    fresh.drain("report")

@@ -1,0 +1,42 @@
+"""Networks for the tests of the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from mcastd.lab import Lab
+from support.lab import Cable, Segment
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Programs are compiled once for all tests, and not kept for others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MCASTD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def segment(lab: Lab) -> Segment:
+    return Segment(lab)
+
+
+@pytest.fixture
+def cable(lab: Lab) -> Cable:
+    return Cable(lab)
+
+
+@pytest.fixture(scope="module")
+def observed() -> Iterator[Segment]:
+    """A host observed by an agent, shared by tests that do not get into each other's way."""
+    with Lab() as made:
+        segment = Segment(made)
+        segment.observe()
+        yield segment

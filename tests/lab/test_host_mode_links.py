@@ -1,0 +1,102 @@
+"""Host mode on interfaces that are down at first, come later, go and come again."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from unittest.mock import patch
+
+import pytest
+from mcastd.client import Client
+from mcastd.lab import Lab, Member, RunningAgent, veth
+from support.host_lab import eventually
+from support.sniffer import Sniffer
+
+pytestmark = pytest.mark.lab
+
+
+class Pair:
+    """Two namespaces, and a cable that can be plugged and unplugged."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.far, self.host = lab.namespace("far"), lab.namespace("host")
+
+    def plug(self, *, up: bool = True) -> Sniffer:
+        veth(self.far, "far0", self.host, "eth7", up=up)
+        self.far.ip("link", "set", "far0", "up")
+        return self.lab.keep(Sniffer(self.far, "far0"))
+
+    def unplug(self) -> None:
+        self.host.ip("link", "del", "eth7")
+
+    def agent(self) -> RunningAgent:
+        return self.lab.agent(self.host, "-i", "eth7", "--mode", "host", "--metrics", "")
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with (
+        tempfile.TemporaryDirectory(prefix="mcastd-state-") as state,
+        patch.dict(os.environ, {"STATE_DIRECTORY": state}),
+        Lab() as lab,
+    ):
+        yield Pair(lab)
+
+
+def mode(agent: RunningAgent) -> str | None:
+    found = [each for each in agent.ask("status")["interfaces"] if each["index"] is not None]
+    return str(found[0]["mode"]) if found else None
+
+
+def told(sniffer: Sniffer, group: str) -> bool:
+    return any(type_ in ("TO_EX", "IS_EX") for type_, _ in sniffer.records(group))
+
+
+def test_a_link_that_is_down_at_first(pair: Pair) -> None:
+    sniffer = pair.plug(up=False)
+    agent = pair.agent()
+    assert mode(agent) == "host"
+    with Client(str(agent.control)) as client:
+        client.join("eth7", "239.1.1.1", name="own")
+    member = pair.lab.keep(Member(pair.host, "eth7"))
+    member.join("239.1.1.2")
+    assert sniffer.spoken() == []
+    pair.host.ip("link", "set", "eth7", "up")
+    for group in ("239.1.1.1", "239.1.1.2"):
+        eventually(f"a report of {group}", partial(told, sniffer, group), 5.0)
+
+
+def test_an_interface_that_goes_and_comes_again(pair: Pair) -> None:
+    agent = pair.agent()
+    assert mode(agent) is None
+    first = pair.plug()
+    eventually("host mode", lambda: mode(agent) == "host")
+    with Client(str(agent.control)) as client:
+        client.join("eth7", "239.1.1.1", name="own")
+    eventually("a report", lambda: told(first, "239.1.1.1"))
+    pair.unplug()
+    eventually("it is gone", lambda: mode(agent) is None)
+    second = pair.plug()
+    eventually("host mode again", lambda: mode(agent) == "host")
+    eventually("a join, for nobody there knows", lambda: told(second, "239.1.1.1"), 5.0)
+    agent.close()
+    assert agent.process.returncode == 0
+    assert "Traceback" not in agent.log()
+
+
+def test_the_kernel_is_silent_from_the_first_moment(pair: Pair) -> None:
+    """What sockets join right after the interface came is told by the agent."""
+    agent = pair.agent()
+    sniffer = pair.plug()
+    member = pair.lab.keep(Member(pair.host, "eth7"))
+    eventually("host mode", lambda: mode(agent) == "host")
+    since = time.monotonic()
+    member.join("239.1.1.5")
+    eventually("a report", lambda: told(sniffer, "239.1.1.5"))
+    held_back = agent.ask("counters", name="eth7")[0]["host_mode"]["kernel_reports_held_back"]
+    assert held_back["igmp"] > 0
+    assert next(t for t, _ in sniffer.records("239.1.1.5", since)) == "TO_EX"

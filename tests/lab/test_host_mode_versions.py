@@ -1,0 +1,155 @@
+"""Host mode and older queriers: what an operator sees, and what goes on regardless."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from mcastd.client import Client
+from mcastd.lab import Namespace, Wire
+from support.host_lab import ANY, HostLab, counters, eventually, family, host_lab, only, watching
+from support.queries import igmp_query, mld_query
+
+pytestmark = pytest.mark.lab
+
+STRAY = "192.0.2.66"
+STRAY_6 = "fe80::ffff:ffff:ffff:ffff"
+"""Higher than the querier's, which so remains the querier (RFC 9776 §6.6.2, RFC 9777 §7.6.2)."""
+
+
+@pytest.fixture
+def net() -> Iterator[HostLab]:
+    with host_lab() as made:
+        yield made
+
+
+@pytest.fixture
+def stray(net: HostLab) -> Wire:
+    """A host that should not ask, and does."""
+    namespace: Namespace = net.neighbour("stray", STRAY)
+    return net.lab.keep(Wire(namespace, "eth0"))
+
+
+def asked_again(net: HostLab, since: float) -> bool:
+    return any(True for _ in net.sniffer.queries(since))
+
+
+def older_query(protocol: str, version: int) -> bytes:
+    return igmp_query(version, STRAY) if protocol == "igmp" else mld_query(version, STRAY_6)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "older", "newest"), [("igmp", 2, 3), ("igmp", 1, 3), ("mld", 1, 2)]
+)
+def test_a_stray_older_query(
+    net: HostLab, stray: Wire, protocol: str, older: int, newest: int
+) -> None:
+    agent = net.agent()
+    member = net.member()
+    group = "239.1.1.1" if protocol == "igmp" else "ff1e::1:1"
+    member.join(group)
+    net.expect({group: ANY})
+    with watching(agent, type="version", interface="eth0") as events:
+        sent_at = time.monotonic()
+        stray.send(older_query(protocol, older))
+        event = next(events)
+        assert time.monotonic() - sent_at < 1.0
+    address = STRAY if protocol == "igmp" else STRAY_6
+    assert (event["protocol"], event["from"], event["to"]) == (protocol, newest, older)
+    assert event["querier"] == address
+    assert 200 < event["forgotten_in"] <= 360
+    seen = family(agent, protocol)
+    assert seen["version"] == older
+    older_queriers = seen["older_queriers"]
+    assert isinstance(older_queriers, list)
+    assert [(each["version"], each["address"]) for each in older_queriers] == [(older, address)]
+    eventually(
+        "a report in the older version",
+        lambda: any(
+            each.what.startswith("report") and each.what != "report" and each.group == group
+            for each in net.sniffer.spoken(sent_at, protocol)
+        ),
+    )
+    assert counters(agent)[1] == 1
+    assert net.kernel_version() == "V3"
+    net.expect({group: ANY})
+
+
+def test_source_specific_joins_stay_up_without_compatibility(
+    net: HostLab, stray: Wire, tmp_path: Path
+) -> None:
+    settings = tmp_path / "mcastd.toml"
+    settings.write_text("[defaults]\ncompat_enable = false\n")
+    agent = net.agent("-c", settings)
+    member = net.member()
+    member.join_source("232.1.1.1", "10.0.0.2")
+    member.join_source("ff3e::1:1", "2001:db8::2")
+    wanted = {"232.1.1.1": only("10.0.0.2"), "ff3e::1:1": only("2001:db8::2")}
+    net.expect(wanted)
+    with watching(agent, type="warning") as events:
+        stray.send(older_query("igmp", 2))
+        assert STRAY in next(events)["text"]
+    since = time.monotonic()
+    for _ in range(8):  # longer than the bridge remembers a group
+        stray.send(older_query("igmp", 2))
+        stray.send(older_query("igmp", 1))
+        stray.send(older_query("mld", 1))
+        asked = time.monotonic()
+        eventually("a query", partial(asked_again, net, asked))
+        assert {group: each for group, each in net.held().items() if group in wanted} == wanted
+    eventually("the queries consumed", lambda: counters(agent)[1] >= 25)
+    assert time.monotonic() - since > 5.0
+    assert family(agent, "igmp")["version"] == 3
+    assert family(agent, "mld")["version"] == 2
+    assert net.kernel_version() == "V3"
+    assert {each.what for each in net.sniffer.spoken(since)} == {"report"}
+    queriers = {
+        view["address"]
+        for each in agent.ask("querier", name="eth0")
+        for view in each["queriers"]
+        if view["version"] < 3
+    }
+    assert STRAY in queriers
+
+
+def test_an_operators_own_change_names_no_querier(net: HostLab) -> None:
+    agent = net.agent()
+    eventually("a querier", lambda: family(agent)["querier"])
+    with Client(str(agent.control)) as client, watching(agent, type="version") as events:
+        planned = client.call("version", name="eth0", protocol="igmp", version=2, dry_run=True)
+        assert planned["to"]["version"] == 2
+        assert family(agent)["version"] == 3
+        client.call("version", name="eth0", protocol="igmp", version=2)
+        event = next(events)
+        assert (event["from"], event["to"]) == (3, 2)
+        assert "querier" not in event
+        client.call("version", name="eth0", protocol="igmp", version=3)
+        event = next(events)
+        assert (event["from"], event["to"]) == (2, 3)
+        assert "querier" not in event
+
+
+def test_an_announced_change_is_heard_by_the_querier(net: HostLab) -> None:
+    """A maximum of IGMPv2, and back: the bridge never loses the group."""
+    agent = net.agent()
+    member = net.member()
+    member.join("239.1.1.1")
+    member.join("ff1e::1:1")
+    wanted = {"239.1.1.1": ANY, "ff1e::1:1": ANY}
+    net.expect(wanted)
+    with Client(str(agent.control)) as client:
+        for protocol, version, what in (("igmp", 2, "report2"), ("mld", 1, "report1")):
+            since = time.monotonic()
+            client.call("version", name="eth0", protocol=protocol, version=version, announce=True)
+
+            def told(since: float = since, protocol: str = protocol, what: str = what) -> bool:
+                return any(each.what == what for each in net.sniffer.spoken(since, protocol))
+
+            eventually("told at once", told, 0.5)
+    asked = time.monotonic()
+    eventually("some queries", lambda: len(list(net.sniffer.queries(asked))) > 8)
+    assert {group: each for group, each in net.held().items() if group in wanted} == wanted
+    assert {each.what for each in net.sniffer.spoken(asked, "igmp")} == {"report2"}

@@ -1,0 +1,147 @@
+"""Floods: every packet is counted once, as what it is, and the agent goes on answering."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from support.flood import NOTHING, Flooding, all_frames, igmp_frames, mld_frames
+from support.lab import HOST, Cable, counters, link_local, received, scrape
+from support.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+FRAMES = 5_000_000
+SCRAPE_SECONDS = 1.0
+
+STRICT = """\
+[interface.eth0]
+require_router_alert = "strict"
+"""
+
+
+@pytest.fixture
+def strict(cable: Cable, tmp_path: Path) -> Cable:
+    """A host whose agent refuses for every reason there is."""
+    configuration = tmp_path / "mcastd.toml"
+    configuration.write_text(STRICT)
+    cable.observe("-c", configuration)
+    return cable
+
+
+def frames_for(cable: Cable) -> list[Flooding]:
+    own_6 = ip_address(link_local(cable.host, "eth0")).packed
+    eventually(lambda: own_address_is_known(cable, own_6))
+    return all_frames(ip_address(HOST).packed, own_6)
+
+
+def own_address_is_known(cable: Cable, own_6: bytes) -> bool:
+    """Whether a report from the interface's own address counts as that: asked by one."""
+    loopback = next(each for each in mld_frames(own_6) if each.counts_as == "mld loopback")
+    before = received(cable.agent).get("mld loopback", 0)
+    cable.wire.send(loopback.frame)
+    return eventually(lambda: received(cable.agent).get("mld loopback", 0)) > before
+
+
+def shares(frames: Sequence[Flooding], count: int) -> Iterator[tuple[Flooding, int]]:
+    """How often each is sent, if they are sent in turn."""
+    whole, rest = divmod(count, len(frames))
+    for index, each in enumerate(frames):
+        yield each, whole + (index < rest)
+
+
+def expected(frames: Sequence[Flooding], count: int) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for each, times in shares(frames, count):
+        if each.counts_as != NOTHING:
+            total[each.counts_as] += times
+    return total
+
+
+@contextmanager
+def meanwhile(work: Callable[[], None]) -> Iterator[Future[None]]:
+    """Does the work in a thread, and waits for its end."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        yield future
+        future.result()
+
+
+def test_five_million_frames_are_counted_exactly(
+    strict: Cable, record_property: Callable[[str, object], None]
+) -> None:
+    frames = frames_for(strict)
+    generator = strict.generator()
+    before = Counter(received(strict.agent))
+    handed_over = counters(strict.agent)
+
+    started = time.monotonic()
+    generator.send([each.frame for each in frames], FRAMES)
+    seconds = time.monotonic() - started
+
+    found = Counter(received(strict.agent)) - before
+    assert found == expected(frames, FRAMES)
+    queries = sum(times for each, times in shares(frames, FRAMES) if each.is_query)
+    after = counters(strict.agent)
+    assert queries == sum(
+        now - then
+        for now, then in (
+            (after["events"]["query"], handed_over["events"]["query"]),
+            *(
+                (after["lost"]["query"][cause], handed_over["lost"]["query"][cause])
+                for cause in ("ring_full", "rate_limited")
+            ),
+        )
+    )
+    record_property("frames_per_second", round(FRAMES / seconds))
+    print(f"{FRAMES / seconds / 1e6:.2f} million frames a second")
+
+
+def test_every_reason_and_every_kind_is_in_the_flood(strict: Cable) -> None:
+    """So that none is exact only because it is zero."""
+    found = {each.counts_as for each in frames_for(strict)}
+    counted = counters(strict.agent)
+
+    kinds = set(counted["messages"]["rx"]) - {"mld other"}
+    reasons = {
+        f"{protocol} {reason}"
+        for protocol, each in counted["rejected"]["rx"].items()
+        for reason in each
+    } - {"mld unknown_type"}
+    assert found - {NOTHING} == kinds | reasons
+
+
+def test_no_query_is_lost_while_reports_flood(
+    cable: Cable, record_property: Callable[[str, object], None]
+) -> None:
+    agent = cable.observe()
+    generator = cable.generator()
+    own = ip_address("192.0.2.250").packed
+    made = [*igmp_frames(own), *mld_frames(ip_address("fe80::250").packed)]
+    reports = [each.frame for each in made if " report " in each.counts_as]
+    queries = [each.frame for each in made if each.counts_as in ("igmp query 3", "mld query 2")]
+    before, asked, scrapes = counters(agent), 0, []
+
+    with agent.watching(type="nothing"):  # so that reports are handed over as well
+        eventually(lambda: agent.ask("status"))
+        with meanwhile(lambda: generator.send(reports, 3_000_000)) as flood:
+            while not flood.done() or asked < 100:
+                cable.wire.send(queries[asked % len(queries)])
+                asked += 1
+                if asked % 20 == 0:
+                    scrapes.append(scrape(cable.host).seconds)
+                time.sleep(0.01)
+
+    after = counters(agent)
+    assert after["lost"]["query"] == {"ring_full": 0, "rate_limited": 0}
+    assert after["events"]["query"] - before["events"]["query"] == asked
+    assert sum(after["lost"]["report"].values()) > 0, "the flood was none"
+    assert max(scrapes) < SCRAPE_SECONDS
+    record_property("slowest_scrape_seconds", max(scrapes))
+    print(f"{asked} queries; slowest of {len(scrapes)} scrapes: {max(scrapes) * 1e3:.0f} ms")

@@ -1,0 +1,231 @@
+"""Where the agent finds a place on an interface, and what it leaves alone."""
+
+from __future__ import annotations
+
+import errno
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from ipaddress import ip_address
+
+import pytest
+from mcastd.fastpath import FastPath, Hook, Policy
+from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE
+from mcastd.fastpath.kernel import AttachType, Link, Program
+from mcastd.lab import Lab, Member, Namespace, Wire, veth
+from mcastd.wire import Kind
+from pyroute2 import IPRoute
+from support.flood import GROUP, OTHER_HOST, QUERY_3, REPORTS, igmp_frames, record, report_head
+from support.lab import (
+    TCX_NEXT,
+    XDP_PASS,
+    Attached,
+    Cable,
+    Filter,
+    expect_filter,
+    interface,
+    programs_on,
+    received,
+    returning,
+    run_in,
+)
+from support.packets import ethernet, igmp, ipv4
+from support.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+ladder = import_module("mcastd.fastpath.attach")
+"""The package has a function of that name."""
+
+QUERY = next(each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp query 3").frame
+
+
+def program_on(namespace: Namespace, name: str) -> int:
+    """The XDP program's identifier."""
+    (link,) = json.loads(namespace.ip("-json", "-details", "link", "show", name))
+    identifier: int = link["xdp"]["prog"]["id"]
+    return identifier
+
+
+def sees_queries(cable: Cable) -> bool:
+    before = received(cable.agent).get("igmp query 3", 0)
+    cable.wire.send(QUERY)
+    return eventually(lambda: received(cable.agent).get("igmp query 3", 0) == before + 1)
+
+
+def sees_joins(cable: Cable) -> bool:
+    member = cable.lab.keep(Member(cable.host, "eth0"))
+    member.join("239.1.2.3")
+    expect_filter(cable.agent, "239.1.2.3", Filter("exclude", ()))
+    return True
+
+
+def test_native_xdp_is_the_first_choice(cable: Cable) -> None:
+    cable.observe()
+
+    found = interface(cable.agent)
+    assert (found["hook"], found["egress_hook"]) == ("xdp-native", "tcx")
+    assert found["hook_reasons"] == []
+    assert sees_queries(cable)
+
+
+@pytest.mark.parametrize("mode", [XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE])
+def test_another_xdp_program_attached_by_link_is_left_alone(cable: Cable, mode: int) -> None:
+    theirs = returning(XDP_PASS, "xdp")
+    cable.lab.keep(Attached(cable.host, "eth0", theirs, AttachType.XDP, mode))
+    before = program_on(cable.host, "eth0")
+
+    cable.observe()
+
+    found = interface(cable.agent)
+    assert found["hook"] == "tcx"
+    assert "another program is there" in found["hook_reasons"][0]
+    assert program_on(cable.host, "eth0") == before
+    assert sees_queries(cable)
+    assert sees_joins(cable)
+
+
+def test_another_xdp_program_attached_over_netlink_is_left_alone(cable: Cable) -> None:
+    theirs = returning(XDP_PASS, "xdp")
+    with cable.host.entered(), IPRoute() as netlink:
+        netlink.link("set", index=cable.host.index("eth0"), xdp_fd=theirs.fd)
+    before = program_on(cable.host, "eth0")
+
+    cable.observe()
+
+    found = interface(cable.agent)
+    assert found["hook"] == "tcx"
+    assert "another program is there" in found["hook_reasons"][0]
+    assert program_on(cable.host, "eth0") == before
+    assert sees_queries(cable)
+    theirs.close()
+
+
+def test_other_programs_of_traffic_control_go_on_beside_ours(cable: Cable) -> None:
+    for hook in (AttachType.TCX_INGRESS, AttachType.TCX_EGRESS):
+        cable.lab.keep(Attached(cable.host, "eth0", returning(TCX_NEXT, "tc"), hook))
+
+    cable.observe()
+
+    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_ingress": 1, "tcx_egress": 2}
+    assert sees_queries(cable)
+    assert sees_joins(cable)
+
+
+@pytest.mark.parametrize("hook", ["xdp-native", "tcx"])
+@pytest.mark.parametrize("tags", [(), (7,), (7, 9)])
+def test_tags_are_told_wherever_the_frame_is_seen(
+    cable: Cable, hook: str, tags: tuple[int, ...]
+) -> None:
+    """At traffic control's hook the kernel has taken the outer tag out of the frame already."""
+    if hook == "tcx":
+        cable.lab.keep(Attached(cable.host, "eth0", returning(XDP_PASS, "xdp"), AttachType.XDP))
+    cable.observe()
+    assert interface(cable.agent)["hook"] == hook
+
+    with cable.agent.watching(type="query") as events:
+        cable.agent.ask("status")
+        cable.wire.send(ethernet(ipv4(igmp(QUERY_3)), *tags))
+        event = next(events)
+
+    assert (event["vlan"], event["verdict"]) == (list(tags), "accept")
+    assert received(cable.agent)["igmp query 3"] == 1
+    querier = interface(cable.agent)["igmp"]["querier"]
+    assert querier == (None if tags else "192.0.2.1"), "what is in a VLAN is not the interface's"
+
+
+@pytest.mark.parametrize("mtu", [3000, 9000])
+def test_a_jumbo_mtu_gets_native_xdp_too(lab: Lab, mtu: int) -> None:
+    cable = Cable(lab, mtu=mtu)
+    cable.observe()
+    sources = tuple(ip_address("10.0.0.1").packed for _ in range(mtu // 4 - 20))
+    report = igmp(report_head(0x22, 1) + record(1, GROUP, *sources))
+
+    with cable.agent.watching(type="report") as events:
+        cable.agent.ask("status")
+        cable.wire.send(ethernet(ipv4(report, source=OTHER_HOST, destination=REPORTS)))
+        event = next(events)
+
+    assert interface(cable.agent)["hook"] == "xdp-native"
+    assert event["verdict"] == "accept"
+    assert len(event["records"][0]["sources"]) == 1, "the same source, again and again"
+    assert received(cable.agent)["igmp report 3"] == 1
+
+
+@pytest.mark.parametrize("kind", ["bridge", "macvlan"])
+def test_generic_xdp_is_taken_where_the_driver_has_none(lab: Lab, kind: str) -> None:
+    host, outside = lab.namespace("host"), lab.namespace("outside")
+    veth(outside, "out0", host, "port")
+    if kind == "bridge":
+        host.ip("link", "add", "eth0", "type", "bridge")
+        host.ip("link", "set", "port", "master", "eth0")
+    else:
+        host.ip("link", "add", "eth0", "link", "port", "type", "macvlan", "mode", "bridge")
+    host.ip("link", "set", "eth0", "up")
+    wire = lab.keep(Wire(outside, "out0"))
+    agent = lab.agent(host, "-i", "eth0", "--metrics", "")
+
+    found = interface(agent)
+    assert (found["hook"], found["egress_hook"]) == ("xdp-generic", "tcx")
+    assert any("the driver cannot" in reason for reason in found["hook_reasons"])
+
+    def seen() -> bool:
+        wire.send(QUERY)  # a bridge's port forwards only after a moment
+        return "igmp query 3" in received(agent)
+
+    eventually(seen, within=40)
+
+
+@pytest.fixture
+def fast_path(cable: Cable) -> Iterator[FastPath]:
+    with cable.host.entered():
+        made = FastPath.open(print)
+        yield made
+        made.close()
+
+
+def filters(cable: Cable, where: str) -> str:
+    return run_in(cable.host, "tc", "filter", "show", "dev", "eth0", where).stdout
+
+
+def test_clsact_serves_where_there_is_no_tcx(
+    cable: Cable, fast_path: FastPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before Linux 6.6, with somebody else's XDP program there."""
+    cable.lab.keep(Attached(cable.host, "eth0", returning(XDP_PASS, "xdp"), AttachType.XDP))
+
+    class OlderKernelsLink(Link):
+        def __init__(
+            self, program: Program, ifindex: int, attach_type: AttachType, flags: int = 0
+        ) -> None:
+            if attach_type is not AttachType.XDP:
+                self.fd = -1
+                raise OSError(errno.EINVAL, "attaching")
+            super().__init__(program, ifindex, attach_type, flags)
+
+    monkeypatch.setattr(ladder, "Link", OlderKernelsLink)
+
+    attachment = fast_path.attach("eth0", cable.host.index("eth0"), Policy())
+    cable.wire.send(QUERY)
+
+    assert (attachment.ingress, attachment.egress) == (Hook.CLSACT, Hook.CLSACT)
+    assert "TCX: needs Linux 6.6" in attachment.reasons
+    eventually(lambda: fast_path.counters()["eth0"].accepted[0][Kind.IGMP_QUERY_3] == 1)
+    assert "mcast_ingress" in filters(cable, "ingress")
+    assert "mcast_egress" in filters(cable, "egress")
+    attachment.close()
+    assert "mcast" not in filters(cable, "ingress") + filters(cable, "egress")
+
+
+def test_a_clsact_filter_that_a_killed_agent_left_is_replaced(
+    cable: Cable, fast_path: FastPath
+) -> None:
+    index = cable.host.index("eth0")
+    program = fast_path._kernel.program("mcast_egress")
+    ladder.ClsactFilter(program, index, ladder.TC_EGRESS)  # and never closed
+
+    ours = ladder.ClsactFilter(program, index, ladder.TC_EGRESS)
+
+    assert filters(cable, "egress").count("handle 0x9776") == 1
+    ours.close()
+    assert "mcast" not in filters(cable, "egress")

@@ -1,0 +1,227 @@
+"""Interfaces come, go, change their names, and are not always what an agent can use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcastd.fastpath.attach import XDP_FLAGS_SKB_MODE as SKB_MODE
+from mcastd.fastpath.kernel import AttachType
+from mcastd.lab import Lab, Member, Namespace, RunningAgent, Wire
+from support.flood import igmp_frames
+from support.lab import (
+    XDP_PASS,
+    Attached,
+    Cable,
+    Filter,
+    expect_filter,
+    filter_of,
+    interface,
+    mcastctl,
+    programs_on,
+    received,
+    returning,
+)
+from support.waiting import eventually, first
+
+pytestmark = pytest.mark.lab
+
+QUERY = next(each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp query 3").frame
+ATTACHED = {"xdp": 1, "tcx_egress": 1}
+
+
+def plug(host: Namespace, outside: Namespace, name: str) -> None:
+    """A new interface, whose other end is `far-NAME`."""
+    peer = ("peer", "name", f"far-{name}", "netns", outside.name)
+    host.ip("link", "add", name, "type", "veth", *peer)
+    host.ip("link", "set", name, "up")
+    outside.ip("link", "set", f"far-{name}", "up")
+
+
+def hook(agent: RunningAgent, name: str) -> str | None:
+    found = interface(agent, name)
+    return found.get("hook")
+
+
+def counts_a_query(cable: Cable, far: str, name: str) -> None:
+    wire = Wire(cable.outside, far)
+    before = received(cable.agent, name).get("igmp query 3", 0)
+    wire.send(QUERY)
+    wire.close()
+    eventually(lambda: received(cable.agent, name).get("igmp query 3", 0) == before + 1)
+
+
+def test_an_interface_that_appears_is_attached(cable: Cable) -> None:
+    cable.observe("-i", "new0")
+    assert cable.agent.ask("status")["missing"] == ["new0"]
+
+    plug(cable.host, cable.outside, "new0")
+
+    eventually(lambda: hook(cable.agent, "new0") == "xdp-native")
+    assert cable.agent.ask("status")["missing"] == []
+    counts_a_query(cable, "far-new0", "new0")
+
+
+def test_interfaces_that_fit_a_pattern_are_attached_when_they_appear(cable: Cable) -> None:
+    cable.observe("-i", "new*")
+
+    for name in ("new0", "new1", "other0"):
+        plug(cable.host, cable.outside, name)
+
+    eventually(lambda: hook(cable.agent, "new0") == hook(cable.agent, "new1") == "xdp-native")
+    assert interface(cable.agent, "other0") == {}
+    assert programs_on(cable.host, "other0") == {}
+
+
+def test_a_removed_interface_is_said_to_be_gone_and_taken_again_when_it_is_back(
+    cable: Cable,
+) -> None:
+    cable.observe("-i", "new0")
+    plug(cable.host, cable.outside, "new0")
+    eventually(lambda: hook(cable.agent, "new0") == "xdp-native")
+    counts_a_query(cable, "far-new0", "new0")
+    first_index = interface(cable.agent, "new0")["index"]
+
+    cable.host.ip("link", "del", "new0")
+    eventually(lambda: hook(cable.agent, "new0") == "none")
+    assert interface(cable.agent, "new0")["problem"] == "is not there"
+    plug(cable.host, cable.outside, "new0")
+
+    eventually(lambda: hook(cable.agent, "new0") == "xdp-native")
+    found = interface(cable.agent, "new0")
+    assert found["problem"] is None
+    assert found["index"] != first_index
+    assert programs_on(cable.host, "new0") == ATTACHED
+    counts_a_query(cable, "far-new0", "new0")
+    assert received(cable.agent, "new0")["igmp query 3"] == 2, "counters never go back"
+
+
+def test_a_renamed_interface_is_followed_under_its_new_name(cable: Cable) -> None:
+    cable.observe()
+    cable.wire.send(QUERY)
+    eventually(lambda: received(cable.agent).get("igmp query 3") == 1)
+    member = cable.lab.keep(Member(cable.host, "eth0"))
+    member.join("239.1.2.3")
+    expect_filter(cable.agent, "239.1.2.3", Filter("exclude", ()))
+
+    with cable.agent.watching(type="renamed") as events:
+        cable.agent.ask("status")
+        cable.host.ip("link", "set", "eth0", "down")
+        cable.host.ip("link", "set", "eth0", "name", "wan0")
+        cable.host.ip("link", "set", "wan0", "up")
+        renamed = first(events)
+
+    assert (renamed["interface"], renamed["to"]) == ("eth0", "wan0")
+    eventually(lambda: interface(cable.agent, "wan0").get("running"))
+    assert interface(cable.agent, "eth0") == {}
+    counts_a_query(cable, "out0", "wan0")
+    assert received(cable.agent, "wan0")["igmp query 3"] == 2
+    assert filter_of(cable.agent, "239.1.2.3", "wan0") == Filter("exclude", ())
+
+
+def test_an_interface_that_goes_down_and_up_is_said_to(cable: Cable) -> None:
+    cable.observe()
+    with cable.agent.watching(type="link") as events:
+        cable.agent.ask("status")
+        cable.host.ip("link", "set", "eth0", "down")
+        down = first(events)
+        cable.host.ip("link", "set", "eth0", "up")
+        up = first(events, running=True)
+
+    assert (down["running"], up["running"]) == (False, True)
+    eventually(lambda: interface(cable.agent)["running"])
+    counts_a_query(cable, "out0", "eth0")
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["free", "another XDP program there"])
+def test_the_first_interface_may_come_when_all_rights_but_a_few_are_given_up(
+    lab: Lab, taken: bool
+) -> None:
+    """Programs are loaded at the start: later the verifier would not let them."""
+    host, outside = lab.namespace("host"), lab.namespace("outside")
+    host.ip("link", "add", "off0", "type", "veth", "peer", "name", "far0", "netns", outside.name)
+    host.ip("link", "set", "off0", "mtu", "9000")
+    if taken:
+        lab.keep(Attached(host, "off0", returning(XDP_PASS, "xdp"), AttachType.XDP, SKB_MODE))
+    agent = lab.agent(host, "-i", "new0", "--metrics", "")
+
+    host.ip("link", "set", "off0", "name", "new0")
+
+    eventually(lambda: hook(agent, "new0") == ("tcx" if taken else "xdp-native"))
+
+
+def test_an_interface_that_moves_to_another_namespace_is_gone(cable: Cable) -> None:
+    cable.observe()
+
+    cable.host.ip("link", "set", "eth0", "netns", cable.outside.name)
+
+    eventually(lambda: interface(cable.agent)["problem"] == "is not there")
+
+
+def test_an_unknown_interface_is_named(lab: Lab) -> None:
+    host = lab.namespace("host")
+    agent = lab.agent(host, "-i", "nosuch0", "--metrics", "")
+
+    assert agent.ask("status")["missing"] == ["nosuch0"]
+    assert "nosuch0: there is no such interface now" in agent.log()
+    assert "nosuch0: there is no such interface now" in mcastctl(agent, "status").stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "problem"),
+    [
+        ("lo", (), "is the loopback interface"),
+        ("tun0", ("tuntap", "add", "tun0", "mode", "tun"), "is not an Ethernet interface"),
+        (
+            "quiet0",
+            ("link", "add", "quiet0", "type", "veth", "peer", "name", "quiet1"),
+            "has multicast switched off",
+        ),
+    ],
+)
+def test_an_interface_that_cannot_be_run_is_refused_in_a_line(
+    cable: Cable, name: str, made: tuple[str, ...], problem: str
+) -> None:
+    if made:
+        cable.host.ip(*made)
+    if name == "quiet0":
+        cable.host.ip("link", "set", name, "multicast", "off")
+    agent = cable.observe("-i", name)
+
+    assert problem in interface(agent, name)["problem"]
+    assert interface(agent, name)["hook"] == "none"
+    assert sum(problem in line for line in agent.log().splitlines()) == 1
+    assert problem in mcastctl(agent, "status").stdout
+    assert interface(agent)["hook"] == "xdp-native", "the others are run all the same"
+
+
+def test_multicast_that_is_switched_on_again_is_noticed(cable: Cable) -> None:
+    cable.host.ip("link", "set", "eth0", "multicast", "off")
+    cable.observe()
+    assert interface(cable.agent)["hook"] == "none"
+
+    cable.host.ip("link", "set", "eth0", "multicast", "on")
+
+    eventually(lambda: interface(cable.agent)["hook"] == "xdp-native")
+    assert interface(cable.agent)["problem"] is None
+
+
+def test_many_interfaces_are_run_at_once(cable: Cable, tmp_path: Path) -> None:
+    names = [f"many{number}" for number in range(20)]
+    for name in names:
+        plug(cable.host, cable.outside, name)
+
+    cable.observe("-i", "many*")
+
+    def status() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = cable.agent.ask("status")["interfaces"]
+        return found
+
+    assert {each["name"]: each["hook"] for each in status()} == dict.fromkeys(
+        ["eth0", *names], "xdp-native"
+    )
+    counts_a_query(cable, "far-many7", "many7")
+    assert received(cable.agent, "many8") == {} or "igmp query 3" not in received(
+        cable.agent, "many8"
+    )

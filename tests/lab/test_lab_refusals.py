@@ -1,0 +1,190 @@
+"""What keeps the agent from starting: one line that says what, and how to mend it; exit code 3."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mcastd.lab import Namespace
+from support.lab import METRICS, METRICS_TEXT, Cable, mcastd, programs_on, run_in
+
+pytestmark = pytest.mark.lab
+
+NOT_THERE = 3
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """The line that is not the log's; AssertionError unless it is the only one."""
+    assert "Traceback" not in done.stderr, done.stderr
+    (line,) = [each for each in done.stderr.splitlines() if each.startswith("mcastd")]
+    return line
+
+
+def run(host: Namespace, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return mcastd(host, "run", "-i", "eth0", *arguments)
+
+
+def test_a_control_socket_that_is_taken(cable: Cable) -> None:
+    agent = cable.observe()
+
+    done = run(cable.host, "--metrics", "", "--control", agent.control)
+
+    assert (done.returncode, complaint(done)) == (
+        NOT_THERE, f"mcastd: {agent.control}: another mcastd listens there"
+    )  # fmt: skip
+    assert agent.ask("status")
+    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_egress": 1}, "the other one's"
+
+
+def test_a_control_socket_where_none_can_be(cable: Cable, tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("")
+
+    done = run(cable.host, "--metrics", "", "--control", taken / "control.sock")
+
+    assert done.returncode == NOT_THERE
+    assert complaint(done) == f"mcastd: {taken}/control.sock: Not a directory"
+
+
+def test_a_metrics_port_that_is_taken(cable: Cable, tmp_path: Path) -> None:
+    with cable.host.entered():
+        other = socket.create_server(METRICS)
+    with other:
+        done = run(cable.host, "--metrics", METRICS_TEXT, "--control", tmp_path / "sock")
+
+    assert done.returncode == NOT_THERE
+    assert complaint(done).startswith(f"mcastd: metrics on {METRICS_TEXT}: ")
+    assert "choose another with --metrics or metrics.listen" in complaint(done)
+    assert programs_on(cable.host, "eth0") == {}
+
+
+def test_a_metrics_address_that_is_not_ours(cable: Cable, tmp_path: Path) -> None:
+    done = run(cable.host, "--metrics", "203.0.113.1:9776", "--control", tmp_path / "sock")
+
+    assert done.returncode == NOT_THERE
+    assert complaint(done).startswith("mcastd: metrics on 203.0.113.1:9776: ")
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A directory that everybody may read."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def run_as_nobody(cable: Cable, cache: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mcastd.cli.mcastd", "run", "-i", "eth0", "--metrics", ""]
+    can_import = run_in(cable.host, *NOBODY, sys.executable, "-c", "import mcastd")
+    if can_import.returncode:
+        pytest.skip("other users may not read this checkout")
+    environment = ("env", f"MCASTD_CACHE={cache}")
+    return run_in(cable.host, *NOBODY, *environment, *command, "--control", "/nowhere/sock")
+
+
+def test_a_missing_privilege(cable: Cable, public: Path) -> None:
+    cable.observe().close()  # so that the programs are compiled
+    for kept in Path(os.environ["MCASTD_CACHE"]).glob("*.json"):
+        shutil.copy(kept, public)
+
+    done = run_as_nobody(cable, public)
+
+    assert (done.returncode, complaint(done)) == (
+        NOT_THERE,
+        "mcastd: creating BPF maps: Operation not permitted (needs CAP_BPF, CAP_PERFMON and "
+        "CAP_NET_ADMIN: run it as root or by its systemd unit)",
+    )
+
+
+def test_a_missing_privilege_to_compile_and_a_cache_that_cannot_be_read(
+    cable: Cable, public: Path
+) -> None:
+    closed = public / "closed"
+    closed.mkdir(mode=0o700)
+
+    done = run_as_nobody(cable, closed)
+
+    assert done.returncode == NOT_THERE
+    assert "not used: " in done.stderr
+    assert complaint(done) == (
+        "mcastd: compiling needs CAP_BPF: run it as root once, or ship the cache"
+    )
+
+
+def test_no_bcc(cable: Cable, tmp_path: Path) -> None:
+    """What is called bcc on PyPI is something else, and has no BPF in it."""
+    lattices = tmp_path / "bcc"
+    lattices.mkdir()
+    (lattices / "__init__.py").write_text("")
+    command = [sys.executable, "-m", "mcastd.cli.mcastd", "run", "-i", "eth0", "--metrics", ""]
+
+    done = run_in(
+        cable.host, "env", f"PYTHONPATH={tmp_path}", f"MCASTD_CACHE={tmp_path}/none", *command
+    )
+
+    assert done.returncode == NOT_THERE
+    assert "no bcc: install python3-bpfcc (Debian, Ubuntu)" in complaint(done)
+
+
+def test_neither_bcc_nor_root_is_needed_where_the_programs_are_kept(
+    cable: Cable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cable.observe().close()
+    (tmp_path / "bcc").mkdir()
+    (tmp_path / "bcc" / "__init__.py").write_text("raise SystemExit('bcc was imported')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    agent = cable.observe()
+
+    assert agent.ask("status")["interfaces"][0]["hook"] == "xdp-native"
+    assert "compiling" not in agent.log()
+
+
+def test_a_damaged_cache_is_said_and_made_anew(
+    cable: Cable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cable.observe().close()
+    for kept in Path(os.environ["MCASTD_CACHE"]).glob("*.json"):
+        (tmp_path / kept.name).write_text(kept.read_text()[:1000])
+    monkeypatch.setenv("MCASTD_CACHE", str(tmp_path))
+
+    agent = cable.observe()
+
+    assert "not used: " in agent.log()
+    assert "compiling the BPF programs" in agent.log()
+    agent.close()
+    assert "compiling" not in cable.observe().log()
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_no_obstacle(
+    cable: Cable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MCASTD_CACHE", str(tmp_path / "file"))
+
+    agent = cable.observe()
+
+    assert "not kept, the next start compiles again" in agent.log()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "no interface to run"),
+        (["-i", "eth0", "--metrics", "nonsense"], "--metrics: nonsense: "),
+        (["-c", "/nowhere/mcastd.toml"], "/nowhere/mcastd.toml: No such file or directory"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(cable: Cable, arguments: list[str], said: str) -> None:
+    done = mcastd(cable.host, "run", *arguments)
+
+    assert done.returncode == 2
+    assert said in complaint(done)

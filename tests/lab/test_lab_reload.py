@@ -1,0 +1,131 @@
+"""SIGHUP: a new configuration is taken over, a bad one leaves everything as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mcastd.lab import Member
+from support.flood import igmp_frames
+from support.lab import Cable, Filter, expect_filter, interface, programs_on, received, scrape
+from support.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+QUERY = next(each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp query 3").frame
+
+
+@pytest.fixture
+def configuration(cable: Cable, tmp_path: Path) -> Path:
+    path = tmp_path / "mcastd.toml"
+    path.write_text("[interface.eth0]\n")
+    cable.agent = cable.lab.agent(cable.host, "-c", path, "--metrics", "127.0.0.1:9776")
+    return path
+
+
+def reload(cable: Cable, said: str) -> None:
+    """Until the agent has said so."""
+    before = cable.agent.log().count(said)
+    cable.agent.reload()
+    eventually(lambda: cable.agent.log().count(said) > before, what=said)
+
+
+def test_a_good_file_is_taken_over_at_once(cable: Cable, configuration: Path) -> None:
+    cable.wire.send(QUERY)
+    eventually(lambda: received(cable.agent).get("igmp query 3") == 1)
+    configuration.write_text("[interface.eth0]\nigmp_max_version = 2\n")
+
+    reload(cable, "configuration read")
+
+    found = interface(cable.agent)
+    assert (found["igmp"]["max_version"], found["mld"]["max_version"]) == (2, 2)
+    assert found["hook"] == "xdp-native"
+    assert received(cable.agent) == received(cable.agent) | {"igmp query 3": 1}
+
+
+def test_the_programs_read_by_the_new_rules(cable: Cable, configuration: Path) -> None:
+    alerting = next(
+        each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp no_router_alert"
+    )
+    cable.wire.send(alerting.frame)
+    eventually(lambda: received(cable.agent).get("igmp query 3") == 1)
+    configuration.write_text('[defaults]\nrequire_router_alert = "strict"\n[interface.eth0]\n')
+
+    reload(cable, "configuration read")
+    cable.wire.send(alerting.frame)
+
+    eventually(lambda: received(cable.agent).get("igmp no_router_alert") == 1)
+    assert received(cable.agent)["igmp query 3"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[interface.eth0]\nigmp_max_version = 4\n", "interface.eth0.igmp_max_version = 4: "),
+        ("[interface.eth0]\nno_such_key = 1\n", "interface.eth0.no_such_key"),
+        ("[interface.eth0\n", "not TOML: "),
+        ("[metrics]\nlisten = 7\n", "metrics.listen = 7: allowed is "),
+    ],
+)
+def test_a_bad_file_leaves_the_running_configuration(
+    cable: Cable, configuration: Path, text: str, said: str
+) -> None:
+    configuration.write_text(text)
+
+    reload(cable, "the running configuration stays")
+
+    assert f"{configuration}: " in cable.agent.log()
+    assert said in cable.agent.log()
+    found = interface(cable.agent)
+    assert (found["igmp"]["max_version"], found["hook"]) == (3, "xdp-native")
+
+
+def test_interfaces_are_taken_up_and_given_up(cable: Cable, configuration: Path) -> None:
+    cable.host.ip("link", "add", "eth1", "type", "veth", "peer", "name", "far")
+    configuration.write_text("[interface.eth1]\n")
+
+    reload(cable, "configuration read")
+
+    assert interface(cable.agent) == {}
+    assert interface(cable.agent, "eth1")["hook"] == "xdp-native"
+    assert programs_on(cable.host, "eth0") == {}
+    configuration.write_text("[interface.eth0]\n[interface.eth1]\n")
+    reload(cable, "configuration read")
+    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_egress": 1}
+
+
+def test_the_time_of_the_last_good_reload_is_a_metric(cable: Cable, configuration: Path) -> None:
+    metric = "mcastd_config_last_reload_success_timestamp_seconds"
+
+    def when() -> float:
+        text = scrape(cable.host).text
+        (line,) = [each for each in text.splitlines() if each.startswith(metric + " ")]
+        return float(line.split()[1])
+
+    before = when()
+    configuration.write_text("nonsense")
+    reload(cable, "the running configuration stays")
+    assert when() == before
+    configuration.write_text("[interface.eth0]\n")
+    reload(cable, "configuration read")
+    assert when() > before
+
+
+def test_drop_ins_count_after_the_file(cable: Cable, configuration: Path) -> None:
+    drop_ins = configuration.with_suffix(".d")
+    drop_ins.mkdir()
+    (drop_ins / "10-older.toml").write_text("[interface.eth0]\nigmp_max_version = 1\n")
+    (drop_ins / "20-newer.toml").write_text("[interface.eth0]\nigmp_max_version = 2\n")
+
+    reload(cable, "configuration read")
+
+    assert interface(cable.agent)["igmp"]["max_version"] == 2
+
+
+def test_what_the_host_receives_is_not_forgotten(cable: Cable, configuration: Path) -> None:
+    cable.lab.keep(Member(cable.host, "eth0")).join_source("232.1.1.1", "198.51.100.1")
+    expect_filter(cable.agent, "232.1.1.1", Filter("include", ("198.51.100.1",)))
+
+    reload(cable, "configuration read")
+
+    expect_filter(cable.agent, "232.1.1.1", Filter("include", ("198.51.100.1",)))
