@@ -10,6 +10,8 @@ from mcastd import bench
 from mcastd.bench import registry
 from mcastd.bench.row import Better, Contest, Missing, Row, Sampler, Timed, Unavailable
 
+SHIPPED = list(registry.SUITES)
+
 
 def always(figure: float) -> Sampler:
     return lambda seconds: figure
@@ -101,12 +103,12 @@ def test_who_is_timed_gets_every_input() -> None:
 
 
 def test_the_shipped_rows_have_the_promised_names() -> None:
-    from mcastd.bench import checksums, engine, source_lists  # noqa: PLC0415
-
-    names = {row.name for suite in (source_lists, checksums, engine) for row in suite.rows()}
+    names = {row.name for suite in SHIPPED for row in suite()}
     assert {"checksum/64", "checksum/1480", "checksum/65000"} <= names
     assert {"engine.join/100", "engine.join/100000"} <= names
     assert {"engine.general_query/100000", "engine.general_query/4096x64"} <= names
+    assert {"xdp.bystander", "xdp.query", "xdp.report", "xdp.report_flood", "xdp.veth"} <= names
+    assert {"handover.events", "startup/cold", "startup/cached"} <= names
     for operation in ("union", "difference", "intersection", "from_wire"):
         assert f"source_lists.{operation}/1000000/v6/dense" in names
 
@@ -128,3 +130,16 @@ def test_the_shipped_rows_run(kind: str) -> None:
     assert len(rows) == 4
     for row in rows:
         assert row.prepare().ours(0) > 0
+
+
+def test_a_packet_taken_apart_by_hand_is_what_the_classifier_says() -> None:
+    from mcastd.bench import frames, handover  # noqa: PLC0415
+    from mcastd.gmp.family import IGMP, MLD  # noqa: PLC0415
+
+    for frame in frames.queries(IGMP):
+        assert handover.take_apart(bytearray(frame), len(frame))
+    for frame in (*frames.queries(MLD), *frames.bystanders()):
+        assert not handover.take_apart(bytearray(frame), len(frame))
+    spoilt = bytearray(frames.queries(IGMP)[0])
+    spoilt[40] ^= 1
+    assert not handover.take_apart(spoilt, len(spoilt))
