@@ -98,6 +98,8 @@ struct mcast_counters {
 	uint64_t lost[3][2];      /* not handed over, by ring and cause */
 	uint64_t held_back[2];    /* the kernel's own reports and leaves, by protocol: host mode */
 	uint64_t consumed[2];     /* older queries kept from the kernel, by protocol: host mode */
+	uint64_t discarded[2][2]; /* beyond the limits, kept from the kernel, by ring (queries,
+				   * reports) and protocol: host mode */
 };
 
 /* A limit of events in time: one token every `interval` ns, saved up for at most `burst` ns. An
@@ -109,7 +111,8 @@ struct mcast_limit {
 
 enum mcast_switch {
 	MCAST_HAND_OVER_REPORTS = 1, /* somebody watches: other hosts' reports go to the ring */
-	MCAST_HOST_MODE = 2          /* the agent speaks here, while its heartbeat is fresh */
+	MCAST_HOST_MODE = 2,         /* the agent speaks here, while its heartbeat is fresh */
+	MCAST_DISCARD_FLOODS = 4     /* and what is beyond the limits is kept from the kernel */
 };
 
 /* What is to be done with one interface's packets. Key: its index. */

@@ -296,35 +296,63 @@ MCAST_INLINE bool mcast_is_in_vlan(const struct mcast_message *message)
 	return (message->tags > 0 && message->vlan[0]) || (message->tags > 1 && message->vlan[1]);
 }
 
+/* Hands a message from outside over if somebody wants it and the limits allow it; it is counted
+ * against them, too, if that decides what reaches the kernel. False if it is beyond them. */
+MCAST_INLINE bool mcast_admit(const struct mcast_frame *frame, const struct mcast_policy *policy,
+			      const struct mcast_message *message, struct mcast_handing *handing,
+			      bool guarded, struct mcast_counters *counted)
+{
+	bool query = mcast_is_query(message->kind);
+	bool wanted = query || (policy->switches & MCAST_HAND_OVER_REPORTS) ||
+		      mcast_suppresses(frame, message, handing->ifindex);
+
+	if (!wanted && !guarded)
+		return true;
+	handing->ring = query ? MCAST_RING_QUERY : MCAST_RING_REPORT;
+	if ((query && mcast_is_known(frame, policy, message, handing)) ||
+	    mcast_may_pass(policy, handing->ring, mcast_now(handing))) {
+		if (wanted)
+			mcast_hand_over(frame, message, handing, counted);
+		return true;
+	}
+	if (wanted)
+		counted->lost[handing->ring][MCAST_LOST_RATE_LIMITED]++;
+	MCAST_FORGET(); /* as in mcast_count_protocol() */
+	return false;
+}
+
 /* A message from outside. True if it is to be kept from the kernel: an older query, be it good or
- * not, because the kernel would fall back to that version and no longer report its sources. */
+ * not, because the kernel would fall back to that version and no longer report its sources; and
+ * what is beyond the limits, because a flood is the agent's to deal with. */
 MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 				     const struct mcast_policy *policy,
 				     struct mcast_message *message, struct mcast_handing *handing,
 				     struct mcast_counters *counted)
 {
-	bool older, consume;
+	bool acting, admitted;
 
 	mcast_check_addresses(frame, policy, handing->ifindex, message);
 	MCAST_FORGET();
 	mcast_count(counted, MCAST_RX, message);
-	older = message->kind == MCAST_IGMP_QUERY_1 || message->kind == MCAST_IGMP_QUERY_2 ||
-		message->kind == MCAST_MLD_QUERY_1;
-	consume = older && !mcast_is_in_vlan(message) && mcast_is_acting(policy, handing);
-	if (consume)
+	acting = !mcast_is_in_vlan(message) && mcast_is_acting(policy, handing);
+	admitted = mcast_admit(frame, policy, message, handing,
+			       acting && (policy->switches & MCAST_DISCARD_FLOODS), counted);
+	if (!acting)
+		return false;
+	if (message->kind == MCAST_IGMP_QUERY_1 || message->kind == MCAST_IGMP_QUERY_2 ||
+	    message->kind == MCAST_MLD_QUERY_1) {
 		mcast_count_protocol(counted->consumed, message);
-	if (mcast_is_query(message->kind)) {
-		handing->ring = MCAST_RING_QUERY;
-		if (mcast_is_known(frame, policy, message, handing))
-			mcast_hand_over(frame, message, handing, counted);
-		else
-			mcast_deliver(frame, message, policy, handing, counted);
-	} else if ((policy->switches & MCAST_HAND_OVER_REPORTS) ||
-		   mcast_suppresses(frame, message, handing->ifindex)) {
-		handing->ring = MCAST_RING_REPORT;
-		mcast_deliver(frame, message, policy, handing, counted);
+		return true;
 	}
-	return consume;
+	if (admitted || !(policy->switches & MCAST_DISCARD_FLOODS))
+		return false;
+	if (handing->ring == MCAST_RING_QUERY) {
+		mcast_count_protocol(counted->discarded[MCAST_RING_QUERY], message);
+		MCAST_FORGET(); /* as in mcast_count_protocol() */
+	} else {
+		mcast_count_protocol(counted->discarded[MCAST_RING_REPORT], message);
+	}
+	return true;
 }
 
 MCAST_INLINE bool mcast_is_own(const struct mcast_frame *frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -18,6 +19,7 @@ from support.kernel_programs import (
     LOOPBACK,
     PASSES,
     PROGRAMS,
+    STOPS,
     KernelPrograms,
     expected,
     is_runnable,
@@ -50,6 +52,7 @@ def fresh(programs: KernelPrograms) -> Iterator[KernelPrograms]:
     programs.assign()
     yield programs
     programs.use(EVERYTHING)
+    programs.beat(until=0)
 
 
 def good_frames() -> list[bytes]:
@@ -211,6 +214,60 @@ def test_queries_beyond_the_limit_are_counted_as_lost(fresh: KernelPrograms) -> 
     after = fresh.counters()
     assert len(events) == 5
     assert (after.events[0] - before.events[0], after.lost[0][1] - before.lost[0][1]) == (5, 15)
+
+
+NO_MORE = Limit(1, 1)
+GUARDED = Policy(host_mode=True, discard_floods=True, queries=NO_MORE, reports=NO_MORE)
+
+
+@pytest.mark.parametrize("program", ["mcast_xdp", "mcast_ingress"])
+@pytest.mark.parametrize(
+    ("ring", "frame"), [(0, QUERY), (1, report_of(100))], ids=["queries", "reports"]
+)
+def test_in_host_mode_what_is_beyond_the_limit_is_kept_from_the_kernel(
+    fresh: KernelPrograms, program: str, ring: int, frame: bytes
+) -> None:
+    fresh.use(GUARDED)
+    fresh.beat()
+    before = fresh.counters()
+
+    verdicts = [fresh.run(program, frame).value for _ in range(20)]
+
+    after = fresh.counters()
+    assert verdicts == [PASSES[program]] + [STOPS[program]] * 19
+    assert after.discarded[ring][0] - before.discarded[ring][0] == 19
+    assert sum(map(sum, after.discarded)) == sum(map(sum, before.discarded)) + 19
+    assert sum(after.accepted[0]) - sum(before.accepted[0]) == 20
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [replace(GUARDED, discard_floods=False), replace(GUARDED, host_mode=False)],
+    ids=["not wanted", "observe mode"],
+)
+def test_else_a_flood_reaches_the_kernel(fresh: KernelPrograms, policy: Policy) -> None:
+    fresh.use(policy)
+    fresh.beat()
+    before = fresh.counters().discarded
+
+    verdicts = {fresh.run("mcast_xdp", QUERY).value for _ in range(20)}
+
+    assert verdicts == {PASSES["mcast_xdp"]}
+    assert fresh.counters().discarded == before
+
+
+def test_a_dead_agent_keeps_nothing_from_the_kernel(fresh: KernelPrograms) -> None:
+    fresh.use(GUARDED)
+
+    assert {fresh.run("mcast_xdp", QUERY).value for _ in range(20)} == {PASSES["mcast_xdp"]}
+
+
+def test_what_is_in_a_vlan_is_not_kept_from_it(fresh: KernelPrograms) -> None:
+    fresh.use(GUARDED)
+    fresh.beat()
+    tagged = QUERY[:12] + b"\x81\0\0\7" + QUERY[12:]
+
+    assert {fresh.run("mcast_xdp", tagged).value for _ in range(20)} == {PASSES["mcast_xdp"]}
 
 
 def test_a_full_ring_is_counted_as_lost_and_no_obstacle(fresh: KernelPrograms) -> None:

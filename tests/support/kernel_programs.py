@@ -27,6 +27,11 @@ PROGRAMS = ("mcast_xdp", "mcast_ingress", "mcast_egress")
 PASSES = {"mcast_xdp": 2, "mcast_ingress": -1, "mcast_egress": -1}
 """XDP_PASS and TCX_NEXT."""
 
+STOPS = {"mcast_xdp": 1, "mcast_ingress": 2, "mcast_egress": 2}
+"""XDP_DROP and TCX_DROP."""
+
+FOR_EVER = (1 << 64) - 1
+
 HOOKS = {"mcast_xdp": 0, "mcast_ingress": 1, "mcast_egress": 2}
 RX, TX = 0, 1
 
@@ -52,8 +57,14 @@ class KernelPrograms:
         self.use(EVERYTHING)
 
     def use(self, policy: Policy, own: int = ANY_ADDRESS) -> None:
+        """From now on, as if nothing had come before."""
         self._policy = policy
+        self._kernel.maps["paces"].update(bytes(4), bytes(ffi.sizeof("struct mcast_pace")))
         self._kernel.maps["policies"].update(INDEX, policy.packed(0, own))
+
+    def beat(self, until: int = FOR_EVER) -> None:
+        """The agent counts as alive until then, ns of CLOCK_MONOTONIC."""
+        self._kernel.maps["heartbeat"].update(bytes(4), until.to_bytes(8, sys.byteorder))
 
     def assign(self, *addresses: bytes) -> None:
         """These are the interface's, and no others."""

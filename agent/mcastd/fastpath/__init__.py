@@ -73,7 +73,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is done with an interface's packets; struct mcast_policy less its slot."""
+    """What is done with an interface's packets; struct mcast_policy less its slot.
+
+    `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
+    """
 
     igmp_max_version: int = 3
     mld_max_version: int = 2
@@ -81,6 +84,7 @@ class Policy:
     require_router_alert: bool = False
     hand_over_reports: bool = False
     host_mode: bool = False
+    discard_floods: bool = False
     queries: Limit = Limit(1000, 200)
     reports: Limit = Limit(2000, 500)
     egress: Limit = Limit(20000, 4000)
@@ -90,6 +94,7 @@ class Policy:
         """`own`: the bits of the interface's unicast addresses, of `own_bit`."""
         switches = abi.MCAST_HAND_OVER_REPORTS if self.hand_over_reports else 0
         switches |= abi.MCAST_HOST_MODE if self.host_mode else 0
+        switches |= abi.MCAST_DISCARD_FLOODS if self.discard_floods else 0
         head = struct.pack(
             "=IIBBBBI",
             slot,

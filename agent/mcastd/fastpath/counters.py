@@ -28,7 +28,8 @@ class Counters:
 
     `accepted[direction][kind]`, `rejected[direction][protocol][reason]`, `events[ring]`,
     `lost[ring][cause]`, and in host mode the kernel's reports that were `held_back` and the older
-    queries `consumed`, by protocol; the indices are the C enums' and the tuples' above.
+    queries `consumed`, by protocol, and what was `discarded[ring][protocol]` beyond the limits; the
+    indices are the C enums' and the tuples' above.
     """
 
     accepted: tuple[tuple[int, ...], ...]
@@ -37,11 +38,15 @@ class Counters:
     lost: tuple[tuple[int, ...], ...]
     held_back: tuple[int, ...]
     consumed: tuple[int, ...]
+    discarded: tuple[tuple[int, ...], ...]
 
     @classmethod
     def from_words(cls, words: list[int]) -> Counters:
         rejected, events = 2 * KINDS, 2 * KINDS + 4 * REASONS
         lost = events + len(RINGS)
+        held_back = lost + len(RINGS) * len(CAUSES)
+        consumed = held_back + len(PROTOCOLS)
+        discarded = consumed + len(PROTOCOLS)
 
         def part(start: int, size: int, count: int) -> tuple[tuple[int, ...], ...]:
             return tuple(
@@ -54,7 +59,9 @@ class Counters:
             (reasons[:2], reasons[2:]),
             tuple(words[events:lost]),
             part(lost, len(CAUSES), len(RINGS)),
-            *part(lost + len(RINGS) * len(CAUSES), len(PROTOCOLS), 2),
+            tuple(words[held_back:consumed]),
+            tuple(words[consumed:discarded]),
+            part(discarded, len(PROTOCOLS), 2),
         )
 
 
