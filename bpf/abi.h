@@ -81,12 +81,8 @@ enum mcast_ring { MCAST_RING_QUERY = 0, MCAST_RING_REPORT = 1, MCAST_RING_EGRESS
 
 enum mcast_loss { MCAST_LOST_RING_FULL = 0, MCAST_LOST_RATE_LIMITED = 1, MCAST_LOSSES = 2 };
 
-/* How many bytes of a frame an event has room for. */
-enum mcast_room {
-	MCAST_SMALL_FRAME = 160,  /* a query, or a report of a few records */
-	MCAST_USUAL_FRAME = 1536, /* the largest of an Ethernet without jumbo frames */
-	MCAST_JUMBO_FRAME = 9728
-};
+/* The bytes of a frame that an event has at the most. */
+enum mcast_room { MCAST_EVENT_FRAME = 9728 };
 
 enum mcast_hook { MCAST_HOOK_XDP = 0, MCAST_HOOK_INGRESS = 1, MCAST_HOOK_EGRESS = 2 };
 
@@ -115,12 +111,20 @@ enum mcast_switch {
 	MCAST_DISCARD_FLOODS = 4     /* and what is beyond the limits is kept from the kernel */
 };
 
-/* What is to be done with one interface's packets. Key: its index. */
+/* Where an interface is to be found: the place of its index, modulo their number, or one of the next
+ * MCAST_PLACES_TRIED has its slot, which is the index of all else that concerns it. */
+struct mcast_place {
+	uint32_t ifindex; /* 0: nobody's */
+	uint32_t slot;
+};
+enum mcast_places { MCAST_PLACES = 1024, MCAST_PLACES_TRIED = 8 };
+
+/* What is to be done with one interface's packets. */
 struct mcast_policy {
-	uint32_t slot; /* of its counters and its pace */
 	uint32_t switches;
 	struct mcast_rules rules;
-	uint32_t own;                /* the bits of all its unicast addresses: see mcast_own_bit() */
+	uint64_t own;                /* the bits of its unicast addresses: see mcast_own_bit() */
+	uint64_t queriers;           /* likewise, of the queriers that are known */
 	struct mcast_limit limit[3]; /* by ring */
 	struct mcast_limit known;    /* of one querier that is known, before that of the ring */
 };

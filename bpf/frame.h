@@ -23,61 +23,52 @@ MCAST_INLINE long mcast_load(const struct mcast_frame *frame, uint32_t offset, v
 	return bpf_skb_load_bytes(frame->context, offset, to, size);
 }
 
-/* The sum of a part wherever it lies, chunk by chunk. */
-MCAST_INLINE bool mcast_long_sum(const struct mcast_frame *frame, uint32_t offset, uint32_t length,
-				 uint64_t *sum)
+/* The bytes of the frame. */
+MCAST_INLINE uint32_t mcast_length(const struct mcast_frame *frame)
 {
-	uint32_t hook = (uint32_t)frame->hook, done = 0;
+	if (frame->hook == MCAST_HOOK_XDP)
+		return (uint32_t)bpf_xdp_get_buff_len(frame->context);
+	return ((struct __sk_buff *)frame->context)->len;
+}
+
+/* In chunks, because the checksum helper takes neither long parts nor any of a packet that are of
+ * unknown length; all but the last are of one size, for the verifier's sake. */
+MCAST_INLINE bool mcast_frame_sum(const struct mcast_frame *frame, uint32_t offset, uint32_t length,
+				  uint64_t *sum)
+{
+	uint32_t hook = (uint32_t)frame->hook;
 	struct mcast_scratch *lay_out = scratch.lookup(&hook);
 	int64_t folded = 0;
+	uint64_t rest;
 	int i;
 
 	if (!lay_out)
 		return false;
 	for (i = 0; i < MCAST_SUM_CHUNKS; i++) {
-		uint64_t size = length - done;
-
 		MCAST_KEEP(i);
-		if (done >= length)
+		if (length < MCAST_SUM_CHUNK)
 			break;
-		if (size > MCAST_SUM_CHUNK)
-			size = MCAST_SUM_CHUNK;
-		MCAST_KEEP(size);
-		if (size == 0 || size > MCAST_SUM_CHUNK)
+		if (mcast_load(frame, offset, lay_out->part, MCAST_SUM_CHUNK))
 			return false;
-		if (mcast_load(frame, offset + done, lay_out->part, size))
+		folded = bpf_csum_diff(NULL, 0, (void *)lay_out->part, MCAST_SUM_CHUNK, folded);
+		offset += MCAST_SUM_CHUNK;
+		length -= MCAST_SUM_CHUNK;
+	}
+	rest = length;
+	MCAST_KEEP(rest);
+	if (rest >= MCAST_SUM_CHUNK)
+		return false;
+	if (rest) {
+		if (mcast_load(frame, offset, lay_out->part, rest))
 			return false;
-		lay_out->part[size] = 0;
-		lay_out->part[size + 1] = 0;
-		lay_out->part[size + 2] = 0;
-		size += 3;
-		folded = bpf_csum_diff(NULL, 0, (void *)lay_out->part, size & 0x3fc, folded);
-		done += MCAST_SUM_CHUNK;
+		lay_out->part[rest] = 0;
+		lay_out->part[rest + 1] = 0;
+		lay_out->part[rest + 2] = 0;
+		rest = (rest + 3) & 0x3fc;
+		folded = bpf_csum_diff(NULL, 0, (void *)lay_out->part, rest, folded);
 	}
 	*sum += (uint32_t)folded;
-	return done >= length;
-}
-
-/* The sum of a part that lies in the window. */
-MCAST_INLINE void mcast_window_sum(const struct mcast_frame *frame, uint32_t offset,
-				   uint32_t length, uint64_t *sum)
-{
-	uint64_t size = length;
-
-	MCAST_KEEP(size);
-	*sum += (uint32_t)bpf_csum_diff(
-		NULL, 0, (void *)(frame->window + (offset & (MCAST_WINDOW - 1))),
-		size & (MCAST_WINDOW - 4), 0);
-}
-
-MCAST_INLINE bool mcast_frame_sum(const struct mcast_frame *frame, uint32_t offset, uint32_t length,
-				  uint64_t *sum)
-{
-	if (length % 4 == 0 && length < MCAST_WINDOW && mcast_at(frame, offset, length)) {
-		mcast_window_sum(frame, offset, length, sum);
-		return true;
-	}
-	return mcast_long_sum(frame, offset, length, sum);
+	return true;
 }
 
 #endif

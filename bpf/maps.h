@@ -3,9 +3,10 @@
 #ifndef MCAST_MAPS_H
 #define MCAST_MAPS_H
 
-#include "classify.h"
+#include "work.h"
 
-BPF_HASH(policies, uint32_t, struct mcast_policy, 128);
+BPF_ARRAY(places, struct mcast_place, MCAST_PLACES);
+BPF_ARRAY(policies, struct mcast_policy, 128);
 BPF_PERCPU_ARRAY(counters, struct mcast_counters, 128);
 BPF_ARRAY(paces, struct mcast_pace, 128);
 BPF_HASH(queriers, struct mcast_assigned, struct mcast_querier, 4096);
@@ -23,13 +24,15 @@ BPF_RINGBUF_OUTPUT(query_events, 64);
 BPF_RINGBUF_OUTPUT(report_events, 256);
 BPF_RINGBUF_OUTPUT(egress_events, 256);
 
-/* Where the programs lay out what they read of a packet: its headers, and for the checksum helper,
- * which takes no packet of unknown length, its payload in parts. One for each hook, because one may
- * interrupt another. */
+/* Where the programs lay out what they find and read: the headers of a packet that is unusual, for
+ * the checksum helper, which takes no packet of unknown length, a payload in parts, and an event.
+ * One for each hook, because one may interrupt another. */
 struct mcast_scratch {
-	uint8_t window[512 + 64];
-	uint8_t part[512 + 8];
 	struct mcast_work work;
+	uint8_t window[MCAST_WINDOW + 64];
+	uint8_t part[512 + 8];
+	struct mcast_event event;
+	uint8_t event_frame[MCAST_EVENT_FRAME];
 };
 BPF_PERCPU_ARRAY(scratch, struct mcast_scratch, 3);
 

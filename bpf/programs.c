@@ -27,63 +27,14 @@ MCAST_INLINE bool mcast_may_be_control(const uint8_t *data, const uint8_t *end)
 		return data[MCAST_ETHERNET_HEADER + 9] == MCAST_PROTOCOL_IGMP;
 	if (ethertype == MCAST_ETHERTYPE_IPV6) {
 		uint8_t next = data[MCAST_ETHERNET_HEADER + 6];
+		const uint8_t *type = data + MCAST_ETHERNET_HEADER + MCAST_IPV6_HEADER;
 
-		return next == MCAST_PROTOCOL_ICMPV6 || mcast_is_extension(next);
+		if (next == MCAST_PROTOCOL_ICMPV6)
+			return type + 1 > end || mcast_mld_kind(*type, 0) != MCAST_NOT_CONTROL;
+		return mcast_is_extension(next);
 	}
 	return ethertype == MCAST_ETHERTYPE_VLAN || ethertype == MCAST_ETHERTYPE_SERVICE_VLAN ||
 	       ethertype == MCAST_ETHERTYPE_OLD_SERVICE_VLAN;
-}
-
-enum { MCAST_LEAST_FRAME = 60, MCAST_LEAST_WORDS = 15 };
-
-/* Copies a frame of up to twice the smallest, if it is in one piece: word by word, overlapping, and
- * without a call, which would take longer. False if it is none. */
-MCAST_INLINE bool mcast_copy_small(uint8_t *window, const uint8_t *data, const uint8_t *end,
-				   uint32_t length)
-{
-	uint64_t rest = length - MCAST_LEAST_FRAME;
-	int i;
-
-	MCAST_KEEP(rest);
-	if (rest > MCAST_LEAST_FRAME || data + MCAST_LEAST_FRAME > end)
-		return false;
-#pragma unroll
-	for (i = 0; i < MCAST_LEAST_WORDS; i++)
-		((uint32_t *)window)[i] = ((const uint32_t *)data)[i];
-	if (!rest)
-		return true;
-	data += rest;
-	window += rest;
-	if (data + MCAST_LEAST_FRAME > end)
-		return false;
-#pragma unroll
-	for (i = 0; i < MCAST_LEAST_WORDS; i++)
-		((uint32_t *)window)[i] = ((const uint32_t *)data)[i];
-	return true;
-}
-
-/* Lays the headers out where they can be read, and handles the frame. True if it must not pass. */
-MCAST_INLINE bool mcast_examine(struct mcast_frame *frame, const uint8_t *data, const uint8_t *end,
-				uint32_t length, uint32_t ifindex, uint16_t vlan, bool tagged)
-{
-	uint32_t hook = (uint32_t)frame->hook;
-	struct mcast_scratch *lay_out = scratch.lookup(&hook);
-	uint64_t size = length;
-
-	if (size > MCAST_WINDOW)
-		size = MCAST_WINDOW;
-	MCAST_KEEP(size);
-	if (!lay_out || size == 0 || size > MCAST_WINDOW)
-		return false;
-	lay_out->work = (struct mcast_work){.length = length, .readable = size};
-	MCAST_FORGET();
-	if (!mcast_copy_small(lay_out->window, data, end, length) &&
-	    mcast_load(frame, 0, lay_out->window, size))
-		return false;
-	MCAST_FORGET();
-	frame->window = lay_out->window;
-	frame->work = &lay_out->work;
-	return mcast_handle(frame, ifindex, vlan, tagged);
 }
 
 int mcast_xdp(struct xdp_md *ctx)
@@ -93,8 +44,7 @@ int mcast_xdp(struct xdp_md *ctx)
 	const uint8_t *end = (const uint8_t *)(long)ctx->data_end;
 
 	if (mcast_may_be_control(data, end) &&
-	    mcast_examine(&frame, data, end, bpf_xdp_get_buff_len(ctx), ctx->ingress_ifindex, 0,
-			  false))
+	    mcast_handle(&frame, data, end, ctx->ingress_ifindex, 0, false))
 		return XDP_DROP;
 	return XDP_PASS;
 }
@@ -112,8 +62,8 @@ MCAST_INLINE int mcast_skb(struct __sk_buff *skb, int hook)
 	data = (const uint8_t *)(long)skb->data;
 	end = (const uint8_t *)(long)skb->data_end;
 	if (mcast_may_be_control(data, end) &&
-	    mcast_examine(&frame, data, end, skb->len, skb->ifindex, skb->vlan_tci & 0xfff,
-			  skb->vlan_present))
+	    mcast_handle(&frame, data, end, skb->ifindex, skb->vlan_tci & 0xfff,
+			 skb->vlan_present))
 		return MCAST_TC_DROP;
 	return MCAST_TC_NEXT;
 }

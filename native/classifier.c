@@ -4,7 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../bpf/classify.h"
+#include "../bpf/usual.h"
+#include "../bpf/walk.h"
 #include "checksum.h"
 #include "classifier.h"
 
@@ -42,8 +43,22 @@ void mcast_classify_frame(const uint8_t *bytes, size_t length, const struct mcas
 	struct mcast_work work;
 	struct mcast_frame frame = frame_of(bytes, length, &work);
 
-	mcast_classify(&frame, rules);
+	mcast_walk(&frame, rules);
+	mcast_judge(&frame, rules);
 	*message = work.message;
+}
+
+int mcast_classify_usual(const uint8_t *bytes, size_t length, const struct mcast_rules *rules,
+			 struct mcast_message *message)
+{
+	struct mcast_work work;
+	struct mcast_frame frame = frame_of(bytes, length, &work);
+
+	if (!mcast_is_usual(&work, bytes, bytes + work.length))
+		return 0;
+	mcast_judge(&frame, rules);
+	*message = work.message;
+	return 1;
 }
 
 void mcast_classify_packet(const uint8_t *packet, size_t length, const struct mcast_rules *rules,
@@ -57,7 +72,8 @@ void mcast_classify_packet(const uint8_t *packet, size_t length, const struct mc
 		ethertype = MCAST_ETHERTYPE_IPV4;
 	else if (length && packet[0] >> 4 == 6)
 		ethertype = MCAST_ETHERTYPE_IPV6;
-	mcast_classify_network(&frame, ethertype, rules);
+	mcast_walk_network(&frame, ethertype, rules);
+	mcast_judge(&frame, rules);
 	*message = work.message;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames of any bytes: nothing outside of them is read, and what is accepted lies within them. */
+/* Frames of any bytes: nothing outside of them is read, what is accepted lies within them, and the
+ * short way through those of the usual shape leads where the long one does. */
 #include "classifier.h"
 #include "model.h"
 
@@ -21,7 +22,7 @@ static void check(const struct mcast_message *message, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct mcast_rules rules;
-	struct mcast_message message;
+	struct mcast_message message, shortly;
 	uint8_t *copy;
 
 	if (size < 1)
@@ -34,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	copy = copy_of(data + 1, size);
 	mcast_classify_frame(copy, size, &rules, &message);
 	check(&message, size);
+	if (mcast_classify_usual(copy, size, &rules, &shortly))
+		require(memcmp(&message, &shortly, sizeof(message)) == 0);
 	mcast_classify_packet(copy, size, &rules, &message);
 	check(&message, size);
 	free(copy);

@@ -1,4 +1,4 @@
-"""`bpf/classify.h`, compiled natively, against an independent reference."""
+"""The classifier of `bpf/`, compiled natively, against an independent reference."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import native_classifier, reference_classifier
 from support.frames import frames, spoilt_packets
+from support.golden import golden_messages
+from support.packets import ethernet
 from support.reference_classifier import Rules
 
 rules = st.builds(
@@ -41,3 +43,22 @@ def test_the_classifier_finds_in_a_frame_what_the_reference_finds(
     assert native_classifier.classify_frame(frame, rules) == (
         reference_classifier.classify_frame(frame, rules)
     )
+
+
+@settings(max_examples=500)
+@given(frame=frames() | spoilt_packets.map(ethernet), rules=rules)
+def test_the_short_way_leads_where_the_long_one_does(frame: bytes, rules: Rules) -> None:
+    shortly = native_classifier.classify_usual(frame, rules)
+
+    assert shortly in (None, native_classifier.classify_frame(frame, rules))
+
+
+def test_what_the_kernels_and_routers_send_is_of_the_usual_shape() -> None:
+    rules = Rules(3, 2, require_ttl1=True, require_router_alert=False)
+    unusual = [
+        each.name
+        for each in golden_messages()
+        if native_classifier.classify_usual(ethernet(each.packet), rules) is None
+    ]
+
+    assert unusual == []

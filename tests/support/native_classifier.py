@@ -1,4 +1,4 @@
-"""`bpf/classify.h`, compiled natively, with the answer in the reference's words."""
+"""The classifier of `bpf/`, compiled natively, with the answer in the reference's words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from support.reference_classifier import NOT_OURS, Rules, Verdict
 
 def classify_frame(frame: bytes, rules: Rules) -> Verdict:
     return _verdict(lib.mcast_classify_frame, frame, rules)
+
+
+def classify_usual(frame: bytes, rules: Rules) -> Verdict | None:
+    """By the short way; None if the frame is not of the usual shape."""
+    usual = True
+
+    def classify(*arguments: Any) -> None:
+        nonlocal usual
+        usual = bool(lib.mcast_classify_usual(*arguments))
+
+    verdict = _verdict(classify, frame, rules)
+    return verdict if usual else None
 
 
 def classify_packet(packet: bytes, rules: Rules) -> Verdict:

@@ -1,4 +1,4 @@
-"""What `bpf/classify.h` must find, written apart from it and for reading, not for speed.
+"""What the classifier of `bpf/` must find, written apart from it and for reading, not for speed.
 
 From the requirements (RFC 9776 §4 and §7.1, RFC 9777 §5 and §8.1, RFC 8200 §4.2) and from the order
 of the reject reasons. Everything that is wrong with a packet is collected; the verdict is the first

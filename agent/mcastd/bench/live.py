@@ -6,12 +6,12 @@ programs let the frames pass. After each run of ours the counters must say exact
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import perf_counter
 
 from mcastd.bench import frames
+from mcastd.bench.programs import look_on
 from mcastd.bench.row import Better, Contest, Row, Unavailable
 from mcastd.fastpath import FastPathError, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE
@@ -62,7 +62,7 @@ class Cable:
         self._index = self._receiver.index("eth0")
         self._kernel = lab.keep(Kernel(obtain(lambda text: None)))
         self._generator = lab.keep(Generator((sender, "eth0"), (self._receiver, "eth0")))
-        self._kernel.maps["policies"].update(struct.pack("=I", self._index), Policy().packed(0))
+        look_on(self._kernel, self._index, Policy())
 
     def rate(self, name: str, seconds: float) -> float:
         """Millions of frames a second."""

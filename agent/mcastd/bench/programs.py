@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Sequence
 from itertools import cycle, islice
 
 from mcastd.bench.row import Unavailable
-from mcastd.fastpath import FastPathError, Policy, Ring
+from mcastd.fastpath import FastPathError, Policy, Ring, bits, own_bit
 from mcastd.fastpath.kernel import Kernel, Program
 from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.places import Places
 from mcastd.fastpath.test_run import run
 
 LOOPBACK = 1
@@ -22,6 +22,19 @@ AT_ONCE = 4096
 
 FRAMES_AT_ONCE = 8
 """Each run of many makes the kernel wait for all its CPUs, twice."""
+
+
+OWN = bits((bytes((10, 0, 0, 1)), b"\xfe\x80" + bytes(13) + b"\2", bytes(15) + b"\4"))
+"""What tells the addresses of an interface that has three."""
+
+QUERIER = own_bit(bytes((10, 0, 0, 254)))
+"""Likewise of the one querier that is known."""
+
+
+def look_on(kernel: Kernel, ifindex: int, policy: Policy) -> None:
+    """The interface, the only one, has this policy."""
+    kernel.maps["policies"].update(bytes(4), policy.packed(OWN, QUERIER))
+    Places(kernel.maps["places"]).take(ifindex, 0)
 
 
 class Programs:
@@ -41,7 +54,7 @@ class Programs:
             self.rings = [Ring(self._kernel.maps[name]) for name in names]
         except (FastPathError, OSError) as why:
             raise Unavailable(str(why)) from why
-        self._kernel.maps["policies"].update(struct.pack("=I", LOOPBACK), policy.packed(0))
+        look_on(self._kernel, LOOPBACK, policy)
 
     def make_room(self) -> None:
         for ring in self.rings:

@@ -14,11 +14,11 @@ import errno
 import platform
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import reduce
-from operator import xor
+from operator import or_, xor
 
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, Hook, attach, said
@@ -26,6 +26,7 @@ from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Count
 from mcastd.fastpath.errors import RIGHTS, FastPathError, describe
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import BpfObject, obtain
+from mcastd.fastpath.places import Places
 from mcastd.fastpath.ring import Captured, Fate, Ring
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Limit",
     "Policy",
     "Ring",
+    "bits",
     "describe",
     "is_unicast",
     "own_bit",
@@ -54,7 +56,7 @@ MAX_INTERFACES = 128
 SO_COOKIE = 57
 NANOSECONDS = 1_000_000_000
 
-ANY_ADDRESS = 0xFFFFFFFF
+ANY_ADDRESS = (1 << 64) - 1
 """Any address may be the interface's own."""
 
 
@@ -73,7 +75,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is done with an interface's packets; struct mcast_policy less its slot.
+    """What is done with an interface's packets.
 
     `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
     """
@@ -90,20 +92,24 @@ class Policy:
     egress: Limit = Limit(20000, 4000)
     known_querier: Limit = Limit(50, 50)
 
-    def packed(self, slot: int, own: int = ANY_ADDRESS) -> bytes:
-        """`own`: the bits of the interface's unicast addresses, of `own_bit`."""
+    def packed(self, own: int = ANY_ADDRESS, queriers: int = ANY_ADDRESS) -> bytes:
+        """struct mcast_policy.
+
+        `own`, `queriers`: the bits, of `own_bit`, of the interface's unicast addresses and of the
+        queriers that are known.
+        """
         switches = abi.MCAST_HAND_OVER_REPORTS if self.hand_over_reports else 0
         switches |= abi.MCAST_HOST_MODE if self.host_mode else 0
         switches |= abi.MCAST_DISCARD_FLOODS if self.discard_floods else 0
         head = struct.pack(
-            "=IIBBBBI",
-            slot,
+            "=IBBBBQQ",
             switches,
             self.igmp_max_version,
             self.mld_max_version,
             self.require_ttl1,
             self.require_router_alert,
             own,
+            queriers,
         )
         limits = (self.queries, self.reports, self.egress, self.known_querier)
         return head + b"".join(limit.packed() for limit in limits)
@@ -123,8 +129,10 @@ class FastPath:
             self.rings = {name: Ring(self._kernel.maps[f"{name}_events"]) for name in RINGS}
         except OSError as error:
             raise FastPathError(with_remedy(error)) from error
+        self._places = Places(self._kernel.maps["places"])
         self._slots: dict[str, int] = {}
         self._unicast: dict[int, set[bytes]] = {}
+        self._queriers: dict[int, set[bytes]] = {}
         self._policies: dict[int, tuple[int, Policy]] = {}
 
     def _load(self) -> None:
@@ -143,14 +151,14 @@ class FastPath:
     def attach(self, name: str, ifindex: int, policy: Policy) -> Attachment:
         """Attaches to both directions of an interface, whose counters go on under its name.
 
-        OSError with the kernel's reason if no hook is free.
+        OSError with the kernel's reason if no hook is free; FastPathError if there is no place.
         """
         slot = self._slot(name)
         self._policies[ifindex] = (slot, policy)
-        self._write_policy(ifindex)
         try:
+            self._write_policy(ifindex)
             return attach(self._kernel, ifindex)
-        except OSError:
+        except (OSError, FastPathError):
             self.forget(ifindex)
             raise
 
@@ -176,7 +184,7 @@ class FastPath:
     def forget(self, ifindex: int) -> None:
         """The interface is no longer ours; its links are closed by their owner."""
         self._policies.pop(ifindex, None)
-        self._kernel.maps["policies"].delete(index_key(ifindex))
+        self._places.leave(ifindex)
 
     def rename(self, old: str, new: str) -> None:
         """Counters go on under the new name."""
@@ -192,13 +200,12 @@ class FastPath:
         self._write_policy(ifindex)
 
     def _write_policy(self, ifindex: int) -> None:
-        """The interface's policy, with what tells its own addresses from most others."""
-        own = 0
-        for address in self._unicast.get(ifindex, ()):
-            own |= own_bit(address)
+        """The interface's policy, with what tells its own addresses and its queriers from most."""
+        own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
         if ifindex in self._policies:
             slot, policy = self._policies[ifindex]
-            self._kernel.maps["policies"].update(index_key(ifindex), policy.packed(slot, own))
+            self._kernel.maps["policies"].update(index_key(slot), policy.packed(own, queriers))
+            self._places.take(ifindex, slot)
 
     def hand_over_reports(self, on: bool) -> None:
         """Whether other hosts' reports are events too, or only counted."""
@@ -228,11 +235,14 @@ class FastPath:
 
     def know_querier(self, ifindex: int, address: bytes, *, known: bool = True) -> None:
         """The querier's queries are handed over however many others there are, or no longer so."""
-        key = assigned_key(ifindex, address)
+        key, queriers = assigned_key(ifindex, address), self._queriers.setdefault(ifindex, set())
         if known:
             self._kernel.maps["queriers"].update(key, bytes(8))
+            queriers.add(address)
         else:
             self._kernel.maps["queriers"].delete(key)
+            queriers.discard(address)
+        self._write_policy(ifindex)
 
     def unassign(self, ifindex: int, address: bytes) -> None:
         self._kernel.maps["assigned"].delete(assigned_key(ifindex, address))
@@ -271,8 +281,13 @@ def is_unicast(address: bytes) -> bool:
 
 
 def own_bit(address: bytes) -> int:
-    """The bit that stands for a unicast address in `struct mcast_policy`; see bpf/handle.h."""
-    return 1 << (reduce(xor, address) & 31)
+    """The bit that stands for a unicast address in `struct mcast_policy`; see bpf/addresses.h."""
+    return 1 << (reduce(xor, address) & 63)
+
+
+def bits(addresses: Iterable[bytes]) -> int:
+    """Of all of them."""
+    return reduce(or_, map(own_bit, addresses), 0)
 
 
 def index_key(ifindex: int) -> bytes:

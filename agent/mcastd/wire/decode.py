@@ -1,6 +1,6 @@
 """Packets into messages, or into the reason why not. Never raises, whatever the bytes.
 
-`bpf/classify.h` says what a packet is and refuses all that can be refused without its records and
+`bpf/rules.h` says what a packet is and refuses all that can be refused without its records and
 without knowing the interface; the rest is here, in the same order of reasons.
 """
 

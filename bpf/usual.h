@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The shape that nearly every message has: no VLAN tag, no IP option but Router Alert, no extension
+ * header but the one with it, right lengths and checksums. Such a frame is read where it lies, at
+ * fixed places. Every other frame, be it good or bad, is left to walk.h, which would find the same
+ * in this one.
+ */
+#ifndef MCAST_USUAL_H
+#define MCAST_USUAL_H
+
+#include "rules.h"
+
+enum {
+	MCAST_USUAL_IGMP = MCAST_ETHERNET_HEADER + MCAST_IPV4_HEADER, /* where messages begin */
+	MCAST_USUAL_MLD = MCAST_ETHERNET_HEADER + MCAST_IPV6_HEADER + 8,
+	MCAST_SHORT_WORDS = 16, /* of a message that is summed up where it lies */
+};
+
+/* The sum of a short message at `m`; false if it does not end before `end`. */
+MCAST_INLINE bool mcast_short_sum(const uint8_t *m, const uint8_t *end, uint32_t length,
+				  uint64_t *sum)
+{
+	uint64_t total = *sum;
+	uint32_t i;
+
+	for (i = 0; i < 4 * MCAST_SHORT_WORDS; i += 4) {
+		MCAST_KEEP(i);
+		if (i >= length)
+			break;
+		if (m + 4 > end)
+			return false;
+		total += mcast_word(m);
+		m += 4;
+	}
+	*sum = total;
+	return true;
+}
+
+/* Sums a short message at `m` up, onto `sum`; a long one is for mcast_judge(). */
+MCAST_INLINE bool mcast_sum_up(struct mcast_work *work, const uint8_t *m, const uint8_t *end)
+{
+	uint32_t length = work->message.length;
+
+	if (length % 4 || length > 4 * MCAST_SHORT_WORDS)
+		return true;
+	work->is_summed = 1;
+	return mcast_short_sum(m, end, length, &work->sum);
+}
+
+MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *data,
+				      const uint8_t *end)
+{
+	struct mcast_message *message = &work->message;
+	const uint8_t *ip = data + MCAST_ETHERNET_HEADER, *m;
+	uint32_t options, total;
+	uint64_t sum;
+
+	if (ip + MCAST_IPV4_HEADER + 4 > end || (ip[0] != 0x45 && ip[0] != 0x46) ||
+	    ip[9] != MCAST_PROTOCOL_IGMP || mcast_be16(ip + 6) & 0x3fff)
+		return false;
+	sum = (uint64_t)mcast_word(ip) + mcast_word(ip + 4) + mcast_word(ip + 8) +
+	      mcast_word(ip + 12) + mcast_word(ip + 16);
+	if (ip[0] == 0x46) {
+		if (mcast_be32(ip + 20) != 0x94040000)
+			return false;
+		sum += mcast_word(ip + 20);
+		work->router_alert = 1;
+	}
+	MCAST_FORGET(); /* or the verifier follows the two lengths on two paths */
+	options = (ip[0] & 2u) * 2;
+	total = mcast_be16(ip + 2);
+	m = ip + MCAST_IPV4_HEADER + options;
+	if (mcast_fold(sum) != 0xffff || total < MCAST_IPV4_HEADER + 8 + options || m + 8 > end ||
+	    ip + total > end)
+		return false;
+	message->network = MCAST_ETHERNET_HEADER;
+	message->message = (uint16_t)(MCAST_USUAL_IGMP + options);
+	message->length = total - MCAST_IPV4_HEADER - options;
+	message->kind = mcast_igmp_kind(m[0], m[1], message->length);
+	MCAST_FORGET();
+	if (message->kind == MCAST_IGMP_OTHER ||
+	    (m[0] == 0x11 && message->length > 8 && message->length < 12))
+		return false;
+	mcast_note_igmp(work, ip, m);
+	if (m + 12 <= end)
+		work->sources = mcast_be16(m + 10);
+	return mcast_sum_up(work, m, end);
+}
+
+MCAST_INLINE bool mcast_is_usual_mld(struct mcast_work *work, const uint8_t *data,
+				     const uint8_t *end)
+{
+	struct mcast_message *message = &work->message;
+	const uint8_t *ip = data + MCAST_ETHERNET_HEADER, *header = ip + MCAST_IPV6_HEADER;
+	const uint8_t *m = header + 8;
+	uint32_t payload;
+
+	if (m + 24 > end || ip[0] >> 4 != 6 || ip[6] != MCAST_PROTOCOL_HOP_BY_HOP ||
+	    header[0] != MCAST_PROTOCOL_ICMPV6 || !mcast_is_usual_hop_by_hop(header))
+		return false;
+	payload = mcast_be16(ip + 4);
+	if (payload < 8 + 24 || header + payload > end)
+		return false;
+	work->router_alert = 1;
+	message->network = MCAST_ETHERNET_HEADER;
+	message->message = MCAST_USUAL_MLD;
+	message->length = payload - 8;
+	message->kind = mcast_mld_kind(m[0], message->length);
+	MCAST_FORGET();
+	if (message->kind == MCAST_NOT_CONTROL ||
+	    (m[0] == 130 && message->length > 24 && message->length < 28))
+		return false;
+	work->sum = mcast_pseudo_header_sum(ip, message->length);
+	mcast_note_mld(work, ip, m + 8);
+	if (m + 28 <= end)
+		work->sources = mcast_be16(m + 26);
+	return mcast_sum_up(work, m, end);
+}
+
+/* Finds the message in the frame from `data` to `end`, or in as much of it as lies in one piece. False
+ * if it is not of the usual shape: then `work` must be made anew. */
+MCAST_INLINE bool mcast_is_usual(struct mcast_work *work, const uint8_t *data, const uint8_t *end)
+{
+	uint16_t ethertype;
+
+	if (data + MCAST_ETHERNET_HEADER > end)
+		return false;
+	ethertype = mcast_be16(data + 12);
+	if (ethertype == MCAST_ETHERTYPE_IPV4)
+		return mcast_is_usual_igmp(work, data, end);
+	if (ethertype == MCAST_ETHERTYPE_IPV6)
+		return mcast_is_usual_mld(work, data, end);
+	return false;
+}
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the classifier works with: the frame, what is found in it, and reading. Pure C: no map, no
+ * helper, no allocation. The same text runs in the kernel and in user space; what differs is how a
+ * frame is read, and that the includer provides: mcast_frame_sum().
+ */
+#ifndef MCAST_WORK_H
+#define MCAST_WORK_H
+
+#include "abi.h"
+
+#ifndef MCAST_INLINE
+#define MCAST_INLINE static inline __attribute__((always_inline))
+#endif
+
+enum { MCAST_WINDOW = 256 }; /* headers are followed no deeper into a frame */
+
+/* What is found out about a frame, and where the walk through it stands. This lives in memory, not
+ * in registers, for the verifier's sake: see MCAST_FORGET(). All before `source` is zero at first. */
+struct mcast_work {
+	struct mcast_message message;
+	uint32_t length;   /* of the whole frame */
+	uint32_t readable; /* the bytes of it that are in the window */
+	uint32_t offset;   /* of the header or option looked at */
+	uint32_t end;      /* where its options end */
+	uint64_t sum;      /* of what the message's checksum covers, as far as that is summed up */
+	uint8_t next;      /* which header that is (IPv6) */
+	uint8_t router_alert;
+	uint8_t fragment;
+	uint8_t malformed;
+	uint8_t is_summed;  /* the message itself is in `sum`, too */
+	uint8_t is_damaged; /* the IPv4 header's checksum is wrong */
+	uint16_t sources;   /* that a query announces */
+	uint8_t type;       /* of an IGMP message */
+	uint8_t code;       /* Max Resp Code, of IGMP */
+	uint8_t hop_limit;  /* TTL too */
+	uint32_t source[4]; /* addresses as they lie in the packet; of IPv4 the first word */
+	uint32_t destination[4];
+	uint32_t group[4];
+};
+
+/* A frame: its first MCAST_WINDOW bytes, or all if it is shorter, are at `window`; the kernel's
+ * verifier wants that memory to be 64 bytes longer than they are. */
+struct mcast_frame {
+	const uint8_t *window;
+	struct mcast_work *work;
+	void *context; /* for mcast_frame_sum() */
+	int hook;      /* likewise */
+};
+
+/* Adds the sum of the 16-bit words of `length` bytes at `offset` (an odd last byte is padded with
+ * zero) to `*sum`, unfolded, in any byte order that folds to the one in memory. False if they cannot
+ * be read. Provided by the includer. */
+MCAST_INLINE bool mcast_frame_sum(const struct mcast_frame *frame, uint32_t offset, uint32_t length,
+				  uint64_t *sum);
+
+enum {
+	MCAST_ETHERTYPE_IPV4 = 0x0800,
+	MCAST_ETHERTYPE_IPV6 = 0x86dd,
+	MCAST_ETHERTYPE_VLAN = 0x8100,
+	MCAST_ETHERTYPE_SERVICE_VLAN = 0x88a8,
+	MCAST_ETHERTYPE_OLD_SERVICE_VLAN = 0x9100,
+	MCAST_PROTOCOL_HOP_BY_HOP = 0,
+	MCAST_PROTOCOL_IGMP = 2,
+	MCAST_PROTOCOL_FRAGMENT = 44,
+	MCAST_PROTOCOL_ICMPV6 = 58,
+	MCAST_PROTOCOL_DESTINATION_OPTIONS = 60,
+	MCAST_ETHERNET_HEADER = 14,
+	MCAST_IPV4_HEADER = 20,
+	MCAST_IPV6_HEADER = 40,
+	MCAST_EXTENSION_HEADERS = 4, /* walked at the most; a deeper chain is refused */
+	MCAST_HEADER_OPTIONS = 16,   /* walked at the most in one header */
+};
+
+/* The `size` bytes at `offset`, or NULL if they are not all there. The mask changes nothing: it is
+ * what the verifier understands. */
+MCAST_INLINE const uint8_t *mcast_at(const struct mcast_frame *frame, uint32_t offset, uint32_t size)
+{
+	if (offset + size > frame->work->readable)
+		return NULL;
+	return frame->window + (offset & (MCAST_WINDOW - 1));
+}
+
+MCAST_INLINE uint16_t mcast_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* The 32 bits at any address, as they lie in memory. LLVM's BPF would read bytes, and the kernel
+ * lets programs read words anywhere where the processor does. */
+MCAST_INLINE uint32_t mcast_word(const uint8_t *p)
+{
+#ifdef __bpf__
+	return *(const uint32_t *)(const void *)p;
+#else
+	uint32_t word;
+
+	__builtin_memcpy(&word, p, sizeof(word));
+	return word;
+#endif
+}
+
+/* The number that a word of a packet stands for. */
+MCAST_INLINE uint32_t mcast_number(uint32_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap32(word);
+#else
+	return word;
+#endif
+}
+
+MCAST_INLINE uint32_t mcast_be32(const uint8_t *p)
+{
+	return mcast_number(mcast_word(p));
+}
+
+MCAST_INLINE uint16_t mcast_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+/* Makes the compiler read memory anew. The verifier follows every value that it can tell, along
+ * every path on its own; it cannot tell those that come from a map. So what is found out about a
+ * message goes to memory, where all paths look the same to it. */
+#define MCAST_FORGET() asm volatile("" : : : "memory")
+
+/* Hides a value from the compiler, which else may move a loop's bound or a check of a size to where
+ * the verifier does not see it (LLVM 14 does). */
+#define MCAST_KEEP(value) asm volatile("" : "+r"(value))
+
+/* Keeps the first reason in the order of the list, whichever check found it first. */
+MCAST_INLINE void mcast_refuse(struct mcast_message *message, uint8_t reason)
+{
+	MCAST_FORGET();
+	if (message->reason == MCAST_ACCEPTED || reason < message->reason)
+		message->reason = reason;
+	MCAST_FORGET();
+}
+
+MCAST_INLINE void mcast_flag(struct mcast_message *message, uint8_t flag)
+{
+	message->flags |= flag;
+	MCAST_FORGET();
+}
+
+#endif
