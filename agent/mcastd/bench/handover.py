@@ -38,7 +38,8 @@ SCAPY_FRAMES = 100
 BUFFER = 8 << 20
 SO_RCVBUFFORCE = 33
 ETH_P_ALL = 3
-EVENT_BYTES = 208
+EVENT_BYTES = 128
+"""As many as ours have."""
 
 Look = Callable[[list[Captured]], None]
 """What is done with a batch of events."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mcastd.fastpath import Attachment, Captured
 from mcastd.gmp.config import HostConfig
@@ -23,9 +24,8 @@ PRIORITY_TAG = 0
 """The VLAN identifier of a frame that has a priority and no VLAN (IEEE 802.1Q)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A decoded event of the fast path; `source` is the name of its ring."""
+class Event(NamedTuple):
+    """A decoded event of the fast path."""
 
     captured: Captured
     decoded: Received | Rejected
@@ -46,18 +46,21 @@ class Decoder:
 
     def __call__(self, captured: Captured) -> Event | None:
         """None for what is no message at all."""
-        decoded = self._decoded(captured)
+        if captured.frame_length > REMEMBERED_LENGTH:
+            decoded = decode_event(captured.frame, captured, CLASSIFIED)
+        else:
+            try:
+                decoded = self._known[captured.content]
+            except KeyError:
+                decoded = self._learn(captured)
         return None if decoded is None else Event(captured, decoded)
 
-    def _decoded(self, captured: Captured) -> Received | Rejected | None:
-        if captured.frame_length > REMEMBERED_LENGTH:
-            return decode_event(captured.frame, captured, CLASSIFIED)
-        content = captured.content
-        if content not in self._known:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[content] = decode_event(captured.frame, captured, CLASSIFIED)
-        return self._known[content]
+    def _learn(self, captured: Captured) -> Received | Rejected | None:
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        decoded = decode_event(captured.frame, captured, CLASSIFIED)
+        self._known[captured.content] = decoded
+        return decoded
 
 
 @dataclass(slots=True)
