@@ -10,17 +10,21 @@ struct mcast_handing {
 	uint32_t ring;
 	uint32_t ifindex;
 	uint32_t slot;
-	uint64_t now; /* to within a tick; 0 until somebody needs it: see mcast_now() */
 	uint8_t fate;
+	struct mcast_tick *tick;
 };
 
-/* The time to within a tick of the system, ns of CLOCK_MONOTONIC: for limits and heartbeats. The
- * exact one costs three times as much, and is asked for events only. */
+/* The time to within two ticks of the system, ns of CLOCK_MONOTONIC: for limits and heartbeats. The
+ * kernel is asked once a tick, by a call; the number of the tick is only a load. */
 MCAST_INLINE uint64_t mcast_now(struct mcast_handing *handing)
 {
-	if (!handing->now)
-		handing->now = bpf_ktime_get_coarse_ns();
-	return handing->now;
+	uint64_t tick = bpf_jiffies64();
+
+	if (handing->tick->number != tick) {
+		handing->tick->time = bpf_ktime_get_coarse_ns();
+		handing->tick->number = tick;
+	}
+	return handing->tick->time;
 }
 
 /* Takes a token. Two CPUs at the same moment may both get the last one, which does no harm. */

@@ -205,6 +205,7 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, const uint8_t *data, c
 	lay_out = scratch.lookup(&hook);
 	if (!policy || !counted || !lay_out)
 		return false;
+	handing.tick = &lay_out->tick;
 	frame->work = &lay_out->work;
 	frame->window = lay_out->window;
 	message = &lay_out->work.message;

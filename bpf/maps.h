@@ -24,11 +24,18 @@ BPF_RINGBUF_OUTPUT(query_events, 64);
 BPF_RINGBUF_OUTPUT(report_events, 256);
 BPF_RINGBUF_OUTPUT(egress_events, 256);
 
+/* A tick of the system, by its number, and the time then; ns of CLOCK_MONOTONIC. */
+struct mcast_tick {
+	uint64_t number;
+	uint64_t time;
+};
+
 /* Where the programs lay out what they find and read: the headers of a packet that is unusual, for
  * the checksum helper, which takes no packet of unknown length, a payload in parts, and an event.
  * One for each hook, because one may interrupt another. */
 struct mcast_scratch {
 	struct mcast_work work;
+	struct mcast_tick tick;
 	uint8_t window[MCAST_WINDOW + 64];
 	uint8_t part[512 + 8];
 	struct mcast_event event;
