@@ -175,7 +175,7 @@ class Control:
     ) -> None:
         """Sends events until the client closes its end."""
         gone = asyncio.ensure_future(closed(reader))
-        with self._agent.bus.watching() as watcher:
+        with self._agent.teller.bus.watching() as watcher:
             try:
                 await self._send_events(watcher, gone, parameters, writer)
             finally:

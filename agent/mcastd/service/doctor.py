@@ -8,7 +8,8 @@ from typing import Any
 from mcastd.fastpath import Hook
 from mcastd.gmp.time import in_seconds
 from mcastd.service import coexistence, views
-from mcastd.service.agent import Agent, now
+from mcastd.service.agent import Agent
+from mcastd.service.clock import now
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
 

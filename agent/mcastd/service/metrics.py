@@ -26,6 +26,7 @@ from mcastd.gmp.counters import Counted
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import in_seconds
 from mcastd.service.agent import Agent
+from mcastd.service.clock import wall_clock
 from mcastd.service.config import Address
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
@@ -162,7 +163,7 @@ class AgentCollector(Collector):
             address = [observer.family.format(current.address)] if with_address else []
             info.add_metric([*names, str(current.version), *address], 1)
             if current.last_general is not None:
-                last.add_metric(names, self._agent.wall_clock(current.last_general))
+                last.add_metric(names, wall_clock(current.last_general))
             if current.interval:
                 interval.add_metric(names, in_seconds(current.interval))
             if current.observed_interval is not None:

@@ -14,6 +14,7 @@ from mcastd.net import LinkWatcher
 from mcastd.service.agent import Agent
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
+from mcastd.service.links import Links
 from mcastd.service.owned import OwnedMemberships, state_directory
 from mcastd.service.system import drop_capabilities, notify, watchdog_seconds
 
@@ -36,11 +37,12 @@ async def run(settings: Settings, reread: Callable[[], Settings]) -> None:
     fast_path = FastPath.open(log.info)
     owned = OwnedMemberships(state_directory())
     agent = Agent(settings, fast_path, owned)
+    links = Links(agent)
     control = Control(agent)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    agent.reload = partial(reload, agent, reread)
+    agent.reload = partial(reload, links, reread)
     loop.add_signal_handler(signal.SIGHUP, agent.reload)
     metrics: MetricsServer | None = None
     failures: list[BaseException] = []
@@ -49,13 +51,13 @@ async def run(settings: Settings, reread: Callable[[], Settings]) -> None:
         agent.listen(loop)
         async with LinkWatcher() as watcher:
             for change in await watcher.snapshot():
-                agent.change(change)
+                links.change(change)
             agent.started_up()
             metrics = await serve(settings, agent, control)
             drop_capabilities()
             announce(agent)
             watchdog(loop)
-            following = asyncio.ensure_future(agent.follow(watcher))
+            following = asyncio.ensure_future(links.follow(watcher))
             await first_of(following, stopped)
     finally:
         notify("STOPPING=1")
@@ -63,6 +65,8 @@ async def run(settings: Settings, reread: Callable[[], Settings]) -> None:
         if metrics is not None:
             await metrics.stop()
         agent.close()
+        links.close()
+        fast_path.close()
     if failures:
         raise failures[0]
 
@@ -124,12 +128,12 @@ async def first_of(following: asyncio.Future[None], stopped: asyncio.Event) -> N
     following.cancel()
 
 
-def reload(agent: Agent, reread: Callable[[], Settings]) -> str | None:
+def reload(links: Links, reread: Callable[[], Settings]) -> str | None:
     """Takes over a new configuration; a bad one is told and returned, and the running one stays."""
     notify("RELOADING=1")
     problem = None
     try:
-        agent.configure(reread())
+        links.configure(reread())
         log.info("configuration read")
     except ConfigFileError as error:
         problem = str(error)

@@ -10,7 +10,8 @@ from mcastd.fastpath import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service import coexistence
-from mcastd.service.agent import Agent, now
+from mcastd.service.agent import Agent
+from mcastd.service.clock import now, wall_clock
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer, filter_object
 from mcastd.service.querier import QuerierView
@@ -95,7 +96,7 @@ def querier(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
         {
             "interface": interface.name,
             "protocol": protocol,
-            "queriers": [querier_object(agent, observer, each) for each in ordered(observer)],
+            "queriers": [querier_object(observer, each) for each in ordered(observer)],
             "older_queriers": older_queriers(observer),
             "max_version": observer.host.config.max_version,
             "version": observer.host.version,
@@ -110,7 +111,7 @@ def ordered(observer: Observer) -> list[QuerierView]:
     return sorted(views, key=lambda each: (each is not observer.queriers.current, -each.last_heard))
 
 
-def querier_object(agent: Agent, observer: Observer, view: QuerierView) -> dict[str, Any]:
+def querier_object(observer: Observer, view: QuerierView) -> dict[str, Any]:
     newest = view.version == observer.family.newest
     observed = view.observed_interval
     return {
@@ -123,8 +124,8 @@ def querier_object(agent: Agent, observer: Observer, view: QuerierView) -> dict[
         "max_response": in_seconds(view.max_response),
         "queries": view.queries,
         "without_router_alert": view.without_router_alert,
-        "first_heard": agent.wall_clock(view.first_heard),
-        "last_heard": agent.wall_clock(view.last_heard),
+        "first_heard": wall_clock(view.first_heard),
+        "last_heard": wall_clock(view.last_heard),
     }
 
 
@@ -168,7 +169,7 @@ def group_object(
     applications = host.applications(group).items()
 
     def clock(at: Instant | None) -> float | None:
-        return None if at is None else agent.wall_clock(at)
+        return None if at is None else wall_clock(at)
 
     return {
         "group": family.format(group),

@@ -1,0 +1,92 @@
+"""What comes of a happening: the programs, the log and those who watch are told."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from mcastd.classify import as_object
+from mcastd.fastpath import FastPath, Fate
+from mcastd.gmp.time import Instant
+from mcastd.service.bus import Bus
+from mcastd.service.clock import now, wall_clock
+from mcastd.service.interface import Event, Interface
+from mcastd.service.limit import SayingLimit
+from mcastd.service.observer import Happening
+
+log = logging.getLogger("mcastd")
+
+LOGGED = ("querier", "version", "unanswered", "warning")
+"""Happenings that an operator finds in the log."""
+
+
+class Teller:
+    """Tells what happens to interfaces."""
+
+    def __init__(self, fast_path: FastPath) -> None:
+        self.bus = Bus(fast_path.hand_over_reports)
+        self._fast_path = fast_path
+        self._limit = SayingLimit()
+
+    def tell(self, interface: Interface, family: str, happening: Happening) -> None:
+        fields = {"interface": interface.name, "protocol": family, **happening.fields}
+        if happening.name in LOGGED:
+            self._log(interface.name, family, happening.name, fields)
+        if happening.name in ("joined", "left") and interface.index is not None:
+            group = interface.observers[family].family.parse(str(happening.fields["group"]))
+            self.assign(interface.index, [group], assigned=happening.name == "joined")
+        if self.bus.is_watched:
+            self.bus.publish({"event": happening.name, "ts": time.time(), **fields})
+
+    def tell_all(self, interface: Interface, happenings: Iterable[tuple[str, Happening]]) -> None:
+        """Happenings with their family's name."""
+        for family, happening in happenings:
+            self.tell(interface, family, happening)
+
+    def message(self, interface: Interface, event: Event, *, from_outside: bool) -> None:
+        """Tells those who watch of a message."""
+        if self.bus.is_watched:
+            self.bus.publish(message_object(interface, event, from_outside))
+
+    def announce(self, name: str, interface: str, **fields: Any) -> None:
+        """Tells those who watch of something that concerns the whole interface."""
+        if self.bus.is_watched:
+            event = {"event": name, "ts": time.time(), "interface": interface}
+            self.bus.publish(event | fields)
+
+    def assign(self, index: int, addresses: Iterable[bytes], *, assigned: bool) -> None:
+        """Tells the programs which addresses and groups are the interface's own."""
+        put = self._fast_path.assign if assigned else self._fast_path.unassign
+        try:
+            for address in addresses:
+                put(index, address)
+        except OSError as error:
+            log.warning("interface %d: %s", index, error)
+
+    def _log(self, interface: str, family: str, name: str, fields: dict[str, Any]) -> None:
+        """Not more often than people can read: queries can be forged."""
+        suppressed = self._limit.may_say((interface, family, name), now())
+        if suppressed is None:
+            return
+        level = logging.INFO if name == "querier" else logging.WARNING
+        more = f" ({suppressed} more like this were not told)" if suppressed else ""
+        log.log(level, "%s%s", sentence(name, fields), more)
+
+
+def message_object(interface: Interface, event: Event, from_outside: bool) -> dict[str, Any]:
+    at = wall_clock(Instant(event.captured.at))
+    cut = len(event.captured.frame) < event.captured.frame_length
+    line = as_object(0, round(at * 1e9), event.decoded, cut)
+    del line["n"]
+    head = {"event": "message", "interface": interface.name}
+    if event.captured.fate != Fate.PASSED:
+        head["fate"] = Fate(event.captured.fate).name.lower()
+    return head | {"direction": "rx" if from_outside else "tx"} | line
+
+
+def sentence(name: str, fields: dict[str, Any]) -> str:
+    """A log line: what happened, then its fields."""
+    rest = " ".join(f"{key}={value}" for key, value in fields.items())
+    return f"{name} {rest}"

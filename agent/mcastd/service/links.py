@@ -1,0 +1,200 @@
+"""Links and addresses: interfaces come, change and go with what the kernel and the settings say."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+
+from mcastd.fastpath import FastPathError, said
+from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
+from mcastd.service.agent import Agent, policy_of
+from mcastd.service.clock import now
+from mcastd.service.config import Settings
+from mcastd.service.interface import Interface
+
+log = logging.getLogger("mcastd")
+
+
+class Links:
+    """All links there are; those that the settings name are an agent's interfaces."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._teller = agent.teller
+        self._fast_path = agent.fast_path
+        self._links: dict[int, Link] = {}
+
+    async def follow(self, watcher: LinkWatcher) -> None:
+        """Follows the interfaces for ever; they are all attached that are there already."""
+        async for change in watcher.changes():
+            self.change(change)
+
+    def change(self, change: LinkChanged | LinkGone | AddressChanged) -> None:
+        match change:
+            case LinkChanged(link):
+                self._link_changed(link)
+            case LinkGone(index):
+                self._link_gone(index)
+            case AddressChanged():
+                self._address_changed(change)
+        self._agent.turns.arm()
+
+    def _link_changed(self, link: Link) -> None:
+        self._links[link.index] = link
+        interface = self._agent.by_index.get(link.index)
+        if interface is None:
+            if self._agent.settings.of(link.name) is not None:
+                self._adopt(link)
+            return
+        was_running = interface.link is not None and interface.link.is_running
+        interface.link = link
+        if link.name != interface.name:
+            self._rename(interface, link.name)
+        if link.is_running != was_running:
+            self._teller.tell_all(interface, interface.set_running(now(), link.is_running))
+            self._teller.announce("link", interface.name, running=link.is_running)
+        if interface.attachment is None:
+            self._attach(interface)
+        self._agent.host_mode.link_changed(interface)
+        if interface.mode == "host" and (problem := self._agent.host_mode.refusal(interface)):
+            log.error("%s; it is observed", problem)
+            self._agent.set_mode(interface, "observe")
+            interface.problem = problem
+
+    def _adopt(self, link: Link) -> None:
+        """An interface that the configuration names has appeared, for the first time or again."""
+        settings = self._agent.settings.of(link.name)
+        assert settings is not None
+        earlier = self._agent.interfaces.get(link.name)
+        if earlier is not None and earlier.index is not None:
+            self._release(earlier)  # it was renamed to this once; the name is another's now
+        interface = Interface(link.name, dict(settings.configs), link=link)
+        self._agent.interfaces[link.name] = interface
+        self._agent.by_index[link.index] = interface
+        self._attach(interface)
+        if not link.is_running:
+            self._teller.tell_all(interface, interface.set_running(now(), False))
+
+    def _attach(self, interface: Interface) -> None:
+        link = interface.link
+        assert link is not None
+        problem = link.unfit
+        if problem is None:
+            policy = policy_of(interface.configs, reports=self._teller.bus.is_watched)
+            try:
+                interface.attachment = self._fast_path.attach(interface.name, link.index, policy)
+            except OSError as error:
+                problem = f"cannot attach: {said(error)}"
+            except FastPathError as error:
+                problem = str(error)
+        if problem != interface.problem and problem is not None:
+            log.error("%s %s", interface.name, problem)
+        interface.problem = problem
+        if interface.attachment is None:
+            return
+        attachment = interface.attachment
+        log.info(
+            "%s: %s and %s%s",
+            interface.name,
+            attachment.ingress.value,
+            attachment.egress.value,
+            f" ({'; '.join(attachment.reasons)})" if attachment.reasons else "",
+        )
+        self._agent.host_mode.addresses_changed(
+            interface, self._agent.addresses.get(link.index, {})
+        )
+        interface.seed(now())
+        self._teller.assign(link.index, self._assigned(interface, link.index), assigned=True)
+        self._teller.announce("attached", interface.name, hook=attachment.ingress.value)
+        self._agent.remark(interface)
+        self._agent.enter_mode(interface)
+
+    def _assigned(self, interface: Interface, index: int) -> list[bytes]:
+        """The interface's unicast addresses and the groups that it receives."""
+        groups = (group for each in interface.observers.values() for group in each.host.groups)
+        return [*self._agent.addresses.get(index, ()), *groups]
+
+    def _rename(self, interface: Interface, name: str) -> None:
+        """The device is the same: it is followed under its new name."""
+        log.warning("%s is called %s now", interface.name, name)
+        self._teller.announce("renamed", interface.name, to=name)
+        other = self._agent.interfaces.get(name)
+        if other is not None and other is not interface and other.index is None:
+            del self._agent.interfaces[name]
+        self._fast_path.rename(interface.name, name)
+        self._agent.interfaces.pop(interface.name, None)
+        interface.name = name
+        self._agent.interfaces[name] = interface
+
+    def _link_gone(self, index: int) -> None:
+        self._links.pop(index, None)
+        self._agent.addresses.pop(index, None)
+        interface = self._agent.by_index.get(index)
+        if interface is None:
+            return
+        log.warning("%s is gone", interface.name)
+        self._release(interface)
+        self._teller.announce("gone", interface.name)
+
+    def _release(self, interface: Interface) -> None:
+        index = interface.index
+        if interface.mode == "host":
+            self._agent.give_back(interface)
+        if interface.attachment is not None:
+            interface.attachment.close()
+            interface.attachment = None
+        if index is None:
+            return
+        self._agent.by_index.pop(index, None)
+        self._agent.turns.forget(index)
+        for address in interface.known_queriers:
+            self._fast_path.know_querier(index, address, known=False)
+        interface.known_queriers = set()
+        self._teller.assign(index, self._assigned(interface, index), assigned=False)
+        self._fast_path.forget(index)
+        interface.link = None
+        interface.problem = "is not there"
+        self._teller.tell_all(interface, interface.set_running(now(), False))
+
+    def _address_changed(self, change: AddressChanged) -> None:
+        """Addresses are kept for all links: one may become ours later."""
+        known = self._agent.addresses.setdefault(change.index, {})
+        if change.usable:
+            known[change.address] = None
+        else:
+            known.pop(change.address, None)
+        interface = self._agent.by_index.get(change.index)
+        if interface is not None:
+            self._teller.assign(change.index, [change.address], assigned=change.usable)
+            self._agent.host_mode.addresses_changed(interface, known)
+
+    def configure(self, settings: Settings) -> None:
+        """Takes over other settings: for new, gone and changed interfaces. The rest stays as is."""
+        before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
+        self._agent.settings = settings
+        self._agent.reloaded_at = time.time()
+        for interface in list(self._agent.interfaces.values()):
+            wanted = settings.of(interface.name)
+            if wanted is None:
+                self._release(interface)
+                del self._agent.interfaces[interface.name]
+                continue
+            self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
+            if interface.index in self._agent.by_index and interface.attachment is not None:
+                policy = policy_of(interface.configs, reports=self._teller.bus.is_watched)
+                policy = replace(policy, host_mode=interface.mode == "host")
+                self._fast_path.set_policy(interface.attachment.ifindex, policy)
+                problem = self._agent.set_mode(interface, wanted.mode)
+                if problem is not None:
+                    log.error("%s; it is observed", problem)
+            self._agent.configure_memberships(interface, before[interface.name])
+        for link in self._links.values():
+            if link.index not in self._agent.by_index and settings.of(link.name) is not None:
+                self._adopt(link)
+        self._agent.turns.arm()
+
+    def close(self) -> None:
+        """Gives back and lets go of all interfaces."""
+        for interface in list(self._agent.by_index.values()):
+            self._release(interface)

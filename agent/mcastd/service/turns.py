@@ -1,0 +1,121 @@
+"""The turns of the loop: events of the fast path, and what the clock brings, in bounded pieces."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from itertools import chain
+
+from mcastd.fastpath import Captured, FastPath, Fate
+from mcastd.gmp.time import Instant
+from mcastd.gmp.timers import Timers
+from mcastd.service.clock import now
+from mcastd.service.happenings import Teller
+from mcastd.service.interface import Decoder, Interface
+
+REPORTS_AT_ONCE = 64
+"""In one turn of the loop, behind all queries and what this host says."""
+
+
+class Turns:
+    """Takes events to the interfaces that they concern, and wakes those whose time has come.
+
+    `interfaces`: those that are run, by index; they come and go.
+    """
+
+    def __init__(
+        self, fast_path: FastPath, teller: Teller, interfaces: Mapping[int, Interface]
+    ) -> None:
+        self._fast_path = fast_path
+        self._teller = teller
+        self._interfaces = interfaces
+        self._decode = Decoder()
+        self._deadlines: Timers[int] = Timers()
+        self._armed_for: Instant | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Takes events from now on, on this loop."""
+        self._loop = loop
+        for ring in self._fast_path.rings.values():
+            loop.add_reader(ring.fileno(), self._turn)
+
+    # Events of the fast path.
+
+    def _turn(self) -> None:
+        """One bounded piece of work: queries first, other hosts' reports last."""
+        rings = self._fast_path.rings
+        queries, spoken = rings["query"].drain(), rings["egress"].drain()
+        reports = rings["report"].drain(REPORTS_AT_ONCE)
+        for captured in queries:
+            self._take(captured, from_outside=True)
+        for captured in spoken:
+            self._take(captured, from_outside=False)
+        for captured in reports:
+            self._take(captured, from_outside=True)
+        self.arm({captured.ifindex for captured in chain(queries, spoken, reports)})
+
+    def _take(self, captured: Captured, *, from_outside: bool) -> None:
+        interface = self._interfaces.get(captured.ifindex)
+        event = self._decode(captured)
+        if interface is None or event is None:
+            return
+        self._teller.message(interface, event, from_outside=from_outside)
+        if captured.fate == Fate.OWN:
+            return
+        happenings = interface.hear(event) if from_outside else interface.overhear(event)
+        if from_outside:
+            self._know_queriers(interface, captured.ifindex)
+        for happening in happenings:
+            self._teller.tell(interface, event.decoded.family.name, happening)
+
+    def _know_queriers(self, interface: Interface, index: int) -> None:
+        """Tells the programs whose queries have precedence over strangers'."""
+        observers = interface.observers.values()
+        known = {address for each in observers for address in each.queriers.known}
+        for address in known ^ interface.known_queriers:
+            self._fast_path.know_querier(index, address, known=address in known)
+        interface.known_queriers = known
+
+    # Time.
+
+    def arm(self, touched: Iterable[int] | None = None) -> None:
+        """One timer for all that time brings.
+
+        `touched`: the interfaces to which something happened, by index; all if None.
+        """
+        for index in self._interfaces if touched is None else touched:
+            interface = self._interfaces.get(index)
+            if interface is not None:
+                self._set_deadline(index, interface.next_deadline())
+        due = self._deadlines.next_deadline()
+        if due == self._armed_for and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed_for = due
+        if due is not None:
+            self._timer = self._loop.call_later(max(0.0, (due - now()) / 1e9), self._expire)
+
+    def forget(self, index: int) -> None:
+        """The interface is not run any more."""
+        self._deadlines.stop(index)
+
+    def _set_deadline(self, index: int, deadline: Instant | None) -> None:
+        if deadline is None:
+            self._deadlines.stop(index)
+        elif self._deadlines.deadline(index) != deadline:
+            self._deadlines.start(index, deadline)
+
+    def _expire(self) -> None:
+        """Lets those interfaces act whose time has come, and no others."""
+        self._timer = None
+        at = now()
+        expired = []
+        while (index := self._deadlines.pop_due(at)) is not None:
+            expired.append(index)
+            interface = self._interfaces.get(index)
+            if interface is not None:
+                self._teller.tell_all(interface, interface.advance(at))
+        self.arm(expired)
