@@ -182,8 +182,7 @@ def set_version(agent: Agent, interface: Interface, observer: Observer, config: 
     agent.configure_family(interface, observer, config)
     agent.configure_family(interface, observer, kept)
     assert interface.attachment is not None
-    policy = policy_of(interface.configs, reports=agent.teller.bus.is_watched)
-    policy = replace(policy, host_mode=interface.mode == "host")
+    policy = policy_of(interface, reports=agent.teller.bus.is_watched)
     agent.fast_path.set_policy(interface.attachment.ifindex, policy)
 
 

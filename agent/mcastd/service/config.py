@@ -10,9 +10,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from mcastd.gmp.config import ConfigError, HostConfig
+from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.subscription import refusal
+from mcastd.service import guard
+from mcastd.service.guard import Guard
 from mcastd.service.owned import CONFIG, Owned
 
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
@@ -38,10 +40,12 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceSettings:
-    """An interface's mode, its tunables by family, and what the agent itself joins there."""
+    """An interface's mode, its tunables by family, its guard against floods, and what the agent
+    itself joins there."""
 
     mode: str
     configs: Mapping[str, HostConfig]
+    guard: Guard
     memberships: tuple[Owned, ...] = ()
 
 
@@ -197,20 +201,32 @@ def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[s
     mode = tunables.pop("mode", MODES[0])
     if mode not in MODES:
         raise ConfigFileError(path, f"{section}.mode = {mode!r}: allowed is {' or '.join(MODES)}")
-    for family in FAMILIES.values():
-        try:
+    for key, value in tunables.items():
+        if key not in TUNABLES and key not in guard.KEYS:
+            known = ", ".join(("mode", MEMBERSHIP, *TUNABLES, *guard.KEYS))
+            raise ConfigFileError(path, f"{section}.{key} = {value!r}: no such key; {known}")
+    try:
+        read_guard(tunables)
+        for family in FAMILIES.values():
             HostConfig.from_mapping(family, tunables)
-        except ConfigError as error:
-            raise ConfigFileError(path, f"{section}.{error}") from None
+    except ConfigError as error:
+        raise ConfigFileError(path, f"{section}.{error}") from None
     return dict(values)
+
+
+def read_guard(tunables: dict[str, Any]) -> Guard:
+    """Takes the guard's keys out of the tunables. ConfigError."""
+    own = guard.KEYS.keys() & tunables.keys()
+    return Guard().changed({key: tunables.pop(key) for key in sorted(own)})
 
 
 def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
     tunables = dict(values)
     memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
     mode = tunables.pop("mode", MODES[0])
+    guarded = read_guard(tunables)
     configs = {name: HostConfig.from_mapping(family, tunables) for name, family in FAMILIES.items()}
-    return InterfaceSettings(mode, configs, memberships)
+    return InterfaceSettings(mode, configs, guarded, memberships)
 
 
 MEMBERSHIP = "membership"

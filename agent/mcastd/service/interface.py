@@ -13,6 +13,7 @@ from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.time import Instant
 from mcastd.native import SourceList
 from mcastd.net import Link, memberships
+from mcastd.service.guard import Guard
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import Owned
 from mcastd.wire import Received, ReceptionContext, Rejected, decode_event
@@ -73,6 +74,7 @@ class Interface:
 
     name: str
     configs: dict[str, HostConfig]
+    guard: Guard
     mode: str = "observe"
     link: Link | None = None
     attachment: Attachment | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 
 from mcastd.fastpath import FastPathError, said
 from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
@@ -69,7 +68,7 @@ class Links:
         earlier = self._agent.interfaces.get(link.name)
         if earlier is not None and earlier.index is not None:
             self._release(earlier)  # it was renamed to this once; the name is another's now
-        interface = Interface(link.name, dict(settings.configs), link=link)
+        interface = Interface(link.name, dict(settings.configs), settings.guard, link=link)
         self._agent.interfaces[link.name] = interface
         self._agent.by_index[link.index] = interface
         self._attach(interface)
@@ -81,7 +80,7 @@ class Links:
         assert link is not None
         problem = link.unfit
         if problem is None:
-            policy = policy_of(interface.configs, reports=self._teller.bus.is_watched)
+            policy = policy_of(interface, reports=self._teller.bus.is_watched)
             try:
                 interface.attachment = self._fast_path.attach(interface.name, link.index, policy)
             except OSError as error:
@@ -180,10 +179,10 @@ class Links:
                 self._release(interface)
                 del self._agent.interfaces[interface.name]
                 continue
+            interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
             if interface.index in self._agent.by_index and interface.attachment is not None:
-                policy = policy_of(interface.configs, reports=self._teller.bus.is_watched)
-                policy = replace(policy, host_mode=interface.mode == "host")
+                policy = policy_of(interface, reports=self._teller.bus.is_watched)
                 self._fast_path.set_policy(interface.attachment.ifindex, policy)
                 problem = self._agent.set_mode(interface, wanted.mode)
                 if problem is not None:

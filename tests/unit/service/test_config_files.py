@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from mcastd.gmp.config import RouterAlertPolicy
 from mcastd.gmp.time import seconds
 from mcastd.service import config
 from mcastd.service.config import Address, ConfigFileError, load, parse_address
+from mcastd.service.guard import Guard
 
 WHOLE = """\
 [metrics]
@@ -69,6 +71,20 @@ def test_an_interface_has_the_settings_of_its_name_or_of_the_first_pattern_that_
         return None if found is None else found.configs["igmp"].robustness
 
     assert [robustness(each) for each in ("eno1", "enp3s0", "eth0", "wlan0")] == [2, 3, 3, None]
+
+
+def test_the_guard_of_an_interface_is_what_the_defaults_say_but_for_its_own(path: Path) -> None:
+    path.write_text(
+        "[defaults]\nquery_limit = 10\nreport_limit = 0\ndiscard_floods = false\n"
+        "[interface.eth0]\nquery_limit = 20\nquerier_limit = 5\nquerier_burst = 6\n"
+        "[interface.eth1]\n"
+    )
+
+    guards = {name: each.guard for name, each in load(path).interfaces.items()}
+
+    others = Guard(query_limit=10, report_limit=0, discard_floods=False)
+    assert guards["eth1"] == others
+    assert guards["eth0"] == replace(others, query_limit=20, querier_limit=5, querier_burst=6)
 
 
 def test_an_empty_file_is_all_defaults(path: Path) -> None:
@@ -161,7 +177,20 @@ MISTAKES = [
     ("[control]\nmode = 'x'", "control.mode: no such key; socket, group, admin_group"),
     ("[defaults]\nmode = 'active'", "defaults.mode = 'active': allowed is observe or host"),
     ("[defaults]\nmode = []", "defaults.mode = []: allowed is observe or host"),
-    ("[defaults]\nno_such = 1", "defaults.no_such"),
+    ("[defaults]\nno_such = 1", "defaults.no_such = 1: no such key; mode, membership, igmp_max"),
+    ("[defaults]\nquery_limits = 1", "report_limit, report_burst, querier_limit, querier_burst"),
+    ("[defaults]\nquery_limit = -1", "defaults.query_limit = -1: allowed is a whole number from 0"),
+    ("[defaults]\nquery_limit = 1.5", "defaults.query_limit = 1.5: allowed is a whole number"),
+    ("[interface.a]\nreport_limit = 1000001", "interface.a.report_limit = 1000001: allowed is a"),
+    ("[interface.a]\nreport_limit = true", "interface.a.report_limit = True: allowed is a whole"),
+    ("[interface.a]\nquery_burst = 0", "interface.a.query_burst = 0: allowed is a whole number"),
+    ("[interface.a]\nreport_burst = '9'", "interface.a.report_burst = '9': allowed is a whole"),
+    (
+        "[interface.a]\nquerier_limit = 0",
+        "interface.a.querier_limit = 0: allowed is a whole",
+    ),
+    ("[interface.a]\nquerier_burst = []", "interface.a.querier_burst = []: allowed is a whole"),
+    ("[interface.a]\ndiscard_floods = 1", "interface.a.discard_floods = 1: allowed is true or fa"),
     ("[interface.a]\nrobustness = 9", "interface.a.robustness = 9: "),
     ("[interface.a]\nrobustness = '2'", "interface.a.robustness = '2': "),
     ("[interface.a]\nmld_max_version = 3", "interface.a.mld_max_version = 3: "),
