@@ -128,7 +128,7 @@ def test_no_query_is_lost_while_reports_flood(
     queries = [each.frame for each in made if each.counts_as in ("igmp query 3", "mld query 2")]
     before, asked, scrapes = counters(agent), 0, []
 
-    with agent.watching(type="nothing"):  # so that reports are handed over as well
+    with agent.watching(type="leave"):  # so that reports are handed over as well
         eventually(lambda: agent.ask("status"))
         with meanwhile(lambda: generator.send(reports, 3_000_000)) as flood:
             while not flood.done() or asked < 100:

@@ -182,7 +182,7 @@ def set_version(agent: Agent, interface: Interface, observer: Observer, config: 
     agent.configure_family(interface, observer, config)
     agent.configure_family(interface, observer, kept)
     assert interface.attachment is not None
-    policy = policy_of(interface, reports=agent.teller.bus.is_watched)
+    policy = policy_of(interface, reports=agent.teller.bus.needs_reports)
     agent.fast_path.set_policy(interface.attachment.ifindex, policy)
 
 

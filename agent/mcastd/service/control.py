@@ -23,7 +23,7 @@ from typing import Any
 
 from mcastd.service import changes, doctor, views
 from mcastd.service.agent import Agent
-from mcastd.service.bus import Watcher
+from mcastd.service.bus import Choice, Watcher
 from mcastd.service.changes import Caller
 from mcastd.service.owned import Owned
 
@@ -174,10 +174,11 @@ class Control:
         writer: asyncio.StreamWriter,
     ) -> None:
         """Sends events until the client closes its end."""
+        choice = chosen(parameters)
         gone = asyncio.ensure_future(closed(reader))
-        with self._agent.teller.bus.watching() as watcher:
+        with self._agent.teller.bus.watching(choice) as watcher:
             try:
-                await self._send_events(watcher, gone, parameters, writer)
+                await self._send_events(watcher, gone, writer)
             finally:
                 gone.cancel()
 
@@ -185,7 +186,6 @@ class Control:
         self,
         watcher: Watcher,
         gone: asyncio.Future[None],
-        parameters: dict[str, Any],
         writer: asyncio.StreamWriter,
     ) -> None:
         while True:
@@ -195,9 +195,8 @@ class Control:
             if gone.done():
                 event.cancel()
                 return
-            if is_wanted(event.result(), parameters):
-                writer.write(json.dumps(event.result()).encode() + b"\n")
-                await writer.drain()
+            writer.write(json.dumps(event.result()).encode() + b"\n")
+            await writer.drain()
 
 
 async def closed(reader: asyncio.StreamReader) -> None:
@@ -233,17 +232,12 @@ def may_change(caller: Caller, admin_group: str | None) -> bool:
     return gid in os.getgrouplist(user.pw_name, user.pw_gid)
 
 
-def is_wanted(event: dict[str, Any], parameters: dict[str, Any]) -> bool:
-    """`type`: a message's type or an event's name; `interface`: its name.
-
-    What the watcher itself lost it is told in any case.
-    """
-    if event["event"] == "lost":
-        return True
-    type_, interface = parameters.get("type"), parameters.get("interface")
-    return (type_ is None or type_ in (event.get("type"), event["event"])) and (
-        interface is None or event.get("interface", interface) == interface
-    )
+def chosen(parameters: Mapping[str, Any]) -> Choice:
+    """What a watcher asks for; RequestError for what it cannot."""
+    for name, value in parameters.items():
+        if name not in ("type", "interface") or not isinstance(value, str | None):
+            raise RequestError("bad_parameter", f"{name} = {value!r}: not a parameter")
+    return Choice(**parameters)
 
 
 def parsed(line: bytes) -> tuple[str, dict[str, Any]]:

@@ -80,7 +80,7 @@ class Links:
         assert link is not None
         problem = link.unfit
         if problem is None:
-            policy = policy_of(interface, reports=self._teller.bus.is_watched)
+            policy = policy_of(interface, reports=self._teller.bus.needs_reports)
             try:
                 interface.attachment = self._fast_path.attach(interface.name, link.index, policy)
             except OSError as error:
@@ -182,7 +182,7 @@ class Links:
             interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
             if interface.index in self._agent.by_index and interface.attachment is not None:
-                policy = policy_of(interface, reports=self._teller.bus.is_watched)
+                policy = policy_of(interface, reports=self._teller.bus.needs_reports)
                 self._fast_path.set_policy(interface.attachment.ifindex, policy)
                 problem = self._agent.set_mode(interface, wanted.mode)
                 if problem is not None:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcastd.service.bus import Choice
 from mcastd.service.changes import Caller
 from mcastd.service.control import (
     ControlError,
     RequestError,
     bound,
-    is_wanted,
+    chosen,
     may_change,
     parsed,
 )
@@ -47,30 +48,15 @@ def test_anything_else_is_a_bad_request(line: bytes) -> None:
     assert caught.value.code == "bad_request"
 
 
-MESSAGE: dict[str, Any] = {"event": "message", "type": "query", "interface": "eth0"}
+def test_a_watcher_chooses_a_type_and_an_interface() -> None:
+    assert chosen({"type": "query", "interface": "eth0"}) == Choice("query", "eth0")
+    assert chosen({}) == Choice()
 
 
-@pytest.mark.parametrize(
-    ("wanted", "parameters"),
-    [
-        (True, {}),
-        (True, {"type": "query"}),
-        (True, {"type": "message"}),
-        (True, {"interface": "eth0"}),
-        (True, {"type": "query", "interface": "eth0"}),
-        (False, {"type": "report"}),
-        (False, {"interface": "eth1"}),
-        (False, {"type": "query", "interface": "eth1"}),
-    ],
-)
-def test_events_are_chosen_by_type_and_interface(wanted: bool, parameters: dict[str, Any]) -> None:
-    assert is_wanted(MESSAGE, parameters) is wanted
-
-
-def test_what_a_watcher_lost_it_is_always_told() -> None:
-    lost = {"event": "lost", "count": 3, "cause": "slow_watcher"}
-
-    assert is_wanted(lost, {"type": "query", "interface": "eth0"})
+@pytest.mark.parametrize("parameters", [{"types": "query"}, {"type": 7}, {"interface": ["eth0"]}])
+def test_what_a_watcher_cannot_choose_is_named(parameters: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match=f"{next(iter(parameters))} = .*: not a parameter"):
+        chosen(parameters)
 
 
 def test_the_socket_is_for_its_owner_and_its_group(tmp_path: Path) -> None:
