@@ -1,11 +1,12 @@
-"""Frames at line rate without hardware: about a million a second, and exactly as many as asked for.
+"""Frames at line rate without hardware: millions a second from one core, and exactly so many.
 
-Both ends of a veth have a part: frames go out of one, and at the other, behind the program that is
-to be tried, it is counted that they came.
+Both ends of a veth have a part: frames go out of one, with marks between them; at the other, behind
+the program that is to be tried, the marks tell how far the queue between the two has been emptied.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import sys
@@ -19,7 +20,7 @@ from mcastd.lab.errors import LabError
 from mcastd.lab.namespaces import Namespace
 
 SOURCE = b"\x02mcast"
-"""The hardware address that all its frames come from; bpf/generator.c."""
+"""The hardware address that all its frames come from."""
 
 FRAME = 1514
 """Bytes of a frame at the most; bpf/generator.c."""
@@ -34,8 +35,10 @@ TURNS = 65536
 STUCK_SECONDS = 20.0
 
 FIRST = bytes(4)
-TURN = struct.Struct("=IIQQ")
+TURN = struct.Struct("=IIQQQ")
 """struct generator_turn."""
+
+FOR_EVER = (1 << 64) - 1
 
 End = tuple[Namespace, str]
 
@@ -43,39 +46,46 @@ End = tuple[Namespace, str]
 class Generator:
     """Sends from one end of a veth, the other end of which has a program in native XDP.
 
-    Without one the kernel has no queue there. A program that does not pass all frames on stops it.
+    Without one the kernel has no queue there. The program may do with the frames what it likes, but
+    must pass on those of an Ethernet type that it does not know: the marks.
     """
 
     def __init__(
         self, sender: End, receiver: End, say: Callable[[str], None] = lambda text: None
     ) -> None:
         """FastPathError if it cannot be compiled or loaded, OSError if it cannot be attached."""
-        self._namespace, interface = sender
-        self._index = self._namespace.index(interface)
+        self._namespace, self._interface = sender
+        self._index = self._namespace.index(self._interface)
         programs = {"mcast_generate": "xdp", "mcast_arrive": "tc"}
         self._kernel = Kernel(obtain(say, main="generator.c", programs=programs))
         self._program = self._kernel.program("mcast_generate")
         there, far_end = receiver
         with there.entered():
-            counting = self._kernel.program("mcast_arrive")
-            self._link = Link(counting, there.index(far_end), AttachType.TCX_INGRESS)
+            noting = self._kernel.program("mcast_arrive")
+            self._link = Link(noting, there.index(far_end), AttachType.TCX_INGRESS)
 
     def send(self, frames: Sequence[bytes], count: int) -> None:
         """`count` frames: the given ones in turn, from the first. 14 to 1514 bytes each.
 
-        Returns when all have arrived; LabError if they do not.
+        Returns when all have been through the program at the far end; LabError if they have not.
         """
-        self._load(frames, count)
-        progress, moved = -1, time.monotonic()
-        with self._namespace.entered(), on_one_cpu():
-            while (arrived := self._arrived()) < count:
-                if arrived > progress:
-                    progress, moved = arrived, time.monotonic()
-                elif time.monotonic() - moved > STUCK_SECONDS:
-                    raise LabError(f"of {count} frames {count - arrived} did not arrive")
-                self._program.run_live(self._index, bytes(LEAST), count - arrived + TURNS)
+        with self._exactly(), self._namespace.entered(), on_one_cpu():
+            self._load(frames, count)
+            self._finish(count)
 
-    def _load(self, frames: Sequence[bytes], count: int) -> None:
+    def flood(self, frames: Sequence[bytes], seconds: float) -> int:
+        """As many as can be sent in this time, otherwise as `send`; how many they were."""
+        with self._exactly(), self._namespace.entered(), on_one_cpu():
+            self._load(frames, FOR_EVER)
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                self._run(TURNS)
+            count, next_, _, sent, marked = self._turn()
+            self._set_turn(count, next_, sent, sent, marked)
+            self._finish(sent)
+        return sent
+
+    def _load(self, frames: Sequence[bytes], goal: int) -> None:
         for index, frame in enumerate(frames):
             assert index < MOST_FRAMES
             assert len(frame) <= FRAME
@@ -83,11 +93,43 @@ class Generator:
             value = struct.pack("=I", len(sent)) + sent.ljust(FRAME + 2, b"\0")
             self._kernel.maps["frames"].update(struct.pack("=I", index), value)
         self._kernel.maps["arrivals"].update(FIRST, bytes(8))
-        self._kernel.maps["turns"].update(FIRST, TURN.pack(len(frames), 0, count, 0))
+        self._set_turn(len(frames), 0, goal, 0, 0)
+
+    def _finish(self, count: int) -> None:
+        """Until the last mark has come."""
+        progress, moved = -1, time.monotonic()
+        while (arrived := self._arrived()) < count:
+            if arrived > progress:
+                progress, moved = arrived, time.monotonic()
+            elif time.monotonic() - moved > STUCK_SECONDS:
+                raise LabError(f"of {count} frames {count - arrived} did not arrive")
+            self._run(count - arrived + TURNS)
+
+    def _run(self, turns: int) -> None:
+        self._program.run_live(self._index, bytes(LEAST), turns)
+
+    def _turn(self) -> tuple[int, ...]:
+        return TURN.unpack(self._kernel.maps["turns"].lookup(FIRST, TURN.size) or bytes(TURN.size))
+
+    def _set_turn(self, *values: int) -> None:
+        self._kernel.maps["turns"].update(FIRST, TURN.pack(*values))
 
     def _arrived(self) -> int:
         value = self._kernel.maps["arrivals"].lookup(FIRST, 8)
         return int.from_bytes(value or b"", sys.byteorder)
+
+    @contextmanager
+    def _exactly(self) -> Iterator[None]:
+        """LabError if the queue had no room for a frame, ours or another's."""
+        before = self._dropped()
+        yield
+        if lost := self._dropped() - before:
+            raise LabError(f"{lost} frames were lost on the way to the other end of the veth")
+
+    def _dropped(self) -> int:
+        """Frames that the kernel could not put into the far end's queue."""
+        shown = self._namespace.ip("-statistics", "-json", "link", "show", self._interface)
+        return int(json.loads(shown)[0]["stats64"]["tx"]["dropped"])
 
     def close(self) -> None:
         self._link.close()
