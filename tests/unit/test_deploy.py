@@ -26,6 +26,12 @@ def test_prometheus_accepts_the_alerting_rules() -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_the_alerting_rules_do_what_their_tests_say() -> None:
+    result = run("promtool", "test", "rules", str(RULES.with_suffix(".test.yml")))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_every_metric_in_the_rules_is_one_that_the_agent_has() -> None:
     used = set(re.findall(r"\bmcastd_[a-z_]+", RULES.read_text()))
     known = set(re.findall(r'"(mcastd_[a-z_]+)"', METRICS.read_text()))

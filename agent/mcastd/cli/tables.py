@@ -61,6 +61,7 @@ def status(result: dict[str, Any]) -> str:
             remarks += family_remarks(each["name"], protocol, family)
         if each["problem"]:
             remarks.append(f"{each['name']} {each['problem']}")
+        remarks += flood_remarks(each["name"], each["floods"])
         remarks += [f"{each['name']}: {reason}" for reason in each["hook_reasons"]]
         remarks += [f"{each['name']}: {remark}" for remark in each["remarks"]]
     remarks += [f"{name}: there is no such interface now" for name in result["missing"]]
@@ -87,6 +88,16 @@ def family_remarks(name: str, protocol: str, family: dict[str, Any]) -> list[str
     if family["unanswered_queries"]:
         remarks.append(f"{name}: {family['unanswered_queries']} {protocol} queries not answered")
     return remarks
+
+
+def flood_remarks(name: str, floods: dict[str, Any]) -> list[str]:
+    """Of those that go on; mcastctl doctor tells of the others."""
+    return [
+        f"{name}: a {ring} flood for {each['last']['seconds']:.0f} s, {each['last']['refused']} "
+        f"refused, up to {each['last']['rate']:.0f} a second"
+        for ring, each in floods.items()
+        if each["active"]
+    ]
 
 
 def groups(result: list[dict[str, Any]]) -> str:
@@ -166,11 +177,18 @@ def counters(result: list[dict[str, Any]]) -> str:
         rows = [(f"  {r}", refused["igmp"][r], refused["mld"][r]) for r in refused["igmp"]]
         parts.append(table(("  REJECTED", "IGMP", "MLD"), rows))
         lost = [
-            (f"  {ring}", each["events"][ring], *causes.values())
+            (f"  {ring}", each["events"][ring], *causes.values(), discarded_text(each, ring))
             for ring, causes in each["lost"].items()
         ]
-        parts.append(table(("  EVENTS", "HANDED OVER", "LOST: RING FULL", "RATE LIMITED"), lost))
+        head = ("  EVENTS", "HANDED OVER", "LOST: RING FULL", "RATE LIMITED", "DISCARDED")
+        parts.append(table(head, lost))
     return "\n".join(parts)
+
+
+def discarded_text(counters: dict[str, Any], ring: str) -> str:
+    """Messages kept from the kernel; what leaves the host is not."""
+    of_ring = counters["discarded"].get(ring)
+    return "-" if of_ring is None else str(sum(of_ring.values()))
 
 
 def totals(result: list[dict[str, Any]]) -> dict[str, int]:

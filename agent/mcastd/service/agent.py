@@ -15,6 +15,7 @@ from mcastd.service import coexistence
 from mcastd.service.clock import now
 from mcastd.service.config import Settings
 from mcastd.service.filters import HardwareFilter
+from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_mode import HostMode
 from mcastd.service.interface import Interface
@@ -66,6 +67,7 @@ class Agent:
         self.teller = Teller(fast_path)
         self.turns = Turns(fast_path, self.teller, self.by_index)
         self.started = now()
+        self.floods = FloodWatch(self.started)
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode)
@@ -78,6 +80,7 @@ class Agent:
         self._loop = loop
         self.turns.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
+        self._flood_timer = loop.call_later(LOOK_SECONDS, self._look_for_floods)
 
     def started_up(self) -> None:
         """All links there are have been met: one that comes later comes without a past."""
@@ -86,6 +89,11 @@ class Agent:
     def _still_in_force(self) -> None:
         self.owned.touch()
         self._loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
+
+    def _look_for_floods(self) -> None:
+        for change in self.floods.look(now(), self.fast_path.counters()):
+            self.teller.flood(change)
+        self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look_for_floods)
 
     def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
         """What comes of its own checks, between turns."""
@@ -221,6 +229,7 @@ class Agent:
 
     def close(self) -> None:
         """The kernel speaks again; what only the agent had joined is not left: it may be back."""
+        self._flood_timer.cancel()
         self.owned.touch()
         self.host_mode.close()
         self.hardware_filter.close()

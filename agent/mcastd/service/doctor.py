@@ -10,11 +10,15 @@ from mcastd.gmp.time import in_seconds
 from mcastd.service import coexistence, views
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
+from mcastd.service.floods import FLOODED
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
 
 FIRST_QUERY_SECONDS = 260.0
 """Two query intervals and a response interval (RFC 9776 §8.5): by then a querier has been heard."""
+
+PLURALS = {"query": "queries", "report": "reports"}
+"""Of what comes by each ring from others."""
 
 Finding = tuple[str, str]
 """What was found, and what to do."""
@@ -53,9 +57,10 @@ def of_interface(agent: Agent, interface: Interface) -> Iterator[Finding]:
             "floods cost more CPU so; nothing else is different",
         )
     lost = views.lost_events(agent.fast_path.counters()[interface.name])
+    yield from of_floods(agent, interface)
     for ring, causes in lost.items():
         for cause, count in causes.items():
-            if count:
+            if count and not (ring in FLOODED and cause == "rate_limited"):
                 yield (
                     f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
                     "somebody floods, or the agent had no CPU: mcastctl counters",
@@ -74,6 +79,28 @@ def of_interface(agent: Agent, interface: Interface) -> Iterator[Finding]:
             f"{agent.host_mode.drift_repairs} times the kernel's lists differed from its reports",
             "repaired; if it goes on, look for lost egress events",
         )
+
+
+def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
+    """What was refused for its number: the present flood, or how many there were."""
+    for ring, history in agent.floods.of(interface.name).items():
+        flood, messages = history.last, PLURALS[ring]
+        if flood is None:
+            continue
+        sizes = (
+            f"{flood.refused} refused in {in_seconds(flood.duration):.0f} s, up to "
+            f"{flood.rate:.0f} a second, {flood.discarded} of them kept from the kernel"
+        )
+        remedy = (
+            f"find who sends them: mcastctl watch --type {ring} --interface {interface.name}; keep "
+            f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
+        )
+        if history.is_active:
+            yield f"a flood of {messages}: {sizes}", remedy
+        else:
+            ended = in_seconds(now() - flood.until)
+            times = f"{history.count} times" if history.count > 1 else "once"
+            yield f"a flood of {messages}, {times}; the last, {ended:.0f} s ago: {sizes}", remedy
 
 
 def of_family(agent: Agent, observer: Observer) -> Iterator[Finding]:

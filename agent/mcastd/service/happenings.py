@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from mcastd.classify import as_object
 from mcastd.fastpath import FastPath, Fate
-from mcastd.gmp.time import Instant
+from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service.bus import Bus
 from mcastd.service.clock import now, wall_clock
+from mcastd.service.floods import Flood, FloodChange
 from mcastd.service.interface import Event, Interface
 from mcastd.service.limit import SayingLimit
 from mcastd.service.observer import Happening
@@ -33,7 +34,8 @@ class Teller:
     def tell(self, interface: Interface, family: str, happening: Happening) -> None:
         fields = {"interface": interface.name, "protocol": family, **happening.fields}
         if happening.name in LOGGED:
-            self._log(interface.name, family, happening.name, fields)
+            level = logging.INFO if happening.name == "querier" else logging.WARNING
+            self._log(level, (interface.name, family), happening.name, fields)
         if happening.name in ("joined", "left") and interface.index is not None:
             group = interface.observers[family].family.parse(str(happening.fields["group"]))
             self.assign(interface.index, [group], assigned=happening.name == "joined")
@@ -56,6 +58,13 @@ class Teller:
             event = {"event": name, "ts": time.time(), "interface": interface}
             self.bus.publish(event | fields)
 
+    def flood(self, change: FloodChange) -> None:
+        """Tells the log and those who watch that a flood has started or ended."""
+        head = {"state": change.state, "ring": change.ring}
+        fields = {"interface": change.interface} | head | flood_object(change.flood)
+        self._log(logging.WARNING, (change.interface, *head.values()), "flood", fields)
+        self.announce("flood", **fields)
+
     def assign(self, index: int, addresses: Iterable[bytes], *, assigned: bool) -> None:
         """Tells the programs which addresses and groups are the interface's own."""
         put = self._fast_path.assign if assigned else self._fast_path.unassign
@@ -65,12 +74,11 @@ class Teller:
         except OSError as error:
             log.warning("interface %d: %s", index, error)
 
-    def _log(self, interface: str, family: str, name: str, fields: dict[str, Any]) -> None:
+    def _log(self, level: int, about: Hashable, name: str, fields: dict[str, Any]) -> None:
         """Not more often than people can read: queries can be forged."""
-        suppressed = self._limit.may_say((interface, family, name), now())
+        suppressed = self._limit.may_say((about, name), now())
         if suppressed is None:
             return
-        level = logging.INFO if name == "querier" else logging.WARNING
         more = f" ({suppressed} more like this were not told)" if suppressed else ""
         log.log(level, "%s%s", sentence(name, fields), more)
 
@@ -84,6 +92,16 @@ def message_object(interface: Interface, event: Event, from_outside: bool) -> di
     if event.captured.fate != Fate.PASSED:
         head["fate"] = Fate(event.captured.fate).name.lower()
     return head | {"direction": "rx" if from_outside else "tx"} | line
+
+
+def flood_object(flood: Flood) -> dict[str, Any]:
+    """`refused`, and of these `discarded`, messages; `rate`: a second; `seconds`: how long."""
+    return {
+        "refused": flood.refused,
+        "discarded": flood.discarded,
+        "rate": round(flood.rate, 1),
+        "seconds": round(in_seconds(flood.duration), 3),
+    }
 
 
 def sentence(name: str, fields: dict[str, Any]) -> str:

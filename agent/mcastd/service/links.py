@@ -122,6 +122,7 @@ class Links:
         if other is not None and other is not interface and other.index is None:
             del self._agent.interfaces[name]
         self._fast_path.rename(interface.name, name)
+        self._agent.floods.rename(interface.name, name)
         self._agent.interfaces.pop(interface.name, None)
         interface.name = name
         self._agent.interfaces[name] = interface

@@ -28,6 +28,7 @@ from mcastd.gmp.time import in_seconds
 from mcastd.service.agent import Agent
 from mcastd.service.clock import wall_clock
 from mcastd.service.config import Address
+from mcastd.service.floods import FLOODED
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
 from mcastd.service.responses import BUCKETS
@@ -50,6 +51,7 @@ class AgentCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._traffic()
         yield from self._events()
+        yield from self._floods()
         yield from self._queriers()
         yield from self._hosts()
         yield from self._responses()
@@ -129,6 +131,29 @@ class AgentCollector(Collector):
                     lost.add_metric([name, ring, cause], values.lost[index][place])
         yield events
         yield lost
+
+    def _floods(self) -> Iterator[Metric]:
+        active = GaugeMetricFamily(
+            "mcastd_flood_active",
+            "1 while messages of others are refused for their number, and five seconds on.",
+            labels=["interface", "ring"],
+        )
+        floods = CounterMetricFamily(
+            "mcastd_floods", "Floods, also the present one.", labels=["interface", "ring"]
+        )
+        discarded = CounterMetricFamily(
+            "mcastd_discarded_messages",
+            "Messages of others beyond the limits that were kept from the kernel.",
+            labels=["interface", "ring", "protocol"],
+        )
+        for name, values in self._agent.fast_path.counters().items():
+            for ring, history in self._agent.floods.of(name).items():
+                active.add_metric([name, ring], int(history.is_active))
+                floods.add_metric([name, ring], history.count)
+            for ring, counts in zip(FLOODED, values.discarded, strict=True):
+                for protocol, count in zip(PROTOCOLS, counts, strict=True):
+                    discarded.add_metric([name, ring, protocol], count)
+        yield from (active, floods, discarded)
 
     def _observers(self) -> Iterator[tuple[list[str], Observer]]:
         for interface in self._agent.interfaces.values():

@@ -12,6 +12,8 @@ from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service import coexistence
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_clock
+from mcastd.service.floods import FLOODED, History
+from mcastd.service.happenings import flood_object
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer, filter_object
 from mcastd.service.querier import QuerierView
@@ -43,6 +45,18 @@ def interface_status(agent: Agent, interface: Interface) -> dict[str, Any]:
         "remarks": remarks(interface),
         **{name: family_status(agent, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
+        "guard": interface.guard.as_mapping(),
+        "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
+    }
+
+
+def floods(history: History) -> dict[str, Any]:
+    """Of one ring: whether there is one now, how many there were, and the last of them."""
+    last = history.last
+    return {
+        "active": history.is_active,
+        "count": history.count,
+        "last": last and {"since": wall_clock(last.since), **flood_object(last)},
     }
 
 
@@ -196,6 +210,7 @@ def counters(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
             "events": dict(zip(RINGS, values.events, strict=True)),
             "lost": lost_events(values),
             "host_mode": host_mode(values),
+            "discarded": discarded(values),
             "statistics": statistics(agent, each),
         }
         for each, values in agent.fast_path.counters().items()
@@ -215,6 +230,14 @@ def host_mode(values: Counters) -> dict[str, dict[str, int]]:
     return {
         "kernel_reports_held_back": dict(zip(PROTOCOLS, values.held_back, strict=True)),
         "older_queries_consumed": dict(zip(PROTOCOLS, values.consumed, strict=True)),
+    }
+
+
+def discarded(values: Counters) -> dict[str, dict[str, int]]:
+    """What was kept from the kernel beyond the limits, by ring and protocol."""
+    return {
+        ring: dict(zip(PROTOCOLS, counts, strict=True))
+        for ring, counts in zip(FLOODED, values.discarded, strict=True)
     }
 
 

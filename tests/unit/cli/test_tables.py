@@ -13,11 +13,14 @@ FAMILY: dict[str, Any] = {
     "querier_version": 3, "older_queriers": [], "groups": 2, "sources": 5, "unanswered_queries": 0,
 }  # fmt: skip
 NO_LOSS = {"ring_full": 0, "rate_limited": 0}
+NO_FLOOD = {"active": False, "count": 0, "last": None}
+FLOOD = {"since": 0.0, "refused": 1234, "discarded": 1200, "rate": 999.6, "seconds": 12.3}
 INTERFACE: dict[str, Any] = {
     "name": "eth0", "index": 2, "mode": "observe", "hook": "xdp-native", "egress_hook": "tcx",
     "hook_reasons": [], "remarks": [],
     "running": True, "problem": None, "igmp": FAMILY, "mld": FAMILY,
     "lost": {"query": NO_LOSS, "report": NO_LOSS, "egress": NO_LOSS},
+    "floods": {"query": NO_FLOOD, "report": NO_FLOOD},
 }  # fmt: skip
 
 
@@ -71,6 +74,32 @@ def test_losses_are_added_up() -> None:
     lost = {"query": {"ring_full": 1, "rate_limited": 2}, "report": NO_LOSS, "egress": NO_LOSS}
 
     assert status(lost=lost)[1].split()[-1] == "3"
+
+
+def test_a_flood_is_remarked_while_it_goes_on() -> None:
+    gone = {"active": False, "count": 3, "last": FLOOD}
+    floods = {"query": gone | {"active": True}, "report": gone}
+
+    *_, mld, remark = status(floods=floods)
+
+    assert mld.split()[3] == "mld"
+    assert remark == "eth0: a query flood for 12 s, 1234 refused, up to 1000 a second"
+
+
+def test_what_was_discarded_is_counted_by_ring() -> None:
+    counted = {
+        "interface": "eth0",
+        "messages": {"rx": {"igmp query 3": 0}, "tx": {"igmp query 3": 0}},
+        "rejected": {"rx": {"igmp": {"bad_ttl": 0}, "mld": {"bad_ttl": 0}}},
+        "events": {"query": 5, "egress": 6},
+        "lost": {"query": {"ring_full": 1, "rate_limited": 2}, "egress": NO_LOSS},
+        "discarded": {"query": {"igmp": 3, "mld": 4}},
+    }
+
+    *_, query, egress = tables.render("counters", [counted]).splitlines()
+
+    assert query.split() == ["query", "5", "1", "2", "7"]
+    assert egress.split() == ["egress", "6", "0", "0", "-"]
 
 
 def test_no_querier_is_said_so() -> None:
