@@ -74,6 +74,7 @@ class Agent:
         self.hardware_filter = HardwareFilter()
         self.reload: Callable[[], str | None] = lambda: None
         self._remarked: set[str] = set()
+        self._flood_timer: asyncio.TimerHandle | None = None
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Takes events from now on, on this loop."""
@@ -229,7 +230,8 @@ class Agent:
 
     def close(self) -> None:
         """The kernel speaks again; what only the agent had joined is not left: it may be back."""
-        self._flood_timer.cancel()
+        if self._flood_timer is not None:
+            self._flood_timer.cancel()
         self.owned.touch()
         self.host_mode.close()
         self.hardware_filter.close()

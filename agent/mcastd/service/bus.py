@@ -17,7 +17,7 @@ WAITING_REPORTS = WAITING // 2
 CAUGHT_UP = WAITING // 4
 """With so few that wait, a watcher is told what it has lost."""
 
-MESSAGE = "message"
+MESSAGE, QUERY = "message", "query"
 
 OF_REPORTS = frozenset({None, MESSAGE, "report", "leave", "other"})
 """Types that choose messages which are handed over only for those who watch."""
@@ -37,6 +37,11 @@ class Choice:
     def needs_reports(self) -> bool:
         """Whether other hosts' reports have to be handed over for it."""
         return self.type in OF_REPORTS
+
+    @property
+    def needs_messages(self) -> bool:
+        """Whether messages have to be described for it."""
+        return self.type in OF_REPORTS or self.type == QUERY
 
     def takes(self, event: dict[str, Any]) -> bool:
         return self.type in (None, event.get("type"), event["event"]) and (
@@ -87,6 +92,10 @@ class Bus:
     def needs_reports(self) -> bool:
         return any(each.choice.needs_reports for each in self._watchers)
 
+    @property
+    def needs_messages(self) -> bool:
+        return any(each.choice.needs_messages for each in self._watchers)
+
     def publish(self, event: dict[str, Any]) -> None:
         for watcher in self._watchers:
             watcher.put(event)
@@ -110,7 +119,5 @@ class Bus:
 def is_others_report(event: dict[str, Any]) -> bool:
     """A message of another host that is no query: of these there may be any number."""
     return (
-        event["event"] == MESSAGE
-        and event.get("direction") == "rx"
-        and event.get("type") != "query"
+        event["event"] == MESSAGE and event.get("direction") == "rx" and event.get("type") != QUERY
     )

@@ -49,7 +49,7 @@ class Teller:
 
     def message(self, interface: Interface, event: Event, *, from_outside: bool) -> None:
         """Tells those who watch of a message."""
-        if self.bus.is_watched:
+        if self.bus.needs_messages:
             self.bus.publish(message_object(interface, event, from_outside))
 
     def announce(self, name: str, interface: str, **fields: Any) -> None:

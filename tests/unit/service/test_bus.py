@@ -47,11 +47,18 @@ def test_interest_in_reports_is_told_when_the_first_comes_and_the_last_goes() ->
 @pytest.mark.parametrize("type_", [None, "message", "report", "leave", "other"])
 def test_reports_are_needed_for_those_who_may_be_shown_some(type_: str | None) -> None:
     assert Choice(type_).needs_reports
+    assert Choice(type_).needs_messages
 
 
-@pytest.mark.parametrize("type_", ["query", "flood", "joined", "version"])
-def test_reports_are_not_needed_for_anything_else(type_: str) -> None:
+@pytest.mark.parametrize("type_", ["flood", "joined", "version"])
+def test_messages_are_not_needed_for_anything_else(type_: str) -> None:
     assert not Choice(type_).needs_reports
+    assert not Choice(type_).needs_messages
+
+
+def test_reports_are_not_needed_for_those_who_want_queries() -> None:
+    assert not Choice("query").needs_reports
+    assert Choice("query").needs_messages
 
 
 @pytest.mark.parametrize(
