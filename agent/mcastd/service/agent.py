@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from mcastd.fastpath import FastPath, Limit, Policy
-from mcastd.gmp.config import HostConfig, RouterAlertPolicy
+from mcastd.fastpath import FastPath
+from mcastd.gmp.config import HostConfig
 from mcastd.gmp.filters import SourceFilter
 from mcastd.service import coexistence
 from mcastd.service.clock import now
@@ -29,24 +29,6 @@ IPV4_WIDTH = 4
 
 STILL_IN_FORCE_SECONDS = 60.0
 """How often the file of the agent's own memberships is touched."""
-
-
-def policy_of(interface: Interface, *, reports: bool) -> Policy:
-    """How the programs are to read an interface's packets, and how many they are to take."""
-    igmp, mld = interface.configs["igmp"], interface.configs["mld"]
-    guard = interface.guard
-    return Policy(
-        igmp_max_version=igmp.max_version,
-        mld_max_version=mld.max_version,
-        require_ttl1=igmp.require_ttl1,
-        require_router_alert=igmp.require_router_alert is RouterAlertPolicy.STRICT,
-        hand_over_reports=reports,
-        host_mode=interface.mode == "host",
-        discard_floods=guard.discard_floods,
-        queries=Limit(guard.query_limit, guard.query_burst),
-        reports=Limit(guard.report_limit, guard.report_burst),
-        known_querier=Limit(guard.querier_limit, guard.querier_burst),
-    )
 
 
 class Agent:

@@ -12,10 +12,11 @@ from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.subscription import refusal
 from mcastd.service import drop_in
-from mcastd.service.agent import Agent, policy_of
+from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer, filter_object
 from mcastd.service.owned import Owned
+from mcastd.service.policy import policy_of
 
 
 class ChangeError(Exception):
@@ -182,7 +183,9 @@ def set_version(agent: Agent, interface: Interface, observer: Observer, config: 
     agent.configure_family(interface, observer, config)
     agent.configure_family(interface, observer, kept)
     assert interface.attachment is not None
-    policy = policy_of(interface, reports=agent.teller.bus.needs_reports)
+    reports = agent.teller.bus.needs_reports
+    policy = policy_of(interface.configs, interface.guard, reports=reports)
+    policy = replace(policy, host_mode=interface.mode == "host")
     agent.fast_path.set_policy(interface.attachment.ifindex, policy)
 
 

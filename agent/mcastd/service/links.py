@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
 from mcastd.fastpath import FastPathError, said
 from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
-from mcastd.service.agent import Agent, policy_of
+from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Settings
 from mcastd.service.interface import Interface
+from mcastd.service.policy import policy_of
 
 log = logging.getLogger("mcastd")
 
@@ -80,7 +82,8 @@ class Links:
         assert link is not None
         problem = link.unfit
         if problem is None:
-            policy = policy_of(interface, reports=self._teller.bus.needs_reports)
+            reports = self._teller.bus.needs_reports
+            policy = policy_of(interface.configs, interface.guard, reports=reports)
             try:
                 interface.attachment = self._fast_path.attach(interface.name, link.index, policy)
             except OSError as error:
@@ -183,7 +186,9 @@ class Links:
             interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
             if interface.index in self._agent.by_index and interface.attachment is not None:
-                policy = policy_of(interface, reports=self._teller.bus.needs_reports)
+                reports = self._teller.bus.needs_reports
+                policy = policy_of(interface.configs, interface.guard, reports=reports)
+                policy = replace(policy, host_mode=interface.mode == "host")
                 self._fast_path.set_policy(interface.attachment.ifindex, policy)
                 problem = self._agent.set_mode(interface, wanted.mode)
                 if problem is not None:

@@ -5,21 +5,16 @@ from __future__ import annotations
 from mcastd.fastpath import Limit, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
-from mcastd.service.agent import policy_of
 from mcastd.service.guard import Guard
-from mcastd.service.interface import Interface
+from mcastd.service.policy import policy_of
 
-
-def interface(guard: Guard, mode: str = "observe") -> Interface:
-    configs = {name: HostConfig.from_mapping(family, {}) for name, family in FAMILIES.items()}
-    return Interface("eth0", configs, guard, mode)
+CONFIGS = {name: HostConfig.from_mapping(family, {}) for name, family in FAMILIES.items()}
 
 
 def test_the_programs_are_told_every_limit() -> None:
-    policy = policy_of(interface(Guard(1, 2, 3, 4, 5, 6, False), "host"), reports=True)
+    policy = policy_of(CONFIGS, Guard(1, 2, 3, 4, 5, 6, False), reports=True)
 
     assert policy == Policy(
-        host_mode=True,
         hand_over_reports=True,
         queries=Limit(1, 2),
         reports=Limit(3, 4),
@@ -28,7 +23,7 @@ def test_the_programs_are_told_every_limit() -> None:
 
 
 def test_without_a_file_the_limits_are_the_programs_own_and_floods_are_discarded() -> None:
-    assert policy_of(interface(Guard()), reports=False) == Policy(discard_floods=True)
+    assert policy_of(CONFIGS, Guard(), reports=False) == Policy(discard_floods=True)
 
 
 def test_a_mapping_changes_what_it_names() -> None:
