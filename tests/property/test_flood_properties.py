@@ -24,7 +24,7 @@ def test_floods_are_the_refusals_less_than_five_seconds_apart(
 ) -> None:
     history, now, lost, discarded = History(), 0, 0, 0
     told: list[str] = []
-    model: list[list[tuple[int, int, int]]] = []
+    model: list[list[tuple[int, int, Refused]]] = []
     quiet_since: int | None = None
     for passed, more_lost, more_discarded in story:
         before, now = now, now + passed
@@ -34,7 +34,7 @@ def test_floods_are_the_refusals_less_than_five_seconds_apart(
         if more_lost or more_discarded:
             if quiet_since is None:
                 model.append([])
-            model[-1].append((before, now, max(more_lost, more_discarded)))
+            model[-1].append((before, now, Refused(more_lost, more_discarded)))
             quiet_since = now
         elif quiet_since is not None and now - quiet_since >= QUIET:
             quiet_since = None
@@ -46,9 +46,10 @@ def test_floods_are_the_refusals_less_than_five_seconds_apart(
     if history.last is not None:
         last = model[-1]
         assert (history.last.since, history.last.until) == (last[0][0], last[-1][1])
-        assert history.last.refused == sum(messages for *_, messages in last)
+        assert history.last.refused.lost == sum(more.lost for *_, more in last)
+        assert history.last.refused.discarded == sum(more.discarded for *_, more in last)
         assert history.last.rate == max(
-            messages / in_seconds(until - since) for since, until, messages in last
+            more.messages / in_seconds(until - since) for since, until, more in last
         )
 
 
@@ -57,6 +58,6 @@ def test_whatever_the_counters_do_a_flood_only_grows(totals: list[tuple[int, int
     history, refused = History(), 0
     for second, (lost, discarded) in enumerate(totals, 1):
         history.look(Instant(second - 1), Instant(second), Refused(lost, discarded))
-        found = history.last.refused if history.last else 0
+        found = history.last.refused.messages if history.last else 0
         assert found >= refused
         refused = found

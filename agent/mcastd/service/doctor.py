@@ -88,8 +88,8 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
         if flood is None:
             continue
         sizes = (
-            f"{flood.refused} refused in {in_seconds(flood.duration):.0f} s, up to "
-            f"{flood.rate:.0f} a second, {flood.discarded} of them kept from the kernel"
+            f"{flood.refused.messages} refused in {in_seconds(flood.duration):.0f} s, up to "
+            f"{flood.rate:.0f} a second, {flood.refused.discarded} of them kept from the kernel"
         )
         remedy = (
             f"find who sends them: mcastctl watch --type {ring} --interface {interface.name}; keep "

@@ -27,7 +27,7 @@ RATE_LIMITED = CAUSES.index("rate_limited")
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Messages of one class beyond the limits, since the counters began.
+    """Messages of one class beyond the limits: since the counters began, or in some time.
 
     `lost`: not handed over; `discarded`: kept from the kernel. Most are both.
     """
@@ -46,6 +46,9 @@ class Refused:
             return self
         return Refused(self.lost - earlier.lost, self.discarded - earlier.discarded)
 
+    def __add__(self, more: Refused) -> Refused:
+        return Refused(self.lost + more.lost, self.discarded + more.discarded)
+
     @property
     def messages(self) -> int:
         """At least so many: what was lost and discarded is one message."""
@@ -57,14 +60,13 @@ class Flood:
     """One flood, as far as it is known.
 
     `since`, `until`: from the look before the first refusal to the one that found the last.
-    `refused`: messages; `discarded`: those of them that were kept from the kernel; `rate`: how many
-    were refused in the worst second.
+    `rate`: how many were refused in the worst second. The two counts of one message may be read at
+    different looks, so `refused` is told by their sums and is no sum of what each look told.
     """
 
     since: Instant
     until: Instant
-    refused: int = 0
-    discarded: int = 0
+    refused: Refused = Refused()
     rate: float = 0.0
 
     @property
@@ -77,8 +79,7 @@ class Flood:
         return replace(
             self,
             until=until,
-            refused=self.refused + more.messages,
-            discarded=self.discarded + more.discarded,
+            refused=self.refused + more,
             rate=max(self.rate, rate),
         )
 

@@ -97,8 +97,8 @@ def message_object(interface: Interface, event: Event, from_outside: bool) -> di
 def flood_object(flood: Flood) -> dict[str, Any]:
     """`refused`, and of these `discarded`, messages; `rate`: a second; `seconds`: how long."""
     return {
-        "refused": flood.refused,
-        "discarded": flood.discarded,
+        "refused": flood.refused.messages,
+        "discarded": flood.refused.discarded,
         "rate": round(flood.rate, 1),
         "seconds": round(in_seconds(flood.duration), 3),
     }

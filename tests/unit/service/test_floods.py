@@ -6,7 +6,7 @@ import pytest
 from mcastd.fastpath import CAUSES, PROTOCOLS, RINGS, Counters
 from mcastd.fastpath.counters import WORDS
 from mcastd.gmp.time import Instant, seconds
-from mcastd.service.floods import FLOODED, Flood, FloodChange, FloodWatch
+from mcastd.service.floods import FLOODED, Flood, FloodChange, FloodWatch, Refused
 
 NONE = Counters.from_words([0] * WORDS)
 
@@ -46,8 +46,9 @@ def story() -> Story:
     return Story()
 
 
-def flood(since: int, until: int, refused: int, rate: float, discarded: int = 0) -> Flood:
-    return Flood(Instant(seconds(since)), Instant(seconds(until)), refused, discarded, rate)
+def flood(since: int, until: int, lost: int, rate: float, discarded: int = 0) -> Flood:
+    refused = Refused(lost, discarded)
+    return Flood(Instant(seconds(since)), Instant(seconds(until)), refused, rate)
 
 
 def test_a_flood_starts_with_the_first_message_that_is_refused(story: Story) -> None:
@@ -100,7 +101,19 @@ def test_a_message_that_is_lost_and_discarded_is_one_message() -> None:
 
     (change,) = watch.look(Instant(seconds(1)), counters("report", 10, 30))
 
-    assert change.flood == flood(0, 1, 30, 30.0, discarded=30)
+    assert change.flood == flood(0, 1, 10, 30.0, discarded=30)
+    assert change.flood.refused.messages == 30
+
+
+def test_a_message_of_which_only_one_count_was_read_yet_is_not_counted_twice() -> None:
+    watch = FloodWatch(Instant(0))
+    watch.look(Instant(seconds(1)), counters("query", 11, 10))
+    watch.look(Instant(seconds(2)), counters("query", 20, 20))
+
+    last = watch.of("eth0")["query"].last
+
+    assert last is not None
+    assert last.refused.messages == 20
 
 
 def test_counters_that_begin_anew_are_no_negative_flood(story: Story) -> None:
