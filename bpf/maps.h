@@ -20,7 +20,7 @@ BPF_ARRAY(heartbeat, uint64_t, 1);
 BPF_HASH(own_sockets, uint64_t, uint32_t, 64);
 
 /* In pages. Queries have a ring of their own, so that no flood of reports can push one out. */
-BPF_RINGBUF_OUTPUT(query_events, 64);
+BPF_RINGBUF_OUTPUT(query_events, 256);
 BPF_RINGBUF_OUTPUT(report_events, 256);
 BPF_RINGBUF_OUTPUT(egress_events, 256);
 
