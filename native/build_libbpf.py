@@ -49,11 +49,21 @@ int bpf_tc_attach(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts);
 int bpf_tc_detach(const struct bpf_tc_hook *hook, const struct bpf_tc_opts *opts);
 
 int libbpf_num_possible_cpus(void);
+
+struct sockaddr { unsigned short sa_family; ...; };
+struct ifaddrs { struct ifaddrs *ifa_next; char *ifa_name; unsigned int ifa_flags;
+                 struct sockaddr *ifa_addr; ...; };
+int getifaddrs(struct ifaddrs **first);
+void freeifaddrs(struct ifaddrs *first);
 void mcast_silence(void);
+void mcast_share_heap(void);
 """
 
 SOURCE = """
+#include <ifaddrs.h>
+#include <malloc.h>
 #include <stdarg.h>
+#include <sys/socket.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "counters.h"
@@ -69,6 +79,14 @@ static int nothing(enum libbpf_print_level level, const char *format, va_list ar
 static void mcast_silence(void)
 {
     libbpf_set_print(nothing);
+}
+
+/* glibc gives threads heaps of their own, each 64 MiB of address space that stays when they end. */
+static void mcast_share_heap(void)
+{
+#ifdef M_ARENA_MAX
+    mallopt(M_ARENA_MAX, 1);
+#endif
 }
 """
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mcastd.fastpath import objects
+from mcastd.fastpath import compiling, objects
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import BpfObject, obtain
@@ -23,13 +23,15 @@ from mcastd._libbpf import lib
 from mcastd.fastpath import FastPath
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.kernel import Kernel
+from mcastd.fastpath.programs import begin_loading
 
 kept = 0
 for capability in map(int, sys.argv[2:]):
     kept |= 1 << capability
 assert lib.mcast_keep_capabilities(kept) == 0
 compiled = obtain(print, cache=Path(sys.argv[1]))
-fast_path = FastPath(compiled)
+fast_path = FastPath(begin_loading(compiled))
+fast_path.wait()
 kernel = Kernel(compiled)
 for name in sorted(spec.name for spec in compiled.programs):
     kernel.program(name)
@@ -80,7 +82,7 @@ def without_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise FastPathError("the compiler was run")
 
-    monkeypatch.setattr(objects, "run_compiler", refuse)
+    monkeypatch.setattr(compiling, "run_compiler", refuse)
 
 
 @pytest.fixture

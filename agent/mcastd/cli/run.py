@@ -1,22 +1,17 @@
-"""`mcastd run`: the agent, in the foreground."""
+"""`mcastd run`: the agent, in the foreground.
+
+Of all that it needs, only what loads the programs is imported here: while the kernel verifies
+them, the rest follows, in the order in which it is needed.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import logging
-import os
-import sys
+import gc
 from pathlib import Path
 from typing import Any
 
-from mcastd.fastpath import FastPathError
-from mcastd.service.config import ConfigFileError, Settings, load, parse_address
-from mcastd.service.control import ControlError
-from mcastd.service.run import StartError
-from mcastd.service.run import run as run_agent
-
-DONE, FAILED, BAD_INPUT, NOT_THERE = 0, 1, 2, 3
+from mcastd.fastpath.opening import Opening
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,53 +39,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    logging.basicConfig(
-        level=logging.DEBUG if args.verbose else logging.INFO,
-        format=log_format(),
-        stream=sys.stderr,
-    )
-    try:
-        settings = settings_of(args)
-    except ConfigFileError as error:
-        return complain(str(error), BAD_INPUT)
-    if not settings.interfaces:
-        return complain(
-            "no interface to run: name one with -i IFACE or [interface.NAME] in the configuration",
-            BAD_INPUT,
-        )
-    return start(settings, args)
+    gc.disable()  # until all is imported, of which nothing is garbage
+    opening = Opening()
+    from mcastd.cli.start import start  # noqa: PLC0415 (while the programs load)
 
-
-def start(settings: Settings, args: argparse.Namespace) -> int:
-    try:
-        asyncio.run(run_agent(settings, lambda: settings_of(args)))
-    except (FastPathError, ControlError, StartError) as error:
-        return complain(str(error), NOT_THERE)
-    return DONE
-
-
-def settings_of(args: argparse.Namespace) -> Settings:
-    """From the files and the command line; ConfigFileError."""
-    overrides: dict[str, Any] = {}
-    if args.mode:
-        overrides["mode"] = args.mode
-    if args.control:
-        overrides["socket"] = args.control
-    if args.metrics is not None:
-        try:
-            overrides["metrics"] = parse_address(args.metrics) if args.metrics else None
-        except ValueError:
-            raise ConfigFileError(
-                "--metrics", f'{args.metrics}: an address and port such as 127.0.0.1:9776, or ""'
-            ) from None
-    return load(args.config, tuple(args.interfaces), overrides)
-
-
-def log_format() -> str:
-    """The journal has its own clock."""
-    return "%(message)s" if os.environ.get("JOURNAL_STREAM") else "%(asctime)s %(message)s"
-
-
-def complain(text: str, code: int) -> int:
-    print(f"mcastd: {text}", file=sys.stderr)
-    return code
+    return start(args, opening)

@@ -5,29 +5,29 @@
     fast_path.rings["query"].drain() -> [Captured]
     fast_path.counters() -> {"eth0": Counters}
 
-Only this package knows bcc and libbpf.
+Only this package knows bcc and libbpf. Its names are imported as they are asked for: at the start,
+programs are to be on their way into the kernel before the rest is there.
 """
 
 from __future__ import annotations
 
-import errno
-import platform
-import socket
-import struct
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import reduce
-from operator import or_, xor
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from mcastd._native import lib as abi
-from mcastd.fastpath.attach import Attachment, Hook, attach, said
-from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters, clear, read
-from mcastd.fastpath.errors import RIGHTS, FastPathError, describe
-from mcastd.fastpath.kernel import Kernel
-from mcastd.fastpath.objects import BpfObject, obtain
-from mcastd.fastpath.places import Places
-from mcastd.fastpath.ring import Captured, Fate, Ring
+if TYPE_CHECKING:
+    from mcastd.fastpath.attach import Attachment, Hook, said
+    from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
+    from mcastd.fastpath.errors import FastPathError, describe
+    from mcastd.fastpath.fast_path import (
+        ANY_ADDRESS,
+        FastPath,
+        Limit,
+        Policy,
+        bits,
+        is_unicast,
+        own_bit,
+    )
+    from mcastd.fastpath.ring import Captured, Fate, Ring
 
 __all__ = [
     "ANY_ADDRESS",
@@ -52,248 +52,18 @@ __all__ = [
     "said",
 ]
 
-MAX_INTERFACES = 128
-SO_COOKIE = 57
-NANOSECONDS = 1_000_000_000
-
-ANY_ADDRESS = (1 << 64) - 1
-"""Any address may be the interface's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Events handed over a second, and how many at once after a pause; 0 a second is no limit."""
-
-    per_second: int
-    burst: int
-
-    def packed(self) -> bytes:
-        """struct mcast_limit."""
-        interval = NANOSECONDS // self.per_second if self.per_second else 0
-        return struct.pack("=QQ", interval, interval * max(self.burst - 1, 0))
+MODULES = {
+    "attach": ("Attachment", "Hook", "said"),
+    "counters": ("CAUSES", "Counters", "DIRECTIONS", "PROTOCOLS", "RINGS"),
+    "errors": ("FastPathError", "describe"),
+    "fast_path": ("ANY_ADDRESS", "FastPath", "Limit", "Policy", "bits", "is_unicast", "own_bit"),
+    "ring": ("Captured", "Fate", "Ring"),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What is done with an interface's packets.
-
-    `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
-    """
-
-    igmp_max_version: int = 3
-    mld_max_version: int = 2
-    require_ttl1: bool = True
-    require_router_alert: bool = False
-    hand_over_reports: bool = False
-    host_mode: bool = False
-    discard_floods: bool = False
-    queries: Limit = Limit(1000, 200)
-    reports: Limit = Limit(2000, 500)
-    egress: Limit = Limit(20000, 4000)
-    known_querier: Limit = Limit(50, 50)
-
-    def packed(self, own: int = ANY_ADDRESS, queriers: int = ANY_ADDRESS) -> bytes:
-        """struct mcast_policy.
-
-        `own`, `queriers`: the bits, of `own_bit`, of the interface's unicast addresses and of the
-        queriers that are known.
-        """
-        switches = abi.MCAST_HAND_OVER_REPORTS if self.hand_over_reports else 0
-        switches |= abi.MCAST_HOST_MODE if self.host_mode else 0
-        switches |= abi.MCAST_DISCARD_FLOODS if self.discard_floods else 0
-        head = struct.pack(
-            "=IBBBBQQ",
-            switches,
-            self.igmp_max_version,
-            self.mld_max_version,
-            self.require_ttl1,
-            self.require_router_alert,
-            own,
-            queriers,
-        )
-        limits = (self.queries, self.reports, self.egress, self.known_querier)
-        return head + b"".join(limit.packed() for limit in limits)
-
-
-class FastPath:
-    """All interfaces' programs, counters and rings."""
-
-    def __init__(self, compiled: BpfObject) -> None:
-        """FastPathError, saying what to do, if the kernel does not let us."""
-        self._kernel = Kernel(
-            compiled,
-            entries=dict.fromkeys(("policies", "counters", "paces"), MAX_INTERFACES),
-        )
-        try:
-            self._load()
-            self.rings = {name: Ring(self._kernel.maps[f"{name}_events"]) for name in RINGS}
-        except OSError as error:
-            raise FastPathError(with_remedy(error)) from error
-        self._places = Places(self._kernel.maps["places"])
-        self._slots: dict[str, int] = {}
-        self._unicast: dict[int, set[bytes]] = {}
-        self._queriers: dict[int, set[bytes]] = {}
-        self._policies: dict[int, tuple[int, Policy]] = {}
-
-    def _load(self) -> None:
-        """All at once, while the rights are there; OSError for those that every interface needs."""
-        for name in ("mcast_xdp", "mcast_egress"):
-            self._kernel.program(name)
-        for name, frags in (("mcast_xdp", True), ("mcast_ingress", False), ("mcast_inject", False)):
-            with suppress(OSError):  # who needs it will be told
-                self._kernel.program(name, frags=frags)
-
-    @classmethod
-    def open(cls, say: Callable[[str], None]) -> FastPath:
-        """Compiles if need be, and loads. `say` is told what takes long."""
-        return cls(obtain(say))
-
-    def attach(self, name: str, ifindex: int, policy: Policy) -> Attachment:
-        """Attaches to both directions of an interface, whose counters go on under its name.
-
-        OSError with the kernel's reason if no hook is free; FastPathError if there is no place.
-        """
-        slot = self._slot(name)
-        self._policies[ifindex] = (slot, policy)
-        try:
-            self._write_policy(ifindex)
-            return attach(self._kernel, ifindex)
-        except (OSError, FastPathError):
-            self.forget(ifindex)
-            raise
-
-    def _slot(self, name: str) -> int:
-        """Where the interface's counters are; FastPathError if there are too many interfaces.
-
-        When all are taken, the interface that was named first of those that are gone loses its own.
-        """
-        if name in self._slots:
-            return self._slots[name]
-        if len(self._slots) < MAX_INTERFACES:
-            self._slots[name] = len(self._slots)
-            return self._slots[name]
-        busy = {slot for slot, _ in self._policies.values()}
-        gone = next((each for each, slot in self._slots.items() if slot not in busy), None)
-        if gone is None:
-            raise FastPathError(f"{name}: more than {MAX_INTERFACES} interfaces at once")
-        slot = self._slots.pop(gone)
-        clear(self._kernel.maps["counters"], slot)
-        self._slots[name] = slot
-        return slot
-
-    def forget(self, ifindex: int) -> None:
-        """The interface is no longer ours; its links are closed by their owner."""
-        self._policies.pop(ifindex, None)
-        self._places.leave(ifindex)
-
-    def rename(self, old: str, new: str) -> None:
-        """Counters go on under the new name."""
-        if new not in self._slots and old in self._slots:
-            self._slots[new] = self._slots.pop(old)
-
-    def policy(self, ifindex: int) -> Policy:
-        return self._policies[ifindex][1]
-
-    def set_policy(self, ifindex: int, policy: Policy) -> None:
-        slot, _ = self._policies[ifindex]
-        self._policies[ifindex] = (slot, policy)
-        self._write_policy(ifindex)
-
-    def _write_policy(self, ifindex: int) -> None:
-        """The interface's policy, with what tells its own addresses and its queriers from most."""
-        own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
-        if ifindex in self._policies:
-            slot, policy = self._policies[ifindex]
-            self._kernel.maps["policies"].update(index_key(slot), policy.packed(own, queriers))
-            self._places.take(ifindex, slot)
-
-    def hand_over_reports(self, on: bool) -> None:
-        """Whether other hosts' reports are events too, or only counted."""
-        for ifindex, (_, policy) in list(self._policies.items()):
-            if policy.hand_over_reports != on:
-                self.set_policy(ifindex, replace(policy, hand_over_reports=on))
-
-    def beat(self, until: int) -> None:
-        """The programs may act on traffic until this instant (ns of CLOCK_MONOTONIC)."""
-        self._kernel.maps["heartbeat"].update(index_key(0), struct.pack("=Q", until))
-
-    def own(self, sock: socket.socket) -> None:
-        """What this socket sends is the agent's own."""
-        cookie = sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
-        self._kernel.maps["own_sockets"].update(cookie, index_key(1))
-
-    def assign(self, ifindex: int, address: bytes, *, delaying: bool = False) -> None:
-        """The address, or joined group, is assigned to the interface.
-
-        `delaying`: other hosts' older reports for the group are handed over.
-        """
-        value = abi.MCAST_ASSIGNED | (abi.MCAST_DELAYING if delaying else 0)
-        self._kernel.maps["assigned"].update(assigned_key(ifindex, address), index_key(value))
-        if is_unicast(address) and address not in self._unicast.setdefault(ifindex, set()):
-            self._unicast[ifindex].add(address)
-            self._write_policy(ifindex)
-
-    def know_querier(self, ifindex: int, address: bytes, *, known: bool = True) -> None:
-        """The querier's queries are handed over however many others there are, or no longer so."""
-        key, queriers = assigned_key(ifindex, address), self._queriers.setdefault(ifindex, set())
-        if known:
-            self._kernel.maps["queriers"].update(key, bytes(8))
-            queriers.add(address)
-        else:
-            self._kernel.maps["queriers"].delete(key)
-            queriers.discard(address)
-        self._write_policy(ifindex)
-
-    def unassign(self, ifindex: int, address: bytes) -> None:
-        self._kernel.maps["assigned"].delete(assigned_key(ifindex, address))
-        if address in self._unicast.get(ifindex, ()):
-            self._unicast[ifindex].discard(address)
-            self._write_policy(ifindex)
-
-    def inject(self, ifindex: int, frame: bytes) -> None:
-        """Hands a frame to this host alone, as if the interface had received it. OSError."""
-        self._kernel.program("mcast_inject").run_live(ifindex, frame)
-
-    def counters(self) -> dict[str, Counters]:
-        """Of each interface by name, also of those that are gone; one call into the kernel."""
-        used = max(self._slots.values(), default=-1) + 1
-        values = read(self._kernel.maps["counters"], used)
-        return {name: values[slot] for name, slot in self._slots.items()}
-
-    def close(self) -> None:
-        for ring in self.rings.values():
-            ring.close()
-        self._kernel.close()
-
-
-def with_remedy(error: OSError) -> str:
-    """What the kernel said, and what that means where it lacks something."""
-    text = error.strerror or str(error)
-    if "unknown func" in text or "invalid func" in text:
-        return f"{text} (Linux 5.18 or newer is needed, this is {platform.release()})"
-    if error.errno == errno.EPERM or "!root" in text:
-        return f"{text} (loading needs {RIGHTS})"
-    return text
-
-
-def is_unicast(address: bytes) -> bool:
-    return address[0] != 0xFF and (len(address) == 16 or address[0] >> 4 != 0xE)
-
-
-def own_bit(address: bytes) -> int:
-    """The bit that stands for a unicast address in `struct mcast_policy`; see bpf/addresses.h."""
-    return 1 << (reduce(xor, address) & 63)
-
-
-def bits(addresses: Iterable[bytes]) -> int:
-    """Of all of them."""
-    return reduce(or_, map(own_bit, addresses), 0)
-
-
-def index_key(ifindex: int) -> bytes:
-    return struct.pack("=I", ifindex)
-
-
-def assigned_key(ifindex: int, address: bytes) -> bytes:
-    """struct mcast_assigned."""
-    return struct.pack("=I16s", ifindex, address)
+def __getattr__(name: str) -> Any:
+    """A public name, from its module (PEP 562)."""
+    for module, names in MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

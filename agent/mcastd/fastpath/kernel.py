@@ -8,11 +8,12 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 from mcastd._libbpf import ffi, lib
 from mcastd.fastpath.errors import FastPathError, describe
+from mcastd.fastpath.loading import Loading
 from mcastd.fastpath.objects import BpfObject, MapSpec, ProgramSpec
 
 lib.mcast_silence()
@@ -197,6 +198,10 @@ class Link(Descriptor):
         )
 
 
+ProgramKey = tuple[str, bool]
+"""A program's name, and whether it is to take frames in several buffers."""
+
+
 class Kernel:
     """All maps, and the programs as they are asked for."""
 
@@ -204,7 +209,8 @@ class Kernel:
         """Creates the maps; `entries` overrides their sizes by name. FastPathError if refused."""
         sizes = entries or {}
         self._specs = {each.name: each for each in compiled.programs}
-        self._programs: dict[tuple[str, bool], Program] = {}
+        self._programs: dict[ProgramKey, Program] = {}
+        self._ahead: Loading[ProgramKey, Program] = Loading(self._load, ())
         try:
             self.maps = {
                 spec.name: Map(
@@ -222,13 +228,28 @@ class Kernel:
         except OSError as error:
             raise FastPathError(describe("creating BPF maps", error.errno or 0)) from error
 
+    def load_ahead(self, *lanes: Iterable[ProgramKey]) -> None:
+        """Has programs loaded in threads, one for each lane; who asks for one waits for it."""
+        lib.mcast_share_heap()
+        self._ahead = Loading(self._load, lanes)
+
+    def wait(self) -> None:
+        """Until all that were to be loaded ahead are, or have been refused."""
+        self._ahead.join()
+
+    def _load(self, key: ProgramKey) -> Program:
+        name, frags = key
+        return Program(self._specs[name], self.maps, frags=frags)
+
     def program(self, name: str, *, frags: bool = False) -> Program:
-        """Loads it the first time. OSError if the kernel refuses it."""
+        """Loads it, the first time. OSError if the kernel refuses it."""
         key = (name, frags)
+        if key in self._ahead:
+            return self._ahead[key]
         if key not in self._programs:
-            self._programs[key] = Program(self._specs[name], self.maps, frags=frags)
+            self._programs[key] = self._load(key)
         return self._programs[key]
 
     def close(self) -> None:
-        for each in (*self._programs.values(), *self.maps.values()):
+        for each in (*self._ahead.made(), *self._programs.values(), *self.maps.values()):
             each.close()

@@ -10,37 +10,34 @@ import base64
 import hashlib
 import json
 import os
-import platform
 import re
 import stat
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from mcastd.fastpath import compiler
-from mcastd.fastpath.errors import FastPathError
+import mcastd._bpf
 
 FORMAT = 1
 """Of the kept files; part of the key."""
 
-BPF_DIRECTORY = Path(str(resources.files("mcastd._bpf")))
+BPF_DIRECTORY = Path(mcastd._bpf.__path__[0])
+PREBUILT = BPF_DIRECTORY / "prebuilt"
+"""Compiled programs that came with the package, if whoever made it had them compiled."""
+
+FLAGS = ("-Wno-unused-function", "-g0")
+"""For clang: nobody reads its debug information, which takes it a fifth of the time."""
+
+MAIN = "programs.c"
 PROGRAMS = {
     "mcast_xdp": "xdp",
     "mcast_ingress": "tc",
     "mcast_egress": "tc",
     "mcast_inject": "xdp",
 }
-COMPILE_SECONDS = 120
-"""A compile takes one or two seconds; a slow machine under load may need much longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class MapSpec:
+class MapSpec(NamedTuple):
     """What a map is created from; sizes in bytes."""
 
     name: str
@@ -51,8 +48,7 @@ class MapSpec:
     flags: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramSpec:
+class ProgramSpec(NamedTuple):
     """Instructions (8 bytes each), and at which of them which map's descriptor belongs."""
 
     name: str
@@ -61,8 +57,7 @@ class ProgramSpec:
     maps: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BpfObject:
+class BpfObject(NamedTuple):
     """Maps and programs, ready to be created and loaded."""
 
     compiler: str
@@ -87,7 +82,7 @@ class BpfObject:
         )
 
 
-def source(main: str = "programs.c", directory: Path = BPF_DIRECTORY) -> str:
+def source(main: str = MAIN, directory: Path = BPF_DIRECTORY) -> str:
     """The program text with the project's own headers in place, as bcc wants it.
 
     bcc rewrites map operations in the main file only, not in what it includes.
@@ -108,7 +103,7 @@ def source(main: str = "programs.c", directory: Path = BPF_DIRECTORY) -> str:
 
 
 def key_of(text: str, flags: tuple[str, ...]) -> str:
-    parts = (str(FORMAT), platform.machine(), *flags, text)
+    parts = (str(FORMAT), os.uname().machine, *FLAGS, *flags, text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -123,28 +118,56 @@ def cache_directory() -> Path:
     return Path(base) / "mcastd"
 
 
+def file_name(flags: tuple[str, ...] = (), main: str = MAIN) -> str:
+    """Of the compiled programs, wherever they are kept: made of all that goes into them."""
+    return f"{main.removesuffix('.c')}-{key_of(source(main), flags)}.json"
+
+
+def kept(
+    say: Callable[[str], None],
+    flags: tuple[str, ...] = (),
+    *,
+    cache: Path | None = None,
+    main: str = MAIN,
+) -> BpfObject | None:
+    """The compiled programs, if they are kept: with the package, or by an earlier start.
+
+    `say` is told why what is there cannot be used.
+    """
+    name = file_name(flags, main)
+    found = read(PREBUILT / name, say)
+    if found is None and any(PREBUILT.glob(f"{main.removesuffix('.c')}-*.json")):
+        say(
+            f"{PREBUILT}: not used: made from other sources or flags than this version's, or not "
+            f"for {os.uname().machine} (made by: mcastd build-cache)"
+        )
+    return found or read((cache or cache_directory()) / name, say)
+
+
 def obtain(
     say: Callable[[str], None],
     flags: tuple[str, ...] = (),
     *,
     cache: Path | None = None,
-    main: str = "programs.c",
+    main: str = MAIN,
     programs: Mapping[str, str] = PROGRAMS,
 ) -> BpfObject:
     """The compiled programs, compiled now only if they are kept nowhere.
 
     `say` is told what takes time and what went wrong on the way. FastPathError if there is no way.
     """
-    text = source(main)
-    name = f"{key_of(text, flags)}.json"
-    cache = cache or cache_directory()
-    for directory in (BPF_DIRECTORY / "prebuilt", cache):
-        found = read(directory / name, say)
-        if found:
-            return found
+    found = kept(say, flags, cache=cache, main=main)
+    if found is not None:
+        return found
+    # Only now: what it takes to run a compiler would delay every other start.
+    from mcastd.fastpath import compiling  # noqa: PLC0415
+
     say("compiling the BPF programs (once; kept for the next start)")
-    document = compile_object(text, flags, programs)
-    keep(cache / name, document, say)
+    document = compiling.compile_object(source(main), flags, programs)
+    try:
+        compiling.keep((cache or cache_directory()) / file_name(flags, main), document)
+    except OSError as error:
+        say(f"{error.filename}: not kept, the next start compiles again: {error.strerror}")
     return BpfObject.from_json(document)
 
 
@@ -161,65 +184,3 @@ def read(path: Path, say: Callable[[str], None]) -> BpfObject | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         say(f"{path}: not used: {error}")
         return None
-
-
-def keep(path: Path, document: dict[str, Any], say: Callable[[str], None]) -> None:
-    """Writes it in one step, so that no reader ever sees half of it; failure is only told."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=".new-", delete=False
-        ) as stream:
-            json.dump(document, stream)
-        Path(stream.name).chmod(0o644)
-        Path(stream.name).replace(path)
-    except OSError as error:
-        say(f"{path}: not kept, the next start compiles again: {error}")
-
-
-def compile_object(
-    text: str, flags: tuple[str, ...], programs: Mapping[str, str] = PROGRAMS
-) -> dict[str, Any]:
-    """Runs the compiler in a process of its own; FastPathError with its words if it fails."""
-    request = json.dumps(
-        {
-            "source": text,
-            "flags": list(flags),
-            "headers": str(BPF_DIRECTORY / "headers"),
-            "programs": dict(programs),
-        }
-    )
-    words = ""
-    for python in dict.fromkeys((sys.executable, "/usr/bin/python3")):
-        result = run_compiler(python, request)
-        words = result.stderr.strip()
-        if result.returncode == 0:
-            document: dict[str, Any] = json.loads(result.stdout)
-            return document
-        if result.returncode != compiler.NO_BCC:
-            break
-    else:
-        raise FastPathError(
-            "no bcc: install python3-bpfcc (Debian, Ubuntu) or python3-bcc (Fedora); "
-            "the package `bcc` on PyPI is something else"
-        )
-    if "Operation not permitted" in words:
-        raise FastPathError("compiling needs CAP_BPF: run it as root once, or ship the cache")
-    last = words.splitlines()[-1] if words else f"exit code {result.returncode}"
-    raise FastPathError(f"bcc did not compile the programs: {last}")
-
-
-def run_compiler(python: str, request: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            [python, compiler.__file__],
-            input=request,
-            capture_output=True,
-            text=True,
-            timeout=COMPILE_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise FastPathError(f"bcc took more than {COMPILE_SECONDS} s to compile") from None
-    except OSError as error:
-        return subprocess.CompletedProcess([], compiler.NO_BCC, "", str(error))

@@ -2,6 +2,7 @@
 
 from mcastd.net.links import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
 from mcastd.net.memberships import memberships
+from mcastd.net.present import present
 
 __all__ = [
     "AddressChanged",
@@ -10,4 +11,5 @@ __all__ = [
     "LinkGone",
     "LinkWatcher",
     "memberships",
+    "present",
 ]

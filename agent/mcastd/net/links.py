@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from mcastd.net.netlink import AsyncIPRoute
-
 IFF_UP, IFF_LOOPBACK, IFF_RUNNING, IFF_NOARP, IFF_MULTICAST = 0x1, 0x8, 0x40, 0x80, 0x1000
 IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x08, 0x40
 ARPHRD_ETHER = 1
@@ -99,6 +97,9 @@ class LinkWatcher:
     """An asynchronous context; inside it, `changes` never ends."""
 
     def __init__(self) -> None:
+        # Only now: importing pyroute2 takes as long as all else that comes before attaching.
+        from mcastd.net.netlink import AsyncIPRoute  # noqa: PLC0415
+
         self._netlink = AsyncIPRoute()
 
     async def __aenter__(self) -> LinkWatcher:

@@ -12,7 +12,6 @@ from typing import Any
 
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
-from mcastd.gmp.subscription import refusal
 from mcastd.service import guard
 from mcastd.service.guard import Guard
 from mcastd.service.owned import CONFIG, Owned
@@ -237,6 +236,11 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
         raise ConfigFileError(
             path, f"{section}.{MEMBERSHIP}: write [[interface.NAME.{MEMBERSHIP}]]"
         )
+    if not entries:
+        return
+    # Only now: most settings have none, and interfaces are attached when the settings are read.
+    from mcastd.gmp.subscription import refusal  # noqa: PLC0415
+
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) - {"group", "mode", "sources"}:
             raise ConfigFileError(

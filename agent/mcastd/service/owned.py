@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -136,8 +135,11 @@ class OwnedMemberships:
         memberships = [*self._configured, *(each for each in self if not each.held)]
         document = {"boot": boot(), "memberships": [asdict(each) for each in memberships]}
         try:
+            # Only now: settings are read before all else, and keep nothing.
+            from tempfile import NamedTemporaryFile  # noqa: PLC0415
+
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False) as stream:
+            with NamedTemporaryFile("w", dir=self._path.parent, delete=False) as stream:
                 json.dump(document, stream)
                 stream.flush()
                 os.fsync(stream.fileno())

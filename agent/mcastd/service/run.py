@@ -28,13 +28,12 @@ class StartError(Exception):
     """Something that the agent needs is not to be had; one line for the operator."""
 
 
-async def run(settings: Settings, reread: Callable[[], Settings]) -> None:
-    """Runs until SIGTERM or SIGINT; SIGHUP reads the settings anew.
+async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Settings]) -> None:
+    """Runs until SIGTERM or SIGINT, and closes the fast path; SIGHUP reads the settings anew.
 
     FastPathError, ControlError or StartError, with one line each, if it cannot start.
     """
     loop = asyncio.get_running_loop()
-    fast_path = FastPath.open(log.info)
     owned = OwnedMemberships(state_directory())
     agent = Agent(settings, fast_path, owned)
     links = Links(agent)
@@ -48,12 +47,15 @@ async def run(settings: Settings, reread: Callable[[], Settings]) -> None:
     failures: list[BaseException] = []
     loop.set_exception_handler(lambda _loop, context: fail(failures, stopped, context))
     try:
-        agent.listen(loop)
         async with LinkWatcher() as watcher:
-            for change in await watcher.snapshot():
+            snapshot = await watcher.snapshot()
+            agent.listen(loop)  # events that wait already are taken when all interfaces are there
+            for change in snapshot:
                 links.change(change)
+            fast_path.close_unclaimed()
             agent.started_up()
             metrics = await serve(settings, agent, control)
+            fast_path.wait()
             drop_capabilities()
             announce(agent)
             watchdog(loop)

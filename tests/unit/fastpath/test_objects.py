@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import platform
 from pathlib import Path
 
 import pytest
@@ -67,7 +66,8 @@ def test_the_projects_own_sources_have_no_headers_left_to_find(name: str) -> Non
 
 def test_the_key_changes_with_all_that_goes_in(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [key_of("a", ()), key_of("b", ()), key_of("a", ("-DX",)), key_of("a", ("-DX", "-DY"))]
-    monkeypatch.setattr(platform, "machine", lambda: "another")
+    another = os.uname_result((*os.uname()[:4], "another"))
+    monkeypatch.setattr(os, "uname", lambda: another)
     keys.append(key_of("a", ()))
     monkeypatch.setattr(objects, "FORMAT", 99)
     keys.append(key_of("a", ()))

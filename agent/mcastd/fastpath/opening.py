@@ -1,0 +1,46 @@
+"""The fast path while the agent starts: the programs load while other things are made ready.
+
+What is imported here delays the loading: as little as can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.objects import kept, obtain
+from mcastd.fastpath.programs import begin_loading
+
+if TYPE_CHECKING:
+    from mcastd.fastpath.fast_path import FastPath
+    from mcastd.fastpath.kernel import Kernel
+
+
+class Opening:
+    """Begins to load programs that are kept; those that are not are compiled when they are due.
+
+    What goes wrong is told when the result is asked for: before that, other errors have precedence.
+    """
+
+    def __init__(self) -> None:
+        self._said: list[str] = []
+        self._kernel: Kernel | None = None
+        self._error: FastPathError | None = None
+        compiled = kept(self._said.append)
+        if compiled is None:
+            return
+        try:
+            self._kernel = begin_loading(compiled)
+        except FastPathError as error:
+            self._error = error
+
+    def result(self, say: Callable[[str], None]) -> FastPath:
+        """`say` is told what takes long, and what is not as it should be. FastPathError."""
+        from mcastd.fastpath.fast_path import FastPath  # noqa: PLC0415 (while the programs load)
+
+        for line in self._said:
+            say(line)
+        if self._error is not None:
+            raise self._error
+        return FastPath(self._kernel or begin_loading(obtain(say)))

@@ -1,0 +1,32 @@
+"""Attaching before all else: what the NIC brings is counted, and waits, until the agent is there.
+
+The agent's own imports, its netlink socket and its control socket take longer than all of this.
+What is attached here the agent takes over; what cannot be is left to it, and to it to report.
+"""
+
+from __future__ import annotations
+
+from mcastd.fastpath import FastPath, FastPathError
+from mcastd.net import memberships, present
+from mcastd.service.config import Settings
+from mcastd.service.policy import policy_of
+
+
+def attach_early(fast_path: FastPath, settings: Settings) -> None:
+    """Attaches all interfaces that the settings name and that are there, to be observed.
+
+    FastPathError if the kernel refuses the programs themselves.
+    """
+    for link, addresses in present():
+        wanted = settings.of(link.name)
+        if wanted is None or link.unfit:
+            continue
+        policy = policy_of(wanted.configs, wanted.guard, reports=False)
+        try:
+            fast_path.attach_early(link.name, link.index, policy)
+            for address in (*addresses, *memberships(link.name)):
+                fast_path.assign(link.index, address)
+        except FastPathError:
+            continue  # there are too many: the agent says so of each
+        except OSError:
+            fast_path.wait()  # if it was not the interface but a program, this says so
