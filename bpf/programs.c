@@ -49,9 +49,19 @@ int mcast_xdp(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-MCAST_INLINE int mcast_skb(struct __sk_buff *skb, int hook)
+/* Compiled once for both hooks of traffic control: the loader makes a program for each, in which the
+ * number of the hook stands for this one. */
+MCAST_INLINE int mcast_hook_of_traffic_control(void)
 {
-	struct mcast_frame frame = {.context = skb, .hook = hook};
+	int hook;
+
+	asm volatile("%0 = 0x6d636173" : "=r"(hook));
+	return hook;
+}
+
+int mcast_tc(struct __sk_buff *skb)
+{
+	struct mcast_frame frame = {.context = skb, .hook = mcast_hook_of_traffic_control()};
 	const uint8_t *data, *end;
 
 	/* A large frame of a packet socket has only its Ethernet header in the first buffer. */
@@ -66,16 +76,6 @@ MCAST_INLINE int mcast_skb(struct __sk_buff *skb, int hook)
 			 skb->vlan_present))
 		return MCAST_TC_DROP;
 	return MCAST_TC_NEXT;
-}
-
-int mcast_ingress(struct __sk_buff *skb)
-{
-	return mcast_skb(skb, MCAST_HOOK_INGRESS);
-}
-
-int mcast_egress(struct __sk_buff *skb)
-{
-	return mcast_skb(skb, MCAST_HOOK_EGRESS);
 }
 
 /* Passes everything: run on a frame of the agent's making, it hands that to this host's stack alone,

@@ -12,7 +12,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,10 +32,17 @@ FLAGS = ("-Wno-unused-function", "-g0")
 MAIN = "programs.c"
 PROGRAMS = {
     "mcast_xdp": "xdp",
-    "mcast_ingress": "tc",
-    "mcast_egress": "tc",
+    "mcast_tc": "tc",
     "mcast_inject": "xdp",
 }
+
+TRAFFIC_CONTROL = "mcast_tc"
+HOOKS = {"mcast_ingress": 1, "mcast_egress": 2}
+"""The programs that are made of that one, and what stands for HOOK in them (enum mcast_hook)."""
+
+HOOK = 0x6D636173
+MOVES = (0xB4, 0xB7)
+"""Opcodes of instructions that set a register to a number."""
 
 
 class MapSpec(NamedTuple):
@@ -56,6 +64,22 @@ class ProgramSpec(NamedTuple):
     code: bytes
     maps: tuple[tuple[int, str], ...]
 
+    def variants(self) -> Iterator[ProgramSpec]:
+        """The program itself, or those that are made of it. ValueError if none can be."""
+        if self.name != TRAFFIC_CONTROL:
+            yield self
+            return
+        places = [
+            at
+            for at in range(0, len(self.code), 8)
+            if self.code[at] in MOVES and struct.unpack_from("<i", self.code, at + 4)[0] == HOOK
+        ]
+        if len(places) != 1:
+            raise ValueError(f"{self.name}: the hook stands in {len(places)} places and not in one")
+        head, tail = self.code[: places[0] + 4], self.code[places[0] + 8 :]
+        for name, number in HOOKS.items():
+            yield self._replace(name=name, code=head + struct.pack("<i", number) + tail)
+
 
 class BpfObject(NamedTuple):
     """Maps and programs, ready to be created and loaded."""
@@ -71,13 +95,14 @@ class BpfObject(NamedTuple):
             document["compiler"],
             tuple(MapSpec(**each) for each in document["maps"]),
             tuple(
-                ProgramSpec(
+                program
+                for each in document["programs"]
+                for program in ProgramSpec(
                     each["name"],
                     each["type"],
                     base64.b64decode(each["code"]),
                     tuple((index, name) for index, name in each["maps"]),
-                )
-                for each in document["programs"]
+                ).variants()
             ),
         )
 

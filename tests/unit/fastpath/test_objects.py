@@ -40,6 +40,28 @@ def test_an_object_with_something_missing_is_refused(missing: str) -> None:
         BpfObject.from_json({key: each for key, each in DOCUMENT.items() if key != missing})
 
 
+NOTHING = bytes(8)
+MOVE = b"\xb7\x01\0\0" + b"sacm"
+"""r1 = 0x6d636173"""
+
+
+def test_one_program_serves_both_hooks_of_traffic_control() -> None:
+    compiled = ProgramSpec("mcast_tc", "tc", NOTHING + MOVE + NOTHING, ((2, "counters"),))
+
+    ingress, egress = compiled.variants()
+
+    assert (ingress.name, egress.name) == ("mcast_ingress", "mcast_egress")
+    assert ingress.code == NOTHING + MOVE[:4] + b"\1\0\0\0" + NOTHING
+    assert egress.code == NOTHING + MOVE[:4] + b"\2\0\0\0" + NOTHING
+    assert {ingress.maps, egress.maps} == {compiled.maps}
+
+
+@pytest.mark.parametrize("code", [NOTHING, MOVE + MOVE, b"\x18\1\0\0sacm" + NOTHING])
+def test_a_program_that_could_be_for_no_hook_is_refused(code: bytes) -> None:
+    with pytest.raises(ValueError, match="places and not in one"):
+        list(ProgramSpec("mcast_tc", "tc", code, ()).variants())
+
+
 def test_included_headers_are_in_the_source_once(tmp_path: Path) -> None:
     (tmp_path / "main.c").write_text('#include "a.h"\n#include "b.h"\nint main;\n')
     (tmp_path / "a.h").write_text("int a;\n")
