@@ -65,7 +65,7 @@ def expected(frames: Sequence[Flooding], count: int) -> Counter[str]:
 
 
 @contextmanager
-def meanwhile(work: Callable[[], None]) -> Iterator[Future[None]]:
+def meanwhile(work: Callable[[], object]) -> Iterator[Future[object]]:
     """Does the work in a thread, and waits for its end."""
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)

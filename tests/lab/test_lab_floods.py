@@ -255,7 +255,7 @@ def test_the_true_querier_is_answered_in_the_midst_of_a_flood(net: HostLab) -> N
 
     since = time.monotonic()
     with told(agent) as events:
-        sent = generator.flood(mixed(), FLOOD_SECONDS)
+        sent = generator.flood(mixed(), FLOOD_SECONDS).frames
         until = time.monotonic()
         ended = [first(events, state="ended") for _ in range(2)]
 

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from mcastd.fastpath.kernel import AttachType, Kernel, Link
 from mcastd.fastpath.objects import obtain
@@ -32,6 +33,9 @@ MOST_FRAMES = 1024
 TURNS = 65536
 """At least in one call, which takes some 25 ms whatever it does."""
 
+MANY_TURNS = 1 << 20
+"""For a flood: a good half of a second."""
+
 STUCK_SECONDS = 20.0
 
 FIRST = bytes(4)
@@ -41,6 +45,15 @@ TURN = struct.Struct("=IIQQQ")
 FOR_EVER = (1 << 64) - 1
 
 End = tuple[Namespace, str]
+
+
+class Sent(NamedTuple):
+    """`seconds`: until all had been through the program at the far end. `processor`: how many of
+    them the sender had its processor, which others may have wanted, too."""
+
+    frames: int
+    seconds: float
+    processor: float
 
 
 class Generator:
@@ -64,26 +77,34 @@ class Generator:
             noting = self._kernel.program("mcast_arrive")
             self._link = Link(noting, there.index(far_end), AttachType.TCX_INGRESS)
 
-    def send(self, frames: Sequence[bytes], count: int) -> None:
+    def send(self, frames: Sequence[bytes], count: int) -> Sent:
         """`count` frames: the given ones in turn, from the first. 14 to 1514 bytes each.
 
         Returns when all have been through the program at the far end; LabError if they have not.
         """
         with self._exactly(), self._namespace.entered(), on_one_cpu():
             self._load(frames, count)
+            begun, used = time.monotonic(), time.thread_time()
             self._finish(count)
+            return Sent(count, time.monotonic() - begun, time.thread_time() - used)
 
-    def flood(self, frames: Sequence[bytes], seconds: float) -> int:
-        """As many as can be sent in this time, otherwise as `send`; how many they were."""
+    def flood(
+        self, frames: Sequence[bytes], seconds: float, look: Callable[[], object] = lambda: None
+    ) -> Sent:
+        """As many as can be sent in this time, otherwise as `send`.
+
+        `look` is called now and then, every half second or so, and holds the flood up.
+        """
         with self._exactly(), self._namespace.entered(), on_one_cpu():
             self._load(frames, FOR_EVER)
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                self._run(TURNS)
+            begun, used = time.monotonic(), time.thread_time()
+            while time.monotonic() - begun < seconds:
+                self._run(MANY_TURNS)
+                look()
             count, next_, _, sent, marked = self._turn()
             self._set_turn(count, next_, sent, sent, marked)
             self._finish(sent)
-        return sent
+            return Sent(sent, time.monotonic() - begun, time.thread_time() - used)
 
     def _load(self, frames: Sequence[bytes], goal: int) -> None:
         for index, frame in enumerate(frames):
