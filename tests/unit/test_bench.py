@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import pytest
 from mcastd import bench
 from mcastd.bench import registry
-from mcastd.bench.row import Better, Contest, Missing, Row, Sampler, Timed, Unavailable
+from mcastd.bench.progress import tell
+from mcastd.bench.row import Better, Contest, Details, Missing, Row, Sampler, Timed, Unavailable
 
 SHIPPED = list(registry.SUITES)
 
@@ -21,6 +22,19 @@ def unavailable() -> Contest:
     raise Unavailable("needs root")
 
 
+def long() -> Contest:
+    """Its figure is for how many seconds it was asked to run."""
+
+    def ours(seconds: float) -> float:
+        tell("half of it is done")
+        return seconds
+
+    def details(seconds: float) -> Details:
+        return Details({"lost": 0}, (f"nothing lost in {seconds:.0f} s",))
+
+    return Contest(ours, {"slow": lambda seconds: seconds / 4}, details=details)
+
+
 def known_rows() -> Iterable[Row]:
     yield Row("known.time/4", "ns", lambda: Contest(always(10), {"slow": always(40)}))
     yield Row(
@@ -30,6 +44,7 @@ def known_rows() -> Iterable[Row]:
         Better.LARGER,
     )
     yield Row("other", "ns", unavailable)
+    yield Row("long", "frames/s", long, Better.LARGER, once=True)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +93,34 @@ def test_a_name_that_no_row_has_is_refused() -> None:
 def test_progress_is_told_before_each_row() -> None:
     told: list[str] = []
     bench.run([], quick=True, progress=told.append)
-    assert told == ["[1/3] known.time/4", "[2/3] known.rate", "[3/3] other"]
+    assert [line for line in told if line.startswith("[")] == [
+        "[1/4] known.time/4", "[2/4] known.rate", "[3/4] other", "[4/4] long",
+    ]  # fmt: skip
+
+
+def test_what_takes_long_tells_how_far_it_is() -> None:
+    told: list[str] = []
+    bench.run(["long"], quick=True, progress=told.append)
+    assert told == ["[1/1] long", "half of it is done"]
+    tell("nobody listens any more")
+    assert len(told) == 2
+
+
+def test_what_takes_long_is_measured_once() -> None:
+    (result,) = bench.run(["long"], quick=False)["results"]
+    assert result["runs"] == [60]
+    assert result["baseline_runs"] == {"slow": [15]}
+
+
+def test_a_result_has_its_details_and_the_table_says_them() -> None:
+    report = bench.run([], quick=True)
+    results = {each["name"]: each for each in report["results"]}
+    assert results["long"]["details"] == {"lost": 0}
+    assert results["known.rate"]["details"] == {}
+    lines = bench.table(report).splitlines()
+    assert lines[-1] == "    nothing lost in 2 s"
+    assert lines[-2].startswith("long ")
+    assert len(lines) == 5
 
 
 def test_the_table_says_how_many_times_better_ours_is() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from mcastd.bench import registry
 from mcastd.bench.machine import machine
 from mcastd.bench.measure import FULL, QUICK, measure, undisturbed
+from mcastd.bench.progress import told_to
 from mcastd.bench.registry import UnknownName
 from mcastd.bench.report import table
 
@@ -20,11 +21,11 @@ def run(
     """Measures the rows of these names, or all, and returns the report of `build/bench.json`.
 
     `quick` is for less than a minute, with more noise. `progress` is told about each row before
-    it is measured. UnknownName if there is no such row.
+    it is measured, and meanwhile if that takes long. UnknownName if there is no such row.
     """
     rows = registry.rows(names)
     results = []
-    with undisturbed() as cpu:
+    with undisturbed() as cpu, told_to(progress):
         about = machine() | {"pinned_to": cpu, "quick": quick}
         for number, row in enumerate(rows, 1):
             progress(f"[{number}/{len(rows)}] {row.name}")

@@ -21,15 +21,17 @@ class Effort:
     """How often everybody is measured, for how many seconds each time, and for how many in all.
 
     A row that has taken longer ends after the round in which everybody was measured once.
+    `once_seconds` is for what is measured once only.
     """
 
     rounds: int
     seconds: float
     most_seconds: float
+    once_seconds: float
 
 
-FULL = Effort(rounds=7, seconds=0.04, most_seconds=15)
-QUICK = Effort(rounds=3, seconds=0.004, most_seconds=0.3)
+FULL = Effort(rounds=7, seconds=0.04, most_seconds=15, once_seconds=60)
+QUICK = Effort(rounds=3, seconds=0.004, most_seconds=0.3, once_seconds=2)
 
 
 @contextmanager
@@ -52,7 +54,8 @@ def measure(row: Row, effort: Effort) -> dict[str, Any]:
     """The row's result, as interfaces name it.
 
     Beyond those keys: `baseline_runs` has the spread of each baseline; `missing` says which
-    baselines could not be measured, and why; `skipped` why the row could not be.
+    baselines could not be measured, and why; `skipped` why the row could not be. `details` are
+    other figures of the same measurement, and `said` is what they come to.
     """
     result: dict[str, Any] = {"name": row.name, "unit": row.unit, "better": row.better.value}
     try:
@@ -67,7 +70,12 @@ def measure(row: Row, effort: Effort) -> dict[str, Any]:
         }
     try:
         there = {k: v for k, v in contest.baselines.items() if not isinstance(v, Missing)}
-        runs = _in_turn({OURS: contest.ours, **there}, effort)
+        samplers = {OURS: contest.ours, **there}
+        if row.once:
+            runs = {name: [sampler(effort.once_seconds)] for name, sampler in samplers.items()}
+        else:
+            runs = _in_turn(samplers, effort)
+        details = contest.details(effort.once_seconds)
     finally:
         contest.close()
     ours = runs.pop(OURS)
@@ -80,6 +88,8 @@ def measure(row: Row, effort: Effort) -> dict[str, Any]:
         "ratio": {name: value / figure for name, figure in baseline.items()},
         "baseline_runs": runs,
         "missing": {k: v.reason for k, v in contest.baselines.items() if isinstance(v, Missing)},
+        "details": dict(details.figures),
+        "said": list(details.said),
     }
 
 

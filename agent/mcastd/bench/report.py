@@ -8,15 +8,19 @@ from typing import Any
 UNITS = {"ns": [(1e9, "s"), (1e6, "ms"), (1e3, "us"), (1, "ns")]}
 
 
+INDENT = "    "
+
+
 def table(report: dict[str, Any]) -> str:
     """A line for each row: our figure, and of each baseline its figure and how many times better
-    ours is (below 1: worse)."""
-    lines = [_cells(result) for result in report["results"]]
-    widths = [max(map(len, column)) for column in zip(*((a, b) for a, b, _ in lines), strict=True)]
-    return "\n".join(
-        f"{name:<{widths[0]}}  {value:>{widths[1]}}  {'  '.join(rest)}".rstrip()
-        for name, value, rest in lines
-    )
+    ours is (below 1: worse). Below it what else there is to say."""
+    cells = [_cells(result) for result in report["results"]]
+    widths = [max(map(len, column)) for column in zip(*((a, b) for a, b, _ in cells), strict=True)]
+    lines = []
+    for (name, value, rest), result in zip(cells, report["results"], strict=True):
+        lines.append(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {'  '.join(rest)}".rstrip())
+        lines += [f"{INDENT}{each}" for each in result.get("said", ())]
+    return "\n".join(lines)
 
 
 def _cells(result: dict[str, Any]) -> tuple[str, str, list[str]]:

@@ -39,23 +39,40 @@ class Unavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Details:
+    """What a row's figure does not say: figures for the report, and in words for the table."""
+
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    said: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Contest:
-    """Who is measured in a row, ready to start."""
+    """Who is measured in a row, ready to start.
+
+    `details` is asked for once at the end, and may measure for about so many seconds.
+    """
 
     ours: Sampler
     baselines: Mapping[str, Sampler | Missing] = field(default_factory=dict)
     close: Callable[[], object] = lambda: None
     """Frees what `prepare` took; called also after a failure."""
 
+    details: Callable[[float], Details] = lambda seconds: Details()
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the report. `prepare` is called right before it is measured."""
+    """A line of the report. `prepare` is called right before it is measured.
+
+    `once`: what is measured takes long, and is measured only once.
+    """
 
     name: str
     unit: str
     prepare: Callable[[], Contest]
     better: Better = Better.SMALLER
+    once: bool = False
 
 
 @dataclass(slots=True)
