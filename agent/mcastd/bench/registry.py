@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from mcastd.bench import checksums, engine, handover, live, source_lists, startup, xdp
+from mcastd.bench import checksums, engine, handover, live, scale, source_lists, startup, xdp
 from mcastd.bench.row import Row
 
 SUITES: list[Callable[[], Iterable[Row]]] = [
@@ -16,6 +16,7 @@ SUITES: list[Callable[[], Iterable[Row]]] = [
     live.rows,
     handover.rows,
     startup.rows,
+    scale.rows,
 ]
 """Functions that return rows, in the order in which they are measured."""
 
