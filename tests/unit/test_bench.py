@@ -150,6 +150,7 @@ def test_the_shipped_rows_have_the_promised_names() -> None:
     assert {"engine.join/100", "engine.join/100000"} <= names
     assert {"engine.general_query/100000", "engine.general_query/4096x64"} <= names
     assert {"xdp.bystander", "xdp.query", "xdp.report", "xdp.report_flood", "xdp.veth"} <= names
+    assert {"flood", "flood/compatible"} <= names
     assert {"scale.report/1", "scale.counters/64", "scale.startup/64"} <= names
     assert {"handover.events", "startup/cold", "startup/cached"} <= names
     for operation in ("union", "difference", "intersection", "from_wire"):

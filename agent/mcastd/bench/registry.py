@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from mcastd.bench import checksums, engine, handover, live, scale, source_lists, startup, xdp
+from mcastd.bench import checksums, engine, flood, handover, live, scale, source_lists, startup, xdp
 from mcastd.bench.row import Row
 
 SUITES: list[Callable[[], Iterable[Row]]] = [
@@ -14,6 +14,7 @@ SUITES: list[Callable[[], Iterable[Row]]] = [
     engine.rows,
     xdp.rows,
     live.rows,
+    flood.rows,
     handover.rows,
     startup.rows,
     scale.rows,
