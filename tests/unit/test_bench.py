@@ -98,6 +98,18 @@ def test_progress_is_told_before_each_row() -> None:
     ]  # fmt: skip
 
 
+def test_a_quick_run_leaves_large_rows_out_unless_they_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(registry, "LARGE", ("known.*",))
+    told: list[str] = []
+    quick = bench.run([], quick=True, progress=told.append)
+    assert [each["name"] for each in quick["results"]] == ["other", "long"]
+    assert told[0] == "2 rows that take long are left out: name them"
+    assert len(bench.run(["known"], quick=True)["results"]) == 2
+    assert len(bench.run([], quick=False)["results"]) == 4
+
+
 def test_what_takes_long_tells_how_far_it_is() -> None:
     told: list[str] = []
     bench.run(["long"], quick=True, progress=told.append)
@@ -118,7 +130,7 @@ def test_a_result_has_its_details_and_the_table_says_them() -> None:
     assert results["long"]["details"] == {"lost": 0}
     assert results["known.rate"]["details"] == {}
     lines = bench.table(report).splitlines()
-    assert lines[-1] == "    nothing lost in 2 s"
+    assert lines[-1] == "    nothing lost in 1 s"
     assert lines[-2].startswith("long ")
     assert len(lines) == 5
 

@@ -31,7 +31,7 @@ class Effort:
 
 
 FULL = Effort(rounds=7, seconds=0.04, most_seconds=15, once_seconds=60)
-QUICK = Effort(rounds=3, seconds=0.004, most_seconds=0.3, once_seconds=2)
+QUICK = Effort(rounds=3, seconds=0.004, most_seconds=0.3, once_seconds=1)
 
 
 @contextmanager

@@ -43,3 +43,21 @@ def rows(names: Sequence[str] = ()) -> list[Row]:
 def _fits(row_name: str, name: str) -> bool:
     below = (f"{name}/", f"{name}.")
     return row_name == name or row_name.startswith(below) or fnmatchcase(row_name, name)
+
+
+LARGE = (
+    "*/1000000/*",
+    "*/100000",
+    "*/100000/v6",
+    "*/4096x64*",
+    "flood/compatible",
+    "startup/memory*",
+    "scale.memory/*",
+    "scale.*/8",
+)
+"""Rows that take many seconds to be prepared, or say little that others do not say as well."""
+
+
+def is_large(row: Row) -> bool:
+    """Whether a quick run leaves it out, unless it is asked for."""
+    return any(fnmatchcase(row.name, each) for each in LARGE)

@@ -27,7 +27,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "names", metavar="NAME", nargs="*", help="rows, what their names start with, or patterns"
     )
-    parser.add_argument("--quick", action="store_true", help="less than a minute, with more noise")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="about a minute, with more noise; the largest rows only if they are named",
+    )
     parser.add_argument("--json", action="store_true", help="the report instead of the table")
     parser.add_argument(
         "--output", metavar="FILE", type=Path, default=REPORT,
