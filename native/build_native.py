@@ -22,6 +22,7 @@ SOURCES = [
     "native/python_face.c",
     "native/python_packing.c",
     "native/python_ring.c",
+    "native/record_table.c",
     "native/ring.c",
     "native/source_list.c",
     "native/source_list_avx2.c",

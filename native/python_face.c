@@ -574,8 +574,6 @@ static PyMethodDef functions[] = {
 	  "icmpv6_checksum(source, destination, message): with the pseudo-header (RFC 8200 8.1)." },
 	{ "checksum_update", FUNCTION(checksum_update), METH_FASTCALL,
 	  "checksum_update(old, removed, added): the new checksum (RFC 1624)." },
-	{ "pack_records", mcast_pack_records, METH_VARARGS,
-	  "Current-state records into messages; see mcastd.native.pack_records." },
 	{ 0 },
 };
 
@@ -591,6 +589,8 @@ static int add_face(void)
 	if (!packed_list_type)
 		return -1;
 	if (PyModule_AddObjectRef(module, "PackedList", (PyObject *)packed_list_type) < 0)
+		return -1;
+	if (mcast_add_record_table(module) < 0)
 		return -1;
 	return mcast_add_ring(module);
 }

@@ -94,16 +94,21 @@ checksum_update = _native.checksum_update
 `removed` and `added` are sums of 16-bit words (RFC 1624), of at most 32 bits.
 """
 
-pack_records = _native.pack_records
-"""pack_records(message_type, width, room, types, groups, sources, position, most, is_last).
+RecordTable = _native.RecordTable
+"""RecordTable(width): the current-state records of all groups, ascending by group.
 
-Current-state records, one a group, into the messages of reports, in their order: at most `most`
-messages of `room` bytes of records each, their checksums left 0. By column: a byte for each type,
-lists of bytes for the groups and their packed sources. An INCLUDE of more sources than a message
-holds goes on in the next one; of an EXCLUDE only the lowest sources are told (RFC 9776 §4.2.17).
+`put(group, type, sources)` adds or replaces a group's record, of the wire's type; with type 0
+nothing is told of it. `drop(group)` removes it; KeyError if there is none. Both take logarithmic
+time.
 
-`position` is (record, bytes of its sources that are told); the messages come with the position
-behind them. Records that do not fill a message wait for those behind them unless `is_last`.
+`groups(behind, most)` has the next groups behind one that need not be there; b"" is before all.
+
+`pack(message_type, room, position, most)` makes the messages of reports, in the groups' order: at
+most `most` of them, with `room` bytes of records each, their checksums left 0. An INCLUDE of more
+sources than a message holds goes on in the next one; of an EXCLUDE only the lowest sources are told
+(RFC 9776 §4.2.17). The messages come with the position behind them: a group, and the last of its
+sources that was told, if it is not told to the end; None when all is told. (b"", b"") is the start.
+The table may change between two calls.
 """
 
 Captured = _native.Captured

@@ -29,8 +29,8 @@ MUTATIONS = [
         "gmp/retransmission.py",
         (
             "S: a state change is sent once more than Robustness Variable says",
-            "            self._filter_mode = times\n",
-            "            self._filter_mode = times + 1\n",
+            "            return _of_mode(times)\n",
+            "            return _of_mode(times + 1)\n",
         ),
         (
             "S: sources are sent once more than Robustness Variable says",
@@ -53,13 +53,13 @@ MUTATIONS = [
         ),
         (
             "a change of mode leaves the sources of before to be told",
-            "            self._sources = []\n            return\n",
-            "            return\n",
+            "            return _of_mode(times)\n",
+            "            return Retransmissions(times, self._sources)\n",
         ),
         (
             "sources do not count while a change of mode is told",
-            "        del self._sources[:1]\n",
-            "        if not self._filter_mode:\n            del self._sources[:1]\n",
+            "        levels = list(self._sources[1:])\n",
+            "        levels = list(self._sources[0 if self._filter_mode else 1 :])\n",
         ),
         (
             "ALLOW and BLOCK are confused under EXCLUDE",
@@ -89,10 +89,10 @@ MUTATIONS = [
         ),
         (
             "S: a running repeat timer is left running by the next change",
-            "            self._timers.start((group, Pending.RETRANSMISSION), deadline)\n",
-            "            running = self._timers.deadline((group, Pending.RETRANSMISSION))\n"
+            "            self._timers.start(group + RETRANSMISSION, deadline)\n",
+            "            running = self._timers.deadline(group + RETRANSMISSION)\n"
             "            deadline = running if running and running > now else deadline\n"
-            "            self._timers.start((group, Pending.RETRANSMISSION), deadline)\n",
+            "            self._timers.start(group + RETRANSMISSION, deadline)\n",
         ),
         (
             "S: older reports suppress the newest version's answers",
@@ -190,8 +190,8 @@ MUTATIONS = [
         "gmp/records.py",
         (
             "a general answer names the other mode",
-            "    return GroupRecord(RecordType.MODE_IS_EXCLUDE, group, state.sources)\n",
-            "    return GroupRecord(RecordType.MODE_IS_INCLUDE, group, state.sources)\n",
+            "    return RecordType.MODE_IS_EXCLUDE\n",
+            "    return RecordType.MODE_IS_INCLUDE\n",
         ),
     ),
     *_of(
@@ -246,9 +246,8 @@ MUTATIONS = [
         "gmp/reception.py",
         (
             "the interface forgets all requests when one application leaves",
-            "        if applications.pop(application, None) is None:\n            return False\n",
-            "        if applications.pop(application, None) is None:\n            return False\n"
-            "        applications.clear()\n",
+            "        others = {who: what for who, what in applications.items() if who != application}\n",
+            "        others = dict[str, SourceFilter]()\n",
         ),
         (
             "a request that ends is kept",
@@ -330,18 +329,13 @@ MUTATIONS = [
         ),
         (
             "S: a general MLDv1 query is answered for the first group only",
-            "        for each, _ in self._state.reportable():\n"
-            "            self._step(turn, each, self.member_state(each),"
-            " MemberEvent.QUERY_RECEIVED)\n",
-            "        for each, _ in self._state.reportable():\n"
-            "            self._step(turn, each, self.member_state(each),"
-            " MemberEvent.QUERY_RECEIVED)\n"
-            "            break\n",
+            "        for group, _ in sweep.piece():\n",
+            "        for group, _ in sweep.piece()[:1]:\n",
         ),
         (
             "a group query is answered for all groups",
-            "        if group is not None:\n            self._step(turn, group, self.member",
-            "        if False:\n            self._step(turn, group, self.member",
+            "        if group is None:\n            return self._ask_all(",
+            "        if True:\n            return self._ask_all(",
         ),
         (
             "a change of the filter is reported",
@@ -427,9 +421,9 @@ MUTATIONS = [
             "            if hasattr(previous, name) and hasattr(self._reporter, name):\n"
             "                setattr(self._reporter, name, getattr(previous, name))\n"
             "        if hasattr(previous, '_timers') and hasattr(self._reporter, '_delays'):\n"
-            "            for group, _ in self._state.reportable():\n"
-            "                for what in (0, 1):\n"
-            "                    if (due := previous._timers.deadline((group, what))) is not None:\n"
+            "            for group in self._state.reception.filters:\n"
+            "                for what in (b'\\0', b'\\1'):\n"
+            "                    if (due := previous._timers.deadline(group + what)) is not None:\n"
             "                        self._reporter._delays.start(group, due)\n",
         ),
         (

@@ -16,10 +16,10 @@ class Delays(Protocol):
 
 
 class RandomDelays:
-    """Uniformly distributed delays."""
+    """Uniformly distributed delays, of nanoseconds: a float has more than enough of them."""
 
     def __init__(self, random: Random) -> None:
-        self._random = random
+        self._random = random.random
 
     def draw(self, limit: Duration) -> Duration:
-        return Duration(self._random.randint(1, limit)) if limit else limit
+        return Duration(1 + int(self._random() * limit)) if limit else limit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.counters import Counted
 from mcastd.gmp.delays import Delays
@@ -27,16 +29,27 @@ from mcastd.gmp.reading import (
 )
 from mcastd.gmp.state import HostState
 from mcastd.gmp.subscription import changed, refusal
+from mcastd.gmp.sweep import Sweep
 from mcastd.gmp.time import Instant
 from mcastd.gmp.view import HostView
 from mcastd.gmp.warnings import Warnings
 
 
 class Host(HostView):
-    """One family on one interface. It starts with the link up and no source address."""
+    """One family on one interface. It starts with the link up and no source address.
 
-    def __init__(self, family: ProtocolFamily, config: HostConfig, delays: Delays) -> None:
-        super().__init__(HostState(family, config, delays))
+    `at_once`: how many groups, of those that are due together, one call looks at; then the next
+    deadline is one that has passed, until `advance` was called often enough.
+    """
+
+    def __init__(
+        self,
+        family: ProtocolFamily,
+        config: HostConfig,
+        delays: Delays,
+        at_once: int = sys.maxsize,
+    ) -> None:
+        super().__init__(HostState(family, config, delays, at_once))
         self._warnings = Warnings(family)
         self._source_address = family.unspecified
 
@@ -48,8 +61,9 @@ class Host(HostView):
         return effects
 
     def advance(self, now: Instant) -> list[Effect]:
-        """Fires what is due; calling it again changes nothing."""
-        return self._speaker.advance(now)
+        """Fires what is due; when all of it is done, calling it again changes nothing."""
+        effects = self._speaker.advance(now)
+        return effects if self._announcing is None else effects + self._announce_some(now)
 
     def _take(self, now: Instant, event: Event) -> list[Effect]:
         match event:
@@ -197,6 +211,7 @@ class Host(HostView):
         if not self._link_is_up:
             return []
         self._link_is_up = False
+        self._announcing = None
         self._state.forget_querier()
         self._state.last_reporters.clear()
         return self._speaker.restart()
@@ -205,7 +220,19 @@ class Host(HostView):
         if self._link_is_up:
             return []
         self._link_is_up = True
-        return self._speaker.reporter.announce(now)
+        return self._announce(now)
+
+    def _announce(self, now: Instant) -> list[Effect]:
+        """Reports all groups anew, in the version that is spoken when they are met."""
+        self._announcing = Sweep(self._state, now)
+        return self._announce_some(now)
+
+    def _announce_some(self, now: Instant) -> list[Effect]:
+        assert self._announcing is not None
+        effects = self._speaker.reporter.announce(now, self._announcing.piece())
+        if self._announcing.is_over:
+            self._announcing = None
+        return effects
 
     def _source_address_changed(self, now: Instant, address: Address) -> list[Effect]:
         """All groups are reported from the first address (RFC 3590 §4, RFC 9777 §5.2.14)."""
@@ -213,7 +240,7 @@ class Host(HostView):
         first = self._source_address == family.unspecified != address
         self._source_address = address
         if first and family.announces_first_address and self._link_is_up:
-            return self._speaker.reporter.announce(now)
+            return self._announce(now)
         return []
 
     def _configure(self, now: Instant, config: HostConfig) -> list[Effect]:
@@ -223,7 +250,7 @@ class Host(HostView):
         changes = self._speaker.configured()
         ordered = changes and config.max_version != before.max_version
         if ordered and config.announce_version_change and self._link_is_up:
-            changes += self._speaker.reporter.announce(now)
+            changes += self._announce(now)
         return effects + changes
 
     def _forget_unreported(self) -> list[Effect]:

@@ -2,63 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import SourceFilter, exclude, include, merge
 
-FEW = 1024
-"""One change in so many groups is made in its place, more of them by sorting again."""
-
-
-class AscendingGroups:
-    """The groups in ascending order, sorted when asked for and not when they come and go."""
-
-    __slots__ = ("_added", "_order", "_removed")
-
-    def __init__(self) -> None:
-        self._order: list[Address] = []
-        self._added: set[Address] = set()
-        self._removed: set[Address] = set()
-
-    def add(self, group: Address) -> None:
-        """A group that is not there."""
-        if group in self._removed:
-            self._removed.discard(group)
-        else:
-            self._added.add(group)
-
-    def remove(self, group: Address) -> None:
-        """A group that is there."""
-        if group in self._added:
-            self._added.discard(group)
-        else:
-            self._removed.add(group)
-
-    def snapshot(self) -> list[Address]:
-        """All groups as they are now; the list is never changed afterwards."""
-        changes = len(self._added) + len(self._removed)
-        if changes:
-            few = changes * FEW < len(self._order)
-            self._order = self._patched() if few else self._sorted()
-            self._added.clear()
-            self._removed.clear()
-        return self._order
-
-    def _patched(self) -> list[Address]:
-        """Without a look at those that stay."""
-        order = self._order.copy()
-        for group in self._removed:
-            del order[bisect_left(order, group)]
-        for group in self._added:
-            insort(order, group)
-        return order
-
-    def _sorted(self) -> list[Address]:
-        kept = [group for group in self._order if group not in self._removed]
-        return sorted([*kept, *self._added])
+MANY_APPLICATIONS = 64
+"""Names for which a value is kept ready; they come from outside."""
 
 
 class ReceptionState:
@@ -68,13 +19,13 @@ class ReceptionState:
     one application asks for it; what is kept for it costs no more than its own applications.
     """
 
-    __slots__ = ("_applications", "_ascending", "_family", "_filters", "_join", "_nothing")
+    __slots__ = ("_applications", "_family", "_filters", "_join", "_nothing", "_plain")
 
     def __init__(self, family: ProtocolFamily) -> None:
         self._family = family
         self._filters: dict[Address, SourceFilter] = {}
-        self._applications: dict[Address, dict[str, SourceFilter]] = {}
-        self._ascending = AscendingGroups()
+        self._applications: dict[Address, Mapping[str, SourceFilter]] = {}
+        self._plain: dict[str, Mapping[str, SourceFilter]] = {}
         self._nothing = include(family.no_sources)
         self._join = exclude(family.no_sources)
 
@@ -93,17 +44,9 @@ class ReceptionState:
         """INCLUDE without sources for a group that is not held."""
         return self._filters.get(group, self._nothing)
 
-    def filters_of(self, groups: Iterable[Address]) -> list[SourceFilter | None]:
-        """The interface's filters of many groups; None for one that is not held."""
-        return list(map(self._filters.get, groups))
-
     def applications(self, group: Address) -> Mapping[str, SourceFilter]:
         """Who asks for the group, and how."""
         return MappingProxyType(self._applications.get(group, {}))
-
-    def ascending(self) -> list[Address]:
-        """The groups held, in ascending order; a snapshot."""
-        return self._ascending.snapshot()
 
     def listen(
         self, application: str, group: Address, requested: SourceFilter
@@ -114,13 +57,28 @@ class ReceptionState:
         """
         old = self.filter(group)
         if not requested.is_empty:
-            applications = self._applications.setdefault(group, {})
-            applications[application] = self._shared(requested)
+            self._remember(application, group, self._shared(requested))
         elif not self._forget(application, group):
             return old, old
         new = self._merged(group)
-        self._keep(group, old, new)
+        if new.is_empty:
+            del self._filters[group]
+        else:
+            self._filters[group] = new
         return old, new
+
+    def _remember(self, application: str, group: Address, requested: SourceFilter) -> None:
+        """Who asks is never changed in place: groups with one plain join share it."""
+        others = self._applications.get(group)
+        if others is None and requested is self._join:
+            self._applications[group] = self._joined_by(application)
+        else:
+            self._applications[group] = {**(others or {}), application: requested}
+
+    def _joined_by(self, application: str) -> Mapping[str, SourceFilter]:
+        if len(self._plain) > MANY_APPLICATIONS:
+            self._plain.clear()
+        return self._plain.setdefault(application, {application: self._join})
 
     def _shared(self, requested: SourceFilter) -> SourceFilter:
         """One value for all plain joins: most groups are joined that way."""
@@ -129,9 +87,12 @@ class ReceptionState:
     def _forget(self, application: str, group: Address) -> bool:
         """Whether the application had asked for the group."""
         applications = self._applications.get(group, {})
-        if applications.pop(application, None) is None:
+        if application not in applications:
             return False
-        if not applications:
+        others = {who: what for who, what in applications.items() if who != application}
+        if others:
+            self._applications[group] = others
+        else:
             del self._applications[group]
         return True
 
@@ -142,12 +103,3 @@ class ReceptionState:
         if len(applications) == 1:
             return next(iter(applications.values()))
         return self._shared(merge(applications.values(), self._family.address_width))
-
-    def _keep(self, group: Address, old: SourceFilter, new: SourceFilter) -> None:
-        if not new.is_empty:
-            self._filters[group] = new
-            if old.is_empty:
-                self._ascending.add(group)
-        else:
-            del self._filters[group]
-            self._ascending.remove(group)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
 
 from mcastd.gmp.current_state import CurrentState
 from mcastd.gmp.effects import Effect, SendRecords
 from mcastd.gmp.family import Address
 from mcastd.gmp.filters import FilterMode, SourceFilter, include
 from mcastd.gmp.records import GroupRecord, RecordType, current_state, state_change
-from mcastd.gmp.retransmission import Retransmissions
+from mcastd.gmp.reporter import Groups
+from mcastd.gmp.retransmission import NOTHING_OWED, Retransmissions
 from mcastd.gmp.state import HostState
 from mcastd.gmp.time import Duration, Instant, after
 from mcastd.gmp.timers import Timers
 from mcastd.native import SourceList
 
+RESPONSE, RETRANSMISSION = b"\0", b"\1"
+"""What a timer is for: the last byte of its key, behind the group."""
 
-class Pending(IntEnum):
-    """What a timer is for."""
+GENERAL_QUERY_TIMER = RESPONSE
+"""The interface timer of RFC 9776 §5.2, of no group; it goes before all others."""
 
-    RESPONSE = 0
-    RETRANSMISSION = 1
-
-
-GENERAL_QUERY_TIMER = (b"", Pending.RESPONSE)
-"""The interface timer of RFC 9776 §5.2; its key sorts before those of all groups."""
+_NAMES = {"response": RESPONSE, "retransmission": RETRANSMISSION}
 
 _TELLS_EXCLUDE = {RecordType.MODE_IS_EXCLUDE, RecordType.CHANGE_TO_EXCLUDE_MODE}
 
@@ -41,7 +38,7 @@ class RecordReporter:
     def __init__(self, state: HostState, version: int) -> None:
         self._state = state
         self._version = version
-        self._timers: Timers[tuple[Address, Pending]] = Timers()
+        self._timers: Timers[bytes] = Timers()
         self._recorded_sources: dict[Address, SourceList] = {}
         self._retransmissions: dict[Address, Retransmissions] = {}
 
@@ -65,9 +62,9 @@ class RecordReporter:
 
     def timers(self, group: Address) -> Mapping[str, Instant]:
         return {
-            what.name.lower(): deadline
-            for what in Pending
-            if (deadline := self._timers.deadline((group, what))) is not None
+            name: deadline
+            for name, what in _NAMES.items()
+            if (deadline := self._timers.deadline(group + what)) is not None
         }
 
     def retire(self) -> list[Effect]:
@@ -86,38 +83,39 @@ class RecordReporter:
             self._stop_response(group)
         return _report(self._merge_change(now, group, old, new), is_state_change=True)
 
-    def announce(self, now: Instant) -> list[Effect]:
+    def announce(self, now: Instant, groups: Groups) -> list[Effect]:
         nothing = include(self._state.family.no_sources)
         records: list[GroupRecord] = []
-        for group, current in self._state.reportable():
+        for group, current in groups:
             records += self._merge_change(now, group, nothing, current)
         return _report(records, is_state_change=True)
 
     def forget(self, group: Address) -> list[Effect]:
         self._stop_response(group)
         self._retransmissions.pop(group, None)
-        self._timers.stop((group, Pending.RETRANSMISSION))
+        self._timers.stop(group + RETRANSMISSION)
         return []
 
     def _merge_change(
         self, now: Instant, group: Address, old: SourceFilter, new: SourceFilter
     ) -> list[GroupRecord]:
         """Owes the change Robustness Variable reports; the records of the first of them."""
-        owed = self._retransmissions.setdefault(group, Retransmissions())
-        owed.merge(state_change(group, old, new), self._state.robustness)
-        return self._transmit(now, group, owed)
+        owed = self._retransmissions.get(group, NOTHING_OWED)
+        changes = state_change(group, old, new)
+        return self._transmit(now, group, owed.merged(changes, self._state.robustness))
 
     def _transmit(self, now: Instant, group: Address, owed: Retransmissions) -> list[GroupRecord]:
         """The records to send now; a fresh interval to the next report, if one is owed."""
         records = owed.records(group, self._state.reception.filter(group))
-        owed.count_report()
+        owed = owed.reported()
         if owed.finished:
-            del self._retransmissions[group]
-            self._timers.stop((group, Pending.RETRANSMISSION))
+            self._retransmissions.pop(group, None)
+            self._timers.stop(group + RETRANSMISSION)
         else:
+            self._retransmissions[group] = owed
             interval = self._state.config.unsolicited_report_interval
             deadline = after(now, self._state.delays.draw(interval))
-            self._timers.start((group, Pending.RETRANSMISSION), deadline)
+            self._timers.start(group + RETRANSMISSION, deadline)
         return list(filter(self._may_be_told, records))
 
     def _may_be_told(self, record: GroupRecord) -> bool:
@@ -148,7 +146,7 @@ class RecordReporter:
 
     def _schedule_response(self, group: Address, sources: SourceList, deadline: Instant) -> None:
         """Rules 3 to 5 of RFC 9776 §5.2; recorded sources that are empty stand for all."""
-        key = (group, Pending.RESPONSE)
+        key = group + RESPONSE
         pending = self._timers.deadline(key)
         recorded = self._recorded_sources.get(group)
         if pending is None or recorded is None:  # rule 3
@@ -167,7 +165,7 @@ class RecordReporter:
 
     def _stop_response(self, group: Address) -> None:
         self._recorded_sources.pop(group, None)
-        self._timers.stop((group, Pending.RESPONSE))
+        self._timers.stop(group + RESPONSE)
 
     # Timers.
 
@@ -175,11 +173,14 @@ class RecordReporter:
         effects: list[Effect] = []
         answers: list[GroupRecord] = []
         changes: list[GroupRecord] = []
-        while (key := self._timers.pop_due(until)) is not None:
-            group, what = key
+        for _ in range(self._state.at_once):
+            key = self._timers.pop_due(until)
+            if key is None:
+                break
+            group, what = key[:-1], key[-1:]
             if key == GENERAL_QUERY_TIMER:
                 effects += self._general_response()
-            elif what is Pending.RESPONSE:
+            elif what == RESPONSE:
                 answers += self._response(group)
             else:
                 changes += self._transmit(now, group, self._retransmissions[group])
@@ -189,7 +190,7 @@ class RecordReporter:
     def _general_response(self) -> list[Effect]:
         """All groups at once; answers that are due later would only say it again."""
         for group in self._recorded_sources:
-            self._timers.stop((group, Pending.RESPONSE))
+            self._timers.stop(group + RESPONSE)
         self._recorded_sources.clear()
         if not self._state.has_reportable():
             return []

@@ -40,11 +40,16 @@ class GroupRecord(NamedTuple):
     sources: SourceList
 
 
+def record_type(state: SourceFilter) -> RecordType:
+    """Of the current-state record."""
+    if state.mode is FilterMode.INCLUDE:
+        return RecordType.MODE_IS_INCLUDE
+    return RecordType.MODE_IS_EXCLUDE
+
+
 def current_state(group: Address, state: SourceFilter) -> GroupRecord:
     """The record that answers a general or group-specific query (RFC 9776 §5.2)."""
-    if state.mode is FilterMode.INCLUDE:
-        return GroupRecord(RecordType.MODE_IS_INCLUDE, group, state.sources)
-    return GroupRecord(RecordType.MODE_IS_EXCLUDE, group, state.sources)
+    return GroupRecord(record_type(state), group, state.sources)
 
 
 def state_change(group: Address, old: SourceFilter, new: SourceFilter) -> list[GroupRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from mcastd.gmp.effects import Effect
@@ -10,6 +10,9 @@ from mcastd.gmp.family import Address
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Duration, Instant
 from mcastd.native import SourceList
+
+Groups = Iterable[tuple[Address, SourceFilter]]
+"""Groups that are reported, with their filters."""
 
 
 class Reporter(Protocol):
@@ -35,8 +38,8 @@ class Reporter(Protocol):
     def report_heard(self, now: Instant, group: Address) -> list[Effect]:
         """Another host reported the group in an older version; it need not be held here."""
 
-    def announce(self, now: Instant) -> list[Effect]:
-        """Reports every group as if it had just been joined (RFC 3590 §4, RFC 9777 §5.2.14)."""
+    def announce(self, now: Instant, groups: Groups) -> list[Effect]:
+        """Reports these groups as if they had just been joined (RFC 3590 §4, RFC 9777 §5.2.14)."""
 
     def forget(self, group: Address) -> list[Effect]:
         """Cancels what is pending for the group; nothing is sent."""
@@ -45,7 +48,7 @@ class Reporter(Protocol):
         """What is to be said of all that is pending when it is cancelled."""
 
     def fire(self, now: Instant, until: Instant) -> list[Effect]:
-        """Does what is due by `until`, which is `now` or earlier."""
+        """Does what is due by `until`, which is `now` or earlier, as much as one call may do."""
 
     def next_deadline(self) -> Instant | None: ...
 

@@ -71,6 +71,7 @@ class Speaker:
 
         In order of time: what was due before the version changed is sent, what was due later is
         cancelled with the rest, however late the call. At the same instant the version goes first.
+        What is left because it is too much for one call is due still.
         """
         effects: list[Effect] = []
         while (due := self.next_deadline()) is not None and due <= now:
@@ -81,6 +82,9 @@ class Speaker:
             else:
                 until = now if older_querier is None else min(now, Instant(older_querier - 1))
                 effects += self._reporter.fire(now, until)
+                left = self._reporter.next_deadline()
+                if left is not None and left <= until:
+                    break  # more than one call may do
         return effects
 
     def next_deadline(self) -> Instant | None:

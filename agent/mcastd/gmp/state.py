@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.counters import Statistics
 from mcastd.gmp.delays import Delays
 from mcastd.gmp.family import Address, ProtocolFamily
-from mcastd.gmp.filters import SourceFilter
+from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.reception import ReceptionState
+from mcastd.gmp.records import record_type
 from mcastd.gmp.time import Duration
+from mcastd.native import RecordTable
 
 LOWEST_ROBUSTNESS = 2
 """The Robustness Variable "SHOULD NOT be one" (RFC 9776 §8.1, RFC 9777 §9.1)."""
 
+NOTHING_TOLD = 0
+"""The type of a record that is not sent."""
+
 
 class HostState:
     """Reception state, learned values, last-reporter flags, counters.
+
+    `records`: what a current-state record tells of each group held.
+    `at_once`: groups that one call may look at; what is left is due, and for the next call.
 
     `last_reporters`: groups of which this host sent the last older report (RFC 2236 §3, RFC 2710
     §4); the flags outlast a change of version.
@@ -29,17 +35,23 @@ class HostState:
         "_query_interval",
         "_robustness",
         "_source_specific",
+        "at_once",
         "delays",
         "family",
         "last_reporters",
         "reception",
+        "records",
         "statistics",
     )
 
-    def __init__(self, family: ProtocolFamily, config: HostConfig, delays: Delays) -> None:
+    def __init__(
+        self, family: ProtocolFamily, config: HostConfig, delays: Delays, at_once: int
+    ) -> None:
         self.family = family
         self.delays = delays
+        self.at_once = at_once
         self.reception = ReceptionState(family)
+        self.records = RecordTable(family.address_width)
         self.statistics = Statistics(family.counters)
         self.last_reporters: set[Address] = set()
         self._config = config
@@ -53,11 +65,13 @@ class HostState:
         return self._config
 
     def configure(self, config: HostConfig) -> None:
-        """Counts the source-specific groups anew if their range is another."""
+        """Looks at all groups anew if the source-specific ranges are others."""
         moved = config.ssm_ranges != self._config.ssm_ranges
         self._config = config
         if moved:
-            self._source_specific = sum(map(config.is_source_specific, self.reception.ascending()))
+            self._source_specific = sum(map(config.is_source_specific, self.reception.filters))
+        for group in self.reception.filters if moved else self._exceptional:
+            self._record(group, self.reception.filter(group))
 
     @property
     def robustness(self) -> int:
@@ -82,17 +96,34 @@ class HostState:
         return self._source_specific > 0
 
     def note(self, group: Address, old: SourceFilter, new: SourceFilter) -> None:
-        """Keeps count when a group begins or ends to be held."""
+        """Keeps what is told of the group, and count when it begins or ends to be held."""
+        self._record(group, new)
         if old.is_empty == new.is_empty:
             return
         change = 1 if old.is_empty else -1
         self._source_specific += change * self._config.is_source_specific(group)
         if new.is_empty:
             self._exceptional.discard(group)
-        elif self._is_exceptional(group):
+        elif self._needs_a_look(group):
             self._exceptional.add(group)
 
-    def _is_exceptional(self, group: Address) -> bool:
+    def _record(self, group: Address, held: SourceFilter) -> None:
+        if held.is_empty:
+            self.records.drop(group)
+            return
+        type_ = record_type(held) if self.is_told(group, held) else NOTHING_TOLD
+        self.records.put(group, type_, held.sources.packed)
+
+    def is_told(self, group: Address, held: SourceFilter) -> bool:
+        """Whether a current-state record is sent of the group.
+
+        EXCLUDE is never told of a source-specific one (RFC 9776 §4.2.13).
+        """
+        return self.is_reportable(group) and (
+            held.mode is FilterMode.INCLUDE or not self._config.is_source_specific(group)
+        )
+
+    def _needs_a_look(self, group: Address) -> bool:
         """Whether it takes a closer look to say that the group is reported."""
         return self.family.link_local_groups.matches(group) or not self.family.is_reportable(group)
 
@@ -107,21 +138,12 @@ class HostState:
         """The groups held that are never reported, or only if so configured."""
         return frozenset(self._exceptional)
 
-    def has_exceptions(self) -> bool:
-        """Whether a closer look at each group is needed to say what is told of it."""
-        return bool(self._exceptional) or self._source_specific > 0
+    def is_exceptional(self, group: Address) -> bool:
+        """Whether the group, which is held, is never reported, or only if so configured."""
+        return group in self._exceptional
 
     def has_reportable(self) -> bool:
         """Whether a general query has anything to ask about."""
         return len(self.reception) > len(self._exceptional) or any(
             map(self.is_reportable, self._exceptional)
         )
-
-    def reportable(self) -> Iterator[tuple[Address, SourceFilter]]:
-        """The groups held that are reported, ascending, with what their filters then are."""
-        held, exceptional = self.reception.filters, self._exceptional
-        for group in self.reception.ascending():
-            current = held.get(group)
-            if current is None or (group in exceptional and not self.is_reportable(group)):
-                continue
-            yield group, current

@@ -11,7 +11,9 @@ from mcastd.gmp.counters import Counted
 from mcastd.gmp.effects import Effect, Listening, ReportsMatter, SendLeave, SendReport
 from mcastd.gmp.family import Address
 from mcastd.gmp.filters import SourceFilter
+from mcastd.gmp.reporter import Groups
 from mcastd.gmp.state import HostState
+from mcastd.gmp.sweep import Sweep
 from mcastd.gmp.time import NO_TIME, Duration, Instant, after
 from mcastd.gmp.timers import Timers
 from mcastd.native import SourceList
@@ -55,11 +57,22 @@ class _Turn:
         return effects
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A general query that not all groups have taken notice of."""
+
+    sweep: Sweep
+    max_response: Duration
+
+
 class SuppressingReporter:
     """The three-state machine of RFC 2236 §6 and RFC 2710 §5, for every group of a host.
 
     One delay timer a group serves answers and unsolicited repeats alike. A group is a delaying
     member while it runs, else an idle one if it is held; so nothing is kept for idle groups.
+
+    A general query is put to the groups in pieces. Of those that come meanwhile one waits, which
+    stands for all of them: it is answered as soon as the most urgent of them wants.
     """
 
     def __init__(self, state: HostState, version: int) -> None:
@@ -67,6 +80,8 @@ class SuppressingReporter:
         self._version = version
         self._delays: Timers[Address] = Timers()
         self._repeats: dict[Address, int] = {}
+        self._asked: _Question | None = None
+        self._waiting: _Question | None = None
 
     @property
     def version(self) -> int:
@@ -84,7 +99,7 @@ class SuppressingReporter:
         return []
 
     def next_deadline(self) -> Instant | None:
-        return self._delays.next_deadline()
+        return self._asked.sweep.since if self._asked else self._delays.next_deadline()
 
     def timers(self, group: Address) -> Mapping[str, Instant]:
         deadline = self._delays.deadline(group)
@@ -113,12 +128,32 @@ class SuppressingReporter:
     def query(
         self, now: Instant, group: Address | None, _sources: SourceList, max_response: Duration
     ) -> list[Effect]:
+        if group is None:
+            return self._ask_all(now, max_response)
         turn = _Turn(now, max_response)
-        if group is not None:
+        self._step(turn, group, self.member_state(group), MemberEvent.QUERY_RECEIVED)
+        return self._finish(turn)
+
+    def _ask_all(self, now: Instant, max_response: Duration) -> list[Effect]:
+        """A general query: one that comes while all groups are asked waits until they are."""
+        if self._asked is None:
+            self._asked = _Question(Sweep(self._state, now), max_response)
+            return self._ask_some()
+        if self._waiting is not None:
+            earliest = after(self._waiting.sweep.since, self._waiting.max_response)
+            max_response = min(max_response, Duration(max(earliest - now, 0)))
+        self._waiting = _Question(Sweep(self._state, now), max_response)
+        return []
+
+    def _ask_some(self) -> list[Effect]:
+        """Asks the next groups as if the query came now, to answer as if it came when it did."""
+        assert self._asked is not None
+        sweep = self._asked.sweep
+        turn = _Turn(sweep.since, self._asked.max_response)
+        for group, _ in sweep.piece():
             self._step(turn, group, self.member_state(group), MemberEvent.QUERY_RECEIVED)
-            return self._finish(turn)
-        for each, _ in self._state.reportable():
-            self._step(turn, each, self.member_state(each), MemberEvent.QUERY_RECEIVED)
+        if sweep.is_over:
+            self._asked, self._waiting = self._waiting, None
         return self._finish(turn)
 
     def report_heard(self, now: Instant, group: Address) -> list[Effect]:
@@ -126,9 +161,9 @@ class SuppressingReporter:
         self._step(turn, group, self.member_state(group), MemberEvent.REPORT_RECEIVED)
         return self._finish(turn)
 
-    def announce(self, now: Instant) -> list[Effect]:
+    def announce(self, now: Instant, groups: Groups) -> list[Effect]:
         turn = _Turn(now)
-        for group, _ in self._state.reportable():
+        for group, _ in groups:
             self._step(turn, group, MemberState.NON_MEMBER, MemberEvent.JOIN_GROUP)
         return self._finish(turn)
 
@@ -143,9 +178,13 @@ class SuppressingReporter:
 
     def fire(self, now: Instant, until: Instant) -> list[Effect]:
         turn = _Turn(now)
-        while (group := self._delays.pop_due(until)) is not None:
+        for _ in range(self._state.at_once):
+            group = self._delays.pop_due(until)
+            if group is None:
+                break
             self._step(turn, group, MemberState.DELAYING_MEMBER, MemberEvent.TIMER_EXPIRED)
-        return self._finish(turn)
+        effects = self._finish(turn)
+        return effects if self._asked is None else effects + self._ask_some()
 
     def _step(self, turn: _Turn, group: Address, before: MemberState, event: MemberEvent) -> None:
         for action in TRANSITIONS.get((before, event), ()):

@@ -10,6 +10,7 @@ from mcastd.gmp.family import Address
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.speaker import Speaker
 from mcastd.gmp.state import HostState
+from mcastd.gmp.sweep import Sweep
 from mcastd.gmp.time import Duration, Instant
 
 
@@ -20,10 +21,11 @@ class HostView:
         self._state = state
         self._speaker = Speaker(state)
         self._link_is_up = True
+        self._announcing: Sweep | None = None
 
     def next_deadline(self) -> Instant | None:
         """When `advance` has something to do again, exactly; None: not before another event."""
-        return self._speaker.next_deadline()
+        return self._announcing.since if self._announcing else self._speaker.next_deadline()
 
     @property
     def config(self) -> HostConfig:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from struct import Struct
 
-from mcastd.gmp.current_state import CurrentState
+from mcastd.gmp.current_state import START, CurrentState, Position
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.records import GroupRecord, RecordType
-from mcastd.native import pack_records
 from mcastd.wire.codecs import codec_of
 from mcastd.wire.records import HEADS
 
@@ -46,33 +44,19 @@ def report_packets(
     room = min(mtu, _LARGEST_PACKET) - family.overhead - REPORT_HEAD.size
     report_type = codec.report_types[family.newest]
     if isinstance(records, CurrentState):
-        messages = _messages_of_state(records, report_type, family.address_width, room)
+        messages = _messages_of_state(records, report_type, room)
     else:
         messages = _messages(records, report_type, family.address_width, room)
     for message in messages:
         yield codec.packet(source, family.all_report_routers, message)
 
 
-def _messages_of_state(
-    state: CurrentState, report_type: int, width: int, room: int
-) -> Iterator[bytes]:
-    """As `_messages`, made in C; records that do not fill a message wait for the next run."""
-    types, groups, sources = b"", list[Address](), list[bytes]()
-    told = 0  # bytes of the first record's sources
-    for run in chain(state.columns(), [None]):
-        if run is not None:
-            types += run.types
-            groups += run.groups
-            sources += [each.packed for each in run.sources]
-        at = 0
-        more = True
-        while more:
-            messages, (at, told) = pack_records(
-                report_type, width, room, types, groups, sources, (at, told), AT_ONCE, run is None
-            )
-            yield from messages
-            more = len(messages) == AT_ONCE
-        types, groups, sources = types[at:], groups[at:], sources[at:]
+def _messages_of_state(state: CurrentState, report_type: int, room: int) -> Iterator[bytes]:
+    """As `_messages`, made in C."""
+    position: Position | None = START
+    while position is not None:
+        messages, position = state.pack(report_type, room, position, AT_ONCE)
+        yield from messages
 
 
 def _messages(

@@ -1,41 +1,9 @@
-"""Interface reception state: what the merging leaves behind, and the order of groups."""
+"""Interface reception state: what the merging leaves behind."""
 
 from __future__ import annotations
 
-import pytest
-from mcastd.gmp import reception
-from mcastd.gmp.reception import AscendingGroups, ReceptionState
+from mcastd.gmp.reception import MANY_APPLICATIONS, ReceptionState
 from support.network import Network
-
-
-@pytest.mark.parametrize("few", [0, 1024], ids=["in its place", "sorted again"])
-def test_groups_come_in_ascending_order_however_they_came_and_went(
-    few: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reception, "FEW", few)
-    groups = AscendingGroups()
-    for group in (b"d", b"b", b"c"):
-        groups.add(group)
-    assert groups.snapshot() == [b"b", b"c", b"d"]
-
-    groups.remove(b"c")
-    groups.add(b"a")
-    groups.remove(b"a")
-    groups.remove(b"d")
-    groups.add(b"d")
-    groups.add(b"e")
-    assert groups.snapshot() == [b"b", b"d", b"e"]
-
-
-def test_a_snapshot_stays_as_it_was() -> None:
-    groups = AscendingGroups()
-    groups.add(b"a")
-    before = groups.snapshot()
-    groups.add(b"b")
-
-    assert before == [b"a"]
-    assert groups.snapshot() == [b"a", b"b"]
-    assert groups.snapshot() is groups.snapshot()
 
 
 def test_plain_joins_share_one_filter(net: Network) -> None:
@@ -44,6 +12,26 @@ def test_plain_joins_share_one_filter(net: Network) -> None:
     reception.listen("a", net.g2, net.exclude())
 
     assert reception.filter(net.g1) is reception.filter(net.g2)
+
+
+def test_groups_joined_plainly_by_one_application_share_who_asks(net: Network) -> None:
+    reception = ReceptionState(net.family)
+    reception.listen("a", net.g1, net.exclude())
+    reception.listen("a", net.g2, net.exclude())
+    assert reception._applications[net.g1] is reception._applications[net.g2]
+
+    reception.listen("b", net.g1, net.exclude())
+    assert reception.applications(net.g1) == {"a": net.everything, "b": net.everything}
+    assert reception.applications(net.g2) == {"a": net.everything}
+
+
+def test_names_of_applications_are_not_kept_for_ever(net: Network) -> None:
+    reception = ReceptionState(net.family)
+    for number in range(2 * MANY_APPLICATIONS):
+        reception.listen(f"api:{number}", net.g1, net.exclude())
+        reception.listen(f"api:{number}", net.g1, net.nothing)
+    assert len(reception._plain) <= MANY_APPLICATIONS + 1
+    assert len(reception) == 0
 
 
 def test_a_filter_tells_what_it_admits(net: Network) -> None:
