@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from mcastd.gmp.family import Address, ProtocolFamily
-from mcastd.gmp.filters import SourceFilter, exclude, include, merge
+from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include, merge
 
 MANY_APPLICATIONS = 64
 """Names for which a value is kept ready; they come from outside."""
+
+
+class Held(NamedTuple):
+    """How much is received."""
+
+    groups: int
+    sources: int
 
 
 class ReceptionState:
@@ -19,13 +27,23 @@ class ReceptionState:
     one application asks for it; what is kept for it costs no more than its own applications.
     """
 
-    __slots__ = ("_applications", "_family", "_filters", "_join", "_nothing", "_plain")
+    __slots__ = (
+        "_applications",
+        "_exclude",
+        "_family",
+        "_filters",
+        "_include",
+        "_join",
+        "_nothing",
+        "_plain",
+    )
 
     def __init__(self, family: ProtocolFamily) -> None:
         self._family = family
         self._filters: dict[Address, SourceFilter] = {}
         self._applications: dict[Address, Mapping[str, SourceFilter]] = {}
         self._plain: dict[str, Mapping[str, SourceFilter]] = {}
+        self._include, self._exclude = [0, 0], [0, 0]
         self._nothing = include(family.no_sources)
         self._join = exclude(family.no_sources)
 
@@ -61,11 +79,23 @@ class ReceptionState:
         elif not self._forget(application, group):
             return old, old
         new = self._merged(group)
+        if not old.is_empty:
+            self._count(old, -1)
         if new.is_empty:
             del self._filters[group]
         else:
             self._filters[group] = new
+            self._count(new, 1)
         return old, new
+
+    def held(self, mode: FilterMode) -> Held:
+        """How many groups have a filter of this mode, and how many sources those list."""
+        return Held(*(self._include if mode is FilterMode.INCLUDE else self._exclude))
+
+    def _count(self, current: SourceFilter, change: int) -> None:
+        held = self._include if current.mode is FilterMode.INCLUDE else self._exclude
+        held[0] += change
+        held[1] += change * len(current.sources)
 
     def _remember(self, application: str, group: Address, requested: SourceFilter) -> None:
         """Who asks is never changed in place: groups with one plain join share it."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.counters import Statistics
 from mcastd.gmp.family import Address
-from mcastd.gmp.filters import SourceFilter
+from mcastd.gmp.filters import FilterMode, SourceFilter
+from mcastd.gmp.reception import Held
 from mcastd.gmp.speaker import Speaker
 from mcastd.gmp.state import HostState
 from mcastd.gmp.sweep import Sweep
 from mcastd.gmp.time import Duration, Instant
+
+FEW = 256
+"""Groups looked up together."""
 
 
 class HostView:
@@ -62,6 +66,17 @@ class HostView:
     def groups(self) -> Mapping[Address, SourceFilter]:
         """What is received: the interface's filter of each group (RFC 9776 §3.2)."""
         return self._state.reception.filters
+
+    def ascending_groups(self) -> Iterator[Address]:
+        """The groups received, ascending; they may come and go between two of them."""
+        behind = b""
+        while groups := self._state.records.groups(behind, FEW):
+            yield from groups
+            behind = groups[-1]
+
+    def held(self, mode: FilterMode) -> Held:
+        """How many groups are received in this mode, and from how many sources."""
+        return self._state.reception.held(mode)
 
     def applications(self, group: Address) -> Mapping[str, SourceFilter]:
         """Who asked for the group, and how; empty if nobody did."""

@@ -1,8 +1,10 @@
-"""Those who watch: each has a queue of bounded length, and only a slow one loses events."""
+"""Those who watch: each has a queue of bounded size, and only a slow one loses events."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +13,14 @@ from typing import Any
 WAITING = 2000
 """Events kept for a watcher who does not read as fast as they come."""
 
-WAITING_REPORTS = WAITING // 2
-"""Other hosts' reports wait only up to here: a flood of them leaves room for all the rest."""
+WAITING_BYTES = 1 << 20
+"""Of these events: a report of 180 groups is an event of some ten thousand."""
 
-CAUGHT_UP = WAITING // 4
-"""With so few that wait, a watcher is told what it has lost."""
+REPORTS_SHARE = 2
+"""Other hosts' reports wait only in one part of so many: a flood of them leaves room for the rest."""
+
+CAUGHT_UP_SHARE = 4
+"""When no more than one part of so many is taken, a watcher is told what it has lost."""
 
 MESSAGE, QUERY = "message", "query"
 
@@ -50,27 +55,38 @@ class Choice:
 
 
 class Watcher:
-    """A queue of the events that were chosen, and how many did not fit."""
+    """A queue of the events that were chosen, as lines, and how many did not fit."""
 
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
-        self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(WAITING)
+        self._lines: deque[bytes] = deque()
+        self._bytes = 0
         self._lost = 0
+        self._came = asyncio.Event()
 
-    def put(self, event: dict[str, Any]) -> None:
-        if not self.choice.takes(event):
-            return
-        if self._queue.qsize() < (WAITING_REPORTS if is_others_report(event) else WAITING):
-            self._queue.put_nowait(event)
-        else:
-            self._lost += 1
+    def has_taken(self, share: int) -> bool:
+        """Whether one part of so many of the room is taken."""
+        return share * len(self._lines) >= WAITING or share * self._bytes >= WAITING_BYTES
 
-    async def get(self) -> dict[str, Any]:
-        """The next event; {"event": "lost", "count": N} first, if some did not fit."""
-        if self._lost and self._queue.qsize() < CAUGHT_UP:
+    def put(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._bytes += len(line)
+        self._came.set()
+
+    def lose(self) -> None:
+        self._lost += 1
+
+    async def get(self) -> bytes:
+        """The next line; {"event": "lost", "count": N} first, if some did not fit."""
+        if self._lost and not self.has_taken(CAUGHT_UP_SHARE):
             lost, self._lost = self._lost, 0
-            return {"event": "lost", "count": lost, "cause": "slow_watcher"}
-        return await self._queue.get()
+            return encoded({"event": "lost", "count": lost, "cause": "slow_watcher"})
+        while not self._lines:
+            self._came.clear()
+            await self._came.wait()
+        line = self._lines.popleft()
+        self._bytes -= len(line)
+        return line
 
 
 class Bus:
@@ -97,8 +113,17 @@ class Bus:
         return any(each.choice.needs_messages for each in self._watchers)
 
     def publish(self, event: dict[str, Any]) -> None:
+        """To those who want it; written once for all of them."""
+        share = REPORTS_SHARE if is_others_report(event) else 1
+        line = b""
         for watcher in self._watchers:
-            watcher.put(event)
+            if not watcher.choice.takes(event):
+                continue
+            if watcher.has_taken(share):
+                watcher.lose()
+                continue
+            line = line or encoded(event)
+            watcher.put(line)
 
     @contextmanager
     def watching(self, choice: Choice = Choice()) -> Iterator[Watcher]:
@@ -121,3 +146,8 @@ def is_others_report(event: dict[str, Any]) -> bool:
     return (
         event["event"] == MESSAGE and event.get("direction") == "rx" and event.get("type") != QUERY
     )
+
+
+def encoded(event: dict[str, Any]) -> bytes:
+    """A line of JSON."""
+    return json.dumps(event).encode() + b"\n"

@@ -16,14 +16,15 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from mcastd.service import changes, doctor, views
 from mcastd.service.agent import Agent
-from mcastd.service.bus import Choice, Watcher
+from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.changes import Caller
 from mcastd.service.owned import Owned
 
@@ -32,6 +33,9 @@ log = logging.getLogger("mcastd")
 LONGEST_REQUEST = 1024 * 1024
 """A filter of some twenty thousand sources."""
 IDLE_SECONDS = 60.0
+
+AT_ONCE = 128
+"""Of a long answer, in one turn of the loop: a few milliseconds."""
 
 Method = Callable[..., Any]
 Change = Callable[[Agent, Caller, Mapping[str, Any]], Any]
@@ -115,11 +119,13 @@ class Control:
                 result = self._change(method, caller, parameters, held)
             else:
                 result = self._call(method, parameters)
-            answer = {"result": result}
+            pieces = pieces_of(result)
         except (RequestError, changes.ChangeError) as error:
-            answer = {"error": {"code": error.code, "text": str(error)}}
-        writer.write(encoded(answer))
-        await writer.drain()
+            pieces = iter([encoded({"error": {"code": error.code, "text": str(error)}})])
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)  # a quick reader would keep the loop from its turns
 
     def _change(
         self, method: str, caller: Caller, parameters: dict[str, Any], held: list[Owned]
@@ -189,24 +195,32 @@ class Control:
         writer: asyncio.StreamWriter,
     ) -> None:
         while True:
-            event = asyncio.ensure_future(watcher.get())
-            both: set[asyncio.Future[Any]] = {event, gone}
+            line = asyncio.ensure_future(watcher.get())
+            both: set[asyncio.Future[Any]] = {line, gone}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
-                event.cancel()
+                line.cancel()
                 return
-            writer.write(json.dumps(event.result()).encode() + b"\n")
+            writer.write(line.result())
             await writer.drain()
+
+
+def pieces_of(result: Any) -> Iterator[bytes]:
+    """An answer as a line; one that comes bit by bit is never made as a whole."""
+    if not isinstance(result, Iterator):
+        yield encoded({"result": result})
+        return
+    before = b'{"result": ['
+    while some := list(islice(result, AT_ONCE)):
+        yield before + json.dumps(some)[1:-1].encode()
+        before = b", "
+    yield (b"" if before == b", " else before) + b"]}\n"
 
 
 async def closed(reader: asyncio.StreamReader) -> None:
     """Waits until the client closes its end, or says more than it should."""
     with suppress(ConnectionError):
         await reader.read(1)
-
-
-def encoded(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer).encode() + b"\n"
 
 
 def caller_of(sock: Any) -> Caller:

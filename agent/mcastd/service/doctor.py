@@ -156,7 +156,7 @@ def of_queriers(agent: Agent, observer: Observer) -> Iterator[Finding]:
 
 def of_group(agent: Agent, name: str | None, group: str) -> list[dict[str, Any]]:
     """Why a group does not arrive, as far as this host can tell."""
-    held = views.groups(agent, name, group)
+    held = list(views.groups(agent, name, group))
     if not held:
         where = name or "any interface"
         text = f"{group} is not joined on {where}"
@@ -175,7 +175,7 @@ def of_group(agent: Agent, name: str | None, group: str) -> list[dict[str, Any]]
         current = observer.queriers.current
         asked = current.last_general if current else None
         patience = 2 * current.max_response if current else 0
-        reported = observer.times[observer.family.parse(each["group"])].reported
+        reported = observer.times.reported(observer.family.parse(each["group"]))
         if not each["reported"]:
             text, remedy = "is never reported: all hosts have it", "nothing is to be done"
         elif reported is None:

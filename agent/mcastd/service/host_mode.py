@@ -30,6 +30,9 @@ CHECK_SECONDS = 30.0
 RECHECK_SECONDS = 2.0
 """For what is still under way: the kernel repeats its reports within a second."""
 
+STOPPED_AT_ONCE = 1024
+"""Groups for which other hosts' reports cease to matter, in one turn."""
+
 
 class Voice:
     """Carries out what one family's engine on one interface wants sent and heard."""
@@ -38,17 +41,46 @@ class Voice:
         self.transmitter = transmitter
         self._fast_path = fast_path
         self._delaying: set[Address] = set()
+        self._stopping: set[Address] = set()
+        self._handle: asyncio.Handle | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return self.transmitter.is_busy
 
     def send(self, order: SendRecords | SendReport | SendLeave) -> None:
         self.transmitter.order(order)
 
     def listen(self, matter: ReportsMatter) -> None:
         """Has other hosts' older reports handed over for these groups only."""
+        if matter.groups is None:
+            self._stopping |= self._delaying
+            self._delaying = set()
+            if self._handle is None:
+                self._stop_some()
+            return
         started = matter.listening is Listening.STARTED
-        groups = list(self._delaying) if matter.groups is None else matter.groups
-        for group in groups:
-            self._fast_path.assign(self.transmitter.place.index, group, delaying=started)
+        for group in matter.groups:
+            self._assign(group, delaying=started)
+            self._stopping.discard(group)
             (self._delaying.add if started else self._delaying.discard)(group)
+
+    def close(self) -> None:
+        """Nothing is said or heard any more; what is ordered is sent at once."""
+        self.transmitter.flush()
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _stop_some(self) -> None:
+        """A few groups in a turn: until it comes to one, its reports are handed over in vain."""
+        for _ in range(min(len(self._stopping), STOPPED_AT_ONCE)):
+            self._assign(self._stopping.pop(), delaying=False)
+        self._handle = None
+        if self._stopping:
+            self._handle = asyncio.get_running_loop().call_soon(self._stop_some)
+
+    def _assign(self, group: Address, *, delaying: bool) -> None:
+        self._fast_path.assign(self.transmitter.place.index, group, delaying=delaying)
 
 
 class HostMode:
@@ -116,7 +148,7 @@ class HostMode:
         if self._interfaces.pop(index, None) is None:
             return
         for name in interface.observers:
-            self._voices[index, name].transmitter.flush()
+            self._voices[index, name].close()
         spoken = {name: each.host.version for name, each in interface.observers.items()}
         if interface.attachment is not None and interface.link is not None:
             self._set_policy(interface, host_mode=False)

@@ -221,11 +221,10 @@ class AgentCollector(Collector):
             highest.add_metric(names, observer.host.config.max_version)
             for (old, new), count in observer.compatibility_changes.items():
                 changes.add_metric([*names, str(old), str(new)], count)
-            filters = list(observer.host.groups.values())
             for mode in FilterMode:
-                held = [each for each in filters if each.mode is mode]
-                groups.add_metric([*names, mode.value], len(held))
-                sources.add_metric([*names, mode.value], sum(len(each.sources) for each in held))
+                held = observer.host.held(mode)
+                groups.add_metric([*names, mode.value], held.groups)
+                sources.add_metric([*names, mode.value], held.sources)
             for origin in ("kernel", "config", "api"):
                 state_changes.add_metric([*names, origin], observer.state_changes[origin])
         yield from (version, highest, changes, groups, sources, state_changes)

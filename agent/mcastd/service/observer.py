@@ -14,6 +14,7 @@ from random import Random
 from typing import Protocol, assert_never
 
 from mcastd.gmp.config import HostConfig, OlderQuerierFormula
+from mcastd.gmp.current_state import CurrentState
 from mcastd.gmp.delays import RandomDelays
 from mcastd.gmp.effects import (
     Effect,
@@ -36,6 +37,7 @@ from mcastd.gmp.time import Instant, after, in_seconds, milliseconds
 from mcastd.native import SourceList
 from mcastd.service.querier import Queriers
 from mcastd.service.responses import Responses
+from mcastd.service.times import GroupTimes
 from mcastd.wire import Note, Received
 
 KERNEL = "kernel"
@@ -53,6 +55,12 @@ SPLIT = frozenset({RecordType.MODE_IS_INCLUDE, RecordType.CHANGE_TO_INCLUDE_MODE
 """Of these a part alone says less than the whole; parts of the other types add up, or do not occur
 (RFC 9776 §4.2.17)."""
 
+AT_ONCE = 512
+"""Groups that one call of the engine looks at: two to five milliseconds."""
+
+BREATHING_SPACE = milliseconds(5)
+"""Until a voice that is busy is asked again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Happening:
@@ -62,20 +70,16 @@ class Happening:
     fields: dict[str, object]
 
 
-@dataclass(slots=True)
-class GroupTimes:
-    """When a group began to be received, and when it was last reported; None if not yet."""
-
-    since: Instant
-    reported: Instant | None = None
-
-
 class Voice(Protocol):
     """Carries out what the engine wants sent and heard."""
 
     def send(self, order: SendRecords | SendReport | SendLeave) -> None: ...
 
     def listen(self, matter: ReportsMatter) -> None: ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so much waits to be sent that more is better made later."""
 
 
 KernelFilter = Callable[[Address], SourceFilter | None]
@@ -100,13 +104,14 @@ class Observer:
     ) -> None:
         self.family = family
         self.config = config
-        self.host = Host(family, observing(config), RandomDelays(Random()))
+        self.host = Host(family, observing(config), RandomDelays(Random()), AT_ONCE)
         self.voice: Voice | None = None
         self._kernel_filter = kernel_filter
         self._cause: Query | None = None
+        self._resume = Instant(0)
         self.queriers = Queriers()
         self.responses = Responses()
-        self.times: dict[Address, GroupTimes] = {}
+        self.times = GroupTimes()
         self.last_reported_version: int | None = None
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
@@ -196,7 +201,7 @@ class Observer:
         current = self.asked_by(KERNEL, group) or self._kernel_filter(group)
         wanted = current or exclude(self.family.no_sources)
         happenings = self.listen(at, KERNEL, group, wanted)
-        self._reported(at, group)
+        self.times.report(group, at)
         return happenings
 
     def asked_by(self, application: str, group: Address) -> SourceFilter | None:
@@ -232,11 +237,11 @@ class Observer:
     def _learn(self, at: Instant, record: GroupRecord) -> list[Happening]:
         group = record.group
         if self._answers_only_what_was_asked(at, record):
-            self._reported(at, group)
+            self.times.report(group, at)
             return []
         current = self.asked_by(KERNEL, group) or self.nothing
         happenings = self.listen(at, KERNEL, group, apply_record(current, record))
-        self._reported(at, group)
+        self.times.report(group, at)
         return happenings
 
     def _answers_only_what_was_asked(self, at: Instant, record: GroupRecord) -> bool:
@@ -251,10 +256,6 @@ class Observer:
             del self._asked_sources[record.group]
             return False
         return record.sources <= sources
-
-    def _reported(self, at: Instant, group: Address) -> None:
-        if group in self.times:
-            self.times[group].reported = at
 
     def seed(self, at: Instant, groups: Iterable[tuple[Address, SourceFilter]]) -> None:
         """What the kernel receives already when the agent starts."""
@@ -276,10 +277,10 @@ class Observer:
             return effects
         self.state_changes[application.partition(":")[0]] += 1
         if new is None:
-            self.times.pop(group, None)
+            self.times.end(group)
             name = "left"
         elif old is None:
-            self.times[group] = GroupTimes(at)
+            self.times.begin(group, at)
             name = "joined"
         else:
             name = "changed"
@@ -312,8 +313,15 @@ class Observer:
         return self._effects(now, self.host.handle(now, Configure(tunables)))
 
     def advance(self, now: Instant) -> list[Happening]:
-        """Lets older queriers and unanswered queries expire."""
-        happenings = self._close_open(now) + self._effects(now, self.host.advance(now))
+        """Lets older queriers and unanswered queries expire, and the engine act.
+
+        The engine waits while its voice is busy, so that what it says does not pile up.
+        """
+        happenings = self._close_open(now)
+        if self.voice is not None and self.voice.is_busy:
+            self._resume = after(now, BREATHING_SPACE)
+        else:
+            happenings += self._effects(now, self.host.advance(now))
         unanswered = self.responses.expire(now, self._has_to_say)
         if unanswered:
             happenings.append(Happening("unanswered", {"queries": unanswered}))
@@ -321,7 +329,9 @@ class Observer:
 
     def next_deadline(self) -> Instant | None:
         still_open = after(self._open[0], PARTS_BELONG_TOGETHER) if self._open else None
-        deadlines = (self.host.next_deadline(), self.responses.next_deadline(), still_open)
+        due = self.host.next_deadline()
+        engine = None if due is None else max(due, self._resume)
+        deadlines = (engine, self.responses.next_deadline(), still_open)
         return min((each for each in deadlines if each is not None), default=None)
 
     def _effects(self, now: Instant, effects: Iterable[Effect]) -> list[Happening]:
@@ -351,16 +361,21 @@ class Observer:
         if isinstance(order, SendLeave):
             return
         self.last_reported_version = self.host.version
-        if isinstance(order, SendReport):
-            told = {order.group}
-        elif isinstance(order.records, Sequence):
-            told = {record.group for record in order.records}
-        else:
-            told = set(self.host.groups)  # only the answer to a general query is not a sequence
+        if isinstance(order, SendRecords) and isinstance(order.records, CurrentState):
+            self.times.report_all(now)
+            self.responses.answer(now, self.host.groups.keys())
+            return
+        told = self._told(order)
         for group in told:
-            self._reported(now, group)
+            self.times.report(group, now)
         if isinstance(order, SendReport) or not order.is_state_change:
             self.responses.answer(now, told)
+
+    @staticmethod
+    def _told(order: SendRecords | SendReport) -> set[Address]:
+        if isinstance(order, SendReport):
+            return {order.group}
+        return {record.group for record in order.records}
 
     def _version_changed(self, now: Instant, effect: VersionChanged) -> Happening:
         way = (effect.previous, effect.version)

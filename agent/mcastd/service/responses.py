@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 from mcastd.gmp.family import Address
@@ -57,7 +57,7 @@ class Responses:
         if len(self._asked) < OUTSTANDING:
             self._asked.append(Asked(at, after(at, Duration(max_response + GRACE)), group))
 
-    def answer(self, at: Instant, groups: set[Address]) -> None:
+    def answer(self, at: Instant, groups: Set[Address]) -> None:
         """A current-state report about these groups left the host: it answers what it fits."""
         waiting: deque[Asked] = deque()
         for asked in self._asked:

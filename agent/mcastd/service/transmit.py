@@ -26,6 +26,12 @@ PAUSE_SECONDS = 0.002
 WAITING = 10_000
 """Orders kept at the most while the link does not take them."""
 
+BUSY = 1024
+"""Orders: with more of them waiting, no others should be made that can be made later."""
+
+MERGED = 4096
+"""Records of single orders that share reports."""
+
 Order = SendRecords | SendReport | SendLeave
 
 Framed = tuple[bool, bytes]
@@ -108,6 +114,10 @@ class Transmitter:
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_soon(self._burst)
 
+    @property
+    def is_busy(self) -> bool:
+        return len(self._orders) > BUSY
+
     def _burst(self) -> None:
         loop = asyncio.get_running_loop()
         burst = list(islice(chain(self._frames, self._next_frames()), BURST))
@@ -157,7 +167,7 @@ class Transmitter:
             return order.records
         records = list(order.records)
         told = {record.group for record in records}
-        while self._orders:
+        while self._orders and len(records) < MERGED:
             following = self._orders[0]
             if not isinstance(following, SendRecords) or not following.is_state_change:
                 break

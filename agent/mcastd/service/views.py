@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import mcastd
 from mcastd.fastpath import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
-from mcastd.gmp.family import Address, ProtocolFamily
+from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
+from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service import coexistence
 from mcastd.service.agent import Agent
@@ -77,7 +79,7 @@ def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
         "querier_version": current.version if current else None,
         "older_queriers": older_queriers(observer),
         "groups": len(host.groups),
-        "sources": sum(len(each.sources) for each in host.groups.values()),
+        "sources": sum(host.held(mode).sources for mode in FilterMode),
         "unanswered_queries": observer.responses.unanswered,
     }
 
@@ -143,26 +145,27 @@ def querier_object(observer: Observer, view: QuerierView) -> dict[str, Any]:
     }
 
 
-def groups(agent: Agent, name: str | None = None, group: str | None = None) -> list[dict[str, Any]]:
-    """The groups that this host receives. ValueError for what is no address."""
-    found = []
-    for interface in chosen(agent, name):
-        for protocol, observer in interface.observers.items():
-            for address in wanted_groups(observer, group):
-                head = {"interface": interface.name, "protocol": protocol}
-                found.append(head | group_object(agent, interface, observer, address))
-    return found
+def groups(
+    agent: Agent, name: str | None = None, group: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """The groups that this host receives, one by one. ValueError for what is no address."""
+    address = None if group is None else FAMILIES["mld" if ":" in group else "igmp"].parse(group)
+    return chain.from_iterable(
+        groups_of(agent, interface, protocol, address)
+        for interface in list(chosen(agent, name))
+        for protocol in interface.observers
+    )
 
 
-def wanted_groups(observer: Observer, group: str | None) -> Iterator[Address]:
-    held = observer.host.groups
-    if group is None:
-        yield from sorted(held)
-        return
-    if (":" in group) == (observer.family.address_width == 16):
-        address = observer.family.parse(group)
-        if address in held:
-            yield address
+def groups_of(
+    agent: Agent, interface: Interface, protocol: str, only: Address | None
+) -> Iterator[dict[str, Any]]:
+    """Made as they are asked for: what is left meanwhile is not told."""
+    observer = interface.observers[protocol]
+    head = {"interface": interface.name, "protocol": protocol}
+    for group in observer.host.ascending_groups() if only is None else [only]:
+        if group in observer.host.groups:
+            yield head | group_object(agent, interface, observer, group)
 
 
 def asker(
@@ -179,7 +182,6 @@ def group_object(
     agent: Agent, interface: Interface, observer: Observer, group: Address
 ) -> dict[str, Any]:
     family, host = observer.family, observer.host
-    times = observer.times.get(group)
     applications = host.applications(group).items()
 
     def clock(at: Instant | None) -> float | None:
@@ -195,8 +197,8 @@ def group_object(
             for who, what in applications
         ],
         "reported": family.is_reportable(group),
-        "since": clock(times.since if times else None),
-        "last_reported": clock(times.reported if times else None),
+        "since": clock(observer.times.since(group)),
+        "last_reported": clock(observer.times.reported(group)),
     }
 
 

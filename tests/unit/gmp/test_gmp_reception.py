@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.reception import MANY_APPLICATIONS, ReceptionState
 from support.network import Network
 
@@ -48,3 +49,18 @@ def test_a_group_that_is_not_held_has_a_filter_that_admits_nothing(net: Network)
     assert reception.applications(net.g1) == {}
     assert net.g1 not in reception
     assert len(reception) == 0
+
+
+def test_groups_and_sources_are_counted_by_mode_as_they_come_and_go(net: Network) -> None:
+    reception = ReceptionState(net.family)
+    reception.listen("a", net.g1, net.include(net.s1, net.s2))
+    reception.listen("a", net.g2, net.include(net.s1))
+    assert reception.held(FilterMode.INCLUDE) == (2, 3)
+
+    reception.listen("b", net.g2, net.exclude(net.s1, net.s2))
+    assert reception.held(FilterMode.INCLUDE) == (1, 2)
+    assert reception.held(FilterMode.EXCLUDE) == (1, 1)
+
+    for application, group in (("a", net.g1), ("a", net.g2), ("b", net.g2)):
+        reception.listen(application, group, net.nothing)
+    assert [reception.held(mode) for mode in FilterMode] == [(0, 0), (0, 0)]

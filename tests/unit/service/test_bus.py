@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
-from mcastd.service.bus import WAITING, WAITING_REPORTS, Bus, Choice
+from mcastd.service.bus import REPORTS_SHARE, WAITING, WAITING_BYTES, Bus, Choice
 
 
 def event(number: int) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def test_everybody_who_watches_gets_every_event() -> None:
         bus = Bus(lambda interest: None)
         with bus.watching() as one, bus.watching() as other:
             bus.publish(event(1))
-            return [await one.get(), await other.get()]
+            return [json.loads(await one.get()), json.loads(await other.get())]
 
     assert asyncio.run(story()) == [event(1), event(1)]
 
@@ -96,7 +97,7 @@ def test_a_slow_watcher_loses_events_and_is_told_how_many() -> None:
         with bus.watching() as slow:
             for number in range(WAITING + 7):
                 bus.publish(event(number))
-            return [await slow.get() for _ in range(WAITING + 1)]
+            return [json.loads(await slow.get()) for _ in range(WAITING + 1)]
 
     seen = asyncio.run(story())
 
@@ -112,12 +113,13 @@ def test_a_flood_of_what_was_not_chosen_takes_no_room() -> None:
             for number in range(2 * WAITING):
                 bus.publish(message("query", number))
             bus.publish({"event": "flood"})
-            return await watcher.get()
+            return json.loads(await watcher.get())  # type: ignore[no-any-return]
 
     assert asyncio.run(story()) == {"event": "flood"}
 
 
 def test_a_flood_of_reports_leaves_room_for_queries_and_all_the_rest() -> None:
+    room = WAITING // REPORTS_SHARE
     rest = [message("query"), message("report", direction="tx"), {"event": "flood"}]
 
     async def story() -> list[dict[str, Any]]:
@@ -127,10 +129,32 @@ def test_a_flood_of_reports_leaves_room_for_queries_and_all_the_rest() -> None:
                 bus.publish(message("report", number))
             for each in rest:
                 bus.publish(each)
-            return [await slow.get() for _ in range(WAITING_REPORTS + 1 + len(rest))]
+            return [json.loads(await slow.get()) for _ in range(room + 1 + len(rest))]
 
     seen = asyncio.run(story())
 
-    lost = {"event": "lost", "count": 2 * WAITING - WAITING_REPORTS, "cause": "slow_watcher"}
+    lost = {"event": "lost", "count": 2 * WAITING - room, "cause": "slow_watcher"}
     assert [each for each in seen if each in rest] == rest
     assert [each for each in seen if each["event"] == "lost"] == [lost]
+
+
+def test_long_events_fill_the_queue_by_their_length() -> None:
+    """However long: memory is bounded by bytes, and one event more."""
+    bus = Bus(lambda interest: None)
+    with bus.watching() as slow:
+        for number in range(WAITING // 2):
+            bus.publish(event(number) | {"records": "x" * 10_000})
+        assert slow.has_taken(1)
+        assert slow._bytes <= WAITING_BYTES + 20_000
+
+
+def test_a_watcher_who_was_quick_waits_for_the_next_event() -> None:
+    async def story() -> list[dict[str, Any]]:
+        bus = Bus(lambda interest: None)
+        with bus.watching() as quick:
+            waiting = [asyncio.ensure_future(quick.get()) for _ in range(1)]
+            await asyncio.sleep(0)
+            bus.publish(event(1))
+            return [json.loads(await each) for each in waiting]
+
+    assert asyncio.run(story()) == [event(1)]

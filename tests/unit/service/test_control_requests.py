@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pytest
 from mcastd.service.bus import Choice
 from mcastd.service.changes import Caller
 from mcastd.service.control import (
+    AT_ONCE,
     ControlError,
     RequestError,
     bound,
     chosen,
     may_change,
     parsed,
+    pieces_of,
 )
 
 NOBODY = 65534
@@ -57,6 +60,19 @@ def test_a_watcher_chooses_a_type_and_an_interface() -> None:
 def test_what_a_watcher_cannot_choose_is_named(parameters: dict[str, Any]) -> None:
     with pytest.raises(RequestError, match=f"{next(iter(parameters))} = .*: not a parameter"):
         chosen(parameters)
+
+
+@pytest.mark.parametrize("count", [0, 1, AT_ONCE, 2 * AT_ONCE + 1])
+def test_a_long_answer_is_one_line_in_pieces(count: int) -> None:
+    pieces = list(pieces_of({"number": number} for number in range(count)))
+    line = b"".join(pieces)
+    assert json.loads(line) == {"result": [{"number": number} for number in range(count)]}
+    assert line.endswith(b"\n")
+    assert len(pieces) == -(-count // AT_ONCE) + 1
+
+
+def test_a_short_answer_is_one_piece() -> None:
+    assert list(pieces_of({"a": [1, 2]})) == [b'{"result": {"a": [1, 2]}}\n']
 
 
 def test_the_socket_is_for_its_owner_and_its_group(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from mcastd.gmp.effects import ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.family import ProtocolFamily
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
 from mcastd.gmp.records import GroupRecord
 from mcastd.gmp.time import Instant, milliseconds
-from mcastd.service.observer import Happening, Observer
+from mcastd.service.observer import AT_ONCE, BREATHING_SPACE, Happening, Observer
 from mcastd.wire import Kind, Note, Received
 from support.network import Network
 
@@ -356,12 +357,12 @@ def test_another_hosts_older_report_excuses_nothing_in_the_newest_version(
 
 def test_groups_know_since_when_and_when_they_were_reported(watched: Watched, net: Network) -> None:
     watched.observer.seed(Instant(0), [(net.g1, net.exclude())])
-    assert watched.observer.times[net.g1].reported is None
+    assert watched.observer.times.reported(net.g1) is None
 
     watched.says(500, net.is_ex(net.g1))
 
-    assert watched.observer.times[net.g1].since == 0
-    assert watched.observer.times[net.g1].reported == Instant(milliseconds(500))
+    assert watched.observer.times.since(net.g1) == 0
+    assert watched.observer.times.reported(net.g1) == Instant(milliseconds(500))
 
 
 def test_what_was_seeded_counts_as_the_kernels_change(family: ProtocolFamily, net: Network) -> None:
@@ -369,3 +370,64 @@ def test_what_was_seeded_counts_as_the_kernels_change(family: ProtocolFamily, ne
     watched.observer.seed(Instant(0), [(net.g1, net.exclude()), (net.g2, net.include(net.s1))])
 
     assert watched.observer.state_changes == {"kernel": 2}
+
+
+# Many groups.
+
+
+class Speaker:
+    """Keeps what it is to say; `is_busy` as it is set."""
+
+    def __init__(self) -> None:
+        self.is_busy = False
+        self.said: list[SendRecords | SendReport | SendLeave] = []
+
+    def send(self, order: SendRecords | SendReport | SendLeave) -> None:
+        self.said.append(order)
+
+    def listen(self, matter: ReportsMatter) -> None:
+        """Nobody else speaks here."""
+
+
+@pytest.fixture
+def speaker(watched: Watched) -> Speaker:
+    """Of a host with more groups than the engine looks at in one call; their joins are told."""
+    first, width = int.from_bytes(watched.net.g1), watched.family.address_width
+    joined = [(first + i).to_bytes(width) for i in range(5 * AT_ONCE)]
+    watched.observer.seed(Instant(0), [(group, watched.net.exclude()) for group in joined])
+    speaker = Speaker()
+    watched.observer.speak(Instant(0), speaker)
+    return speaker
+
+
+def test_the_engine_waits_while_its_voice_is_busy(watched: Watched, speaker: Speaker) -> None:
+    observer = watched.observer
+    observer.link(Instant(0), running=False)
+    observer.link(Instant(0), running=True)
+    speaker.said.clear()
+    speaker.is_busy = True
+    assert observer.next_deadline() == 0
+    watched.advances(1)
+    assert speaker.said == []
+    assert observer.next_deadline() == milliseconds(1) + BREATHING_SPACE
+
+    speaker.is_busy = False
+    while (due := observer.next_deadline()) is not None and due <= milliseconds(10):
+        watched.advances(10)
+    told = [record for order in speaker.said for record in records_of(order)]
+    assert len({record.group for record in told}) >= 3 * AT_ONCE
+
+
+def records_of(order: SendRecords | SendReport | SendLeave) -> list[GroupRecord]:
+    return list(order.records) if isinstance(order, SendRecords) else []
+
+
+def test_an_answer_about_all_groups_is_a_report_of_each(
+    watched: Watched, speaker: Speaker, net: Network
+) -> None:
+    watched.hears(100, net.query(max_response=1))
+    watched.advances(2000)
+    (order,) = speaker.said
+    assert len(records_of(order)) == 5 * AT_ONCE
+    assert watched.observer.times.reported(net.g1) == Instant(milliseconds(2000))
+    assert watched.answered == 1

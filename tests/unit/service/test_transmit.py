@@ -12,7 +12,7 @@ from mcastd.gmp.effects import SendLeave, SendRecords, SendReport
 from mcastd.gmp.family import IGMP
 from mcastd.gmp.records import GroupRecord, RecordType
 from mcastd.native import SourceList
-from mcastd.service.transmit import BURST, Place, Transmitter, frame, multicast_mac
+from mcastd.service.transmit import BURST, BUSY, Place, Transmitter, frame, multicast_mac
 
 ETHERNET, IPV4 = 14, 24
 
@@ -162,3 +162,18 @@ def test_frames_go_to_their_groups() -> None:
     packet = bytes(16) + IGMP.parse("239.1.2.3")
     own = bytes.fromhex("020000000001")
     assert frame(packet, own, 4) == bytes.fromhex("01005e010203") + own + b"\x08\x00" + packet
+
+
+def test_it_is_busy_while_much_waits(wire: Wire, statistics: Statistics) -> None:
+    of = transmitter(wire, statistics)
+
+    async def turn() -> list[bool]:
+        seen = [of.is_busy]
+        for each in range(BUSY + 1):
+            of.order(SendReport(2, bytes((239, 1, each >> 8, each & 255))))
+        seen.append(of.is_busy)
+        of.flush()
+        return [*seen, of.is_busy]
+
+    assert asyncio.run(turn()) == [False, True, False]
+    assert len(wire.taken()) == BUSY + 1
