@@ -170,10 +170,11 @@ def test_the_shipped_rows_have_the_promised_names() -> None:
 
 
 def test_the_engine_rows_run() -> None:
-    from mcastd.bench import engine  # noqa: PLC0415
+    from mcastd.bench import engine, engine_sources, engine_turns  # noqa: PLC0415
 
-    rows = [row for row in engine.rows() if row.name.removesuffix("/v6").endswith("/100")]
-    assert len(rows) == 4
+    every = [*engine.rows(), *engine_sources.rows(), *engine_turns.rows()]
+    rows = [row for row in every if row.name.removesuffix("/v6").endswith("/100")]
+    assert len(rows) == 18
     for row in rows:
         assert row.prepare().ours(0) > 0
 

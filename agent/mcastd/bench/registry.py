@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from mcastd.bench import checksums, engine, flood, handover, live, scale, source_lists, startup, xdp
+from mcastd.bench import (
+    checksums,
+    engine,
+    engine_sources,
+    engine_turns,
+    flood,
+    handover,
+    live,
+    scale,
+    source_lists,
+    startup,
+    xdp,
+)
 from mcastd.bench.row import Row
 
 SUITES: list[Callable[[], Iterable[Row]]] = [
     source_lists.rows,
     checksums.rows,
     engine.rows,
+    engine_sources.rows,
+    engine_turns.rows,
     xdp.rows,
     live.rows,
     flood.rows,

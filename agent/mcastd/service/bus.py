@@ -17,7 +17,7 @@ WAITING_BYTES = 1 << 20
 """Of these events: a report of 180 groups is an event of some ten thousand."""
 
 REPORTS_SHARE = 2
-"""Other hosts' reports wait only in one part of so many: a flood of them leaves room for the rest."""
+"""Other hosts' reports wait only in one part of so many: a flood of them leaves room for more."""
 
 CAUGHT_UP_SHARE = 4
 """When no more than one part of so many is taken, a watcher is told what it has lost."""
