@@ -171,7 +171,8 @@ class Agent:
         observer = interface.observers[protocol]
         for happening in observer.listen(now(), application, group, wanted):
             self.teller.tell(interface, protocol, happening)
-        self.turns.arm()
+        if interface.index is not None:
+            self.turns.arm({interface.index})
 
     def _keep_configured(self) -> None:
         """Has the memberships of the files kept, where they are in force."""
@@ -187,8 +188,9 @@ class Agent:
         for membership in before:
             if membership.key not in wanted:
                 self.withdraw(interface, membership)
-        for membership in wanted.values():
-            self.put(interface, membership)
+        for key, membership in wanted.items():
+            if interface.own.get(key) != membership:
+                self.put(interface, membership)
         self._keep_configured()
 
     # The operator.
