@@ -14,9 +14,10 @@ from dataclasses import replace
 from mcastd.fastpath import FastPath
 from mcastd.gmp.effects import Listening, ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
+from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Duration, Instant, after, milliseconds, seconds
 from mcastd.service.interface import Interface
-from mcastd.service.observer import KERNEL, Happening
+from mcastd.service.observer import AT_ONCE, KERNEL, Happening
 from mcastd.service.transmit import Place, Sender, Transmitter, frame
 from mcastd.wire import query
 
@@ -103,6 +104,7 @@ class HostMode:
         self._sender: Sender | None = None
         self._beats_until = Instant(0)
         self._timers: list[asyncio.TimerHandle] = []
+        self._check: asyncio.Task[None] | None = None
         self.drift_repairs = 0
         self.lapses = 0
 
@@ -198,38 +200,48 @@ class HostMode:
             except OSError as error:
                 log.warning("%s: the kernel cannot be asked: %s", interface.name, error)
 
-    def check(self) -> None:
+    async def check(self) -> None:
         """Compares the kernel's own lists with what is known; what differs is looked at again."""
-        for interface in self._interfaces.values():
-            suspects = self._differences(interface)
-            if suspects:
-                loop = asyncio.get_running_loop()
-                loop.call_later(RECHECK_SECONDS, self._repair, interface, suspects)
+        suspects = [
+            (interface, found)
+            for interface in list(self._interfaces.values())
+            if (found := await self._differences(interface, await kernel_filters(interface)))
+        ]
+        if suspects:
+            await asyncio.sleep(RECHECK_SECONDS)
+        for interface, found in suspects:
+            await self._repair(interface, found)
 
-    def _differences(self, interface: Interface) -> set[Address]:
+    async def _differences(
+        self, interface: Interface, held: dict[Address, SourceFilter]
+    ) -> set[Address]:
         """Groups that only the kernel, or only the agent takes to be received by its sockets.
 
         Those that are never reported are the kernel's own affair.
         """
-        held = interface.kernel_filters()
         found: set[Address] = set()
         for observer in interface.observers.values():
-            known = {g for g in observer.host.groups if observer.asked_by(KERNEL, g)}
+            known: set[Address] = set()
+            for number, group in enumerate(observer.host.ascending_groups()):
+                if observer.asked_by(KERNEL, group):
+                    known.add(group)
+                await let_others(number)
             there = {group for group in held if len(group) == observer.family.address_width}
             found |= {group for group in known ^ there if observer.family.is_reportable(group)}
         return found
 
-    def _repair(self, interface: Interface, suspects: set[Address]) -> None:
+    async def _repair(self, interface: Interface, suspects: set[Address]) -> None:
         """Groups that still differ did not change just then: a report of the kernel was missed."""
-        if interface.mode != "host":
-            return
-        held = interface.kernel_filters()
-        for group in suspects & self._differences(interface):
+        held = await kernel_filters(interface)
+        for number, group in enumerate(suspects & await self._differences(interface, held)):
+            if interface.mode != "host":
+                return
             self.drift_repairs += 1
             observer = interface.of_width(len(group))
             wanted = held.get(group, observer.nothing)
             found = observer.listen(self._clock(), KERNEL, group, wanted)
             self._report(interface, observer.family.name, found)
+            await let_others(number)
 
     # Time.
 
@@ -255,7 +267,9 @@ class HostMode:
             self._timers[0] = loop.call_later(BEAT_EVERY / 1e9, beat)
 
         def check() -> None:
-            self.check()
+            if self._check is None or self._check.done():
+                self._check = loop.create_task(self.check())
+                self._check.add_done_callback(raise_error)
             self._timers[1] = loop.call_later(CHECK_SECONDS, check)
 
         self._timers = [
@@ -267,6 +281,8 @@ class HostMode:
         for timer in self._timers:
             timer.cancel()
         self._timers = []
+        if self._check is not None:
+            self._check.cancel()
         self._beats_until = Instant(0)
         self._fast_path.beat(0)
 
@@ -306,6 +322,23 @@ class HostMode:
 
 ASKING = bytes.fromhex("fe800000000000000000000000000001")
 """Where the questions to the kernel's MLD seem to come from: it must be link-local."""
+
+
+async def kernel_filters(interface: Interface) -> dict[Address, SourceFilter]:
+    """What the kernel says, beside the loop: it takes a second to read of very many groups."""
+    return await asyncio.to_thread(interface.kernel_filters)
+
+
+async def let_others(number: int) -> None:
+    """Lets the loop turn after each piece of something that concerns very many groups."""
+    if number % AT_ONCE == AT_ONCE - 1:
+        await asyncio.sleep(0)
+
+
+def raise_error(task: asyncio.Task[None]) -> None:
+    """A bug in a task is the agent's end, as it is anywhere else."""
+    if not task.cancelled():
+        task.result()
 
 
 def hardware(text: str) -> bytes:

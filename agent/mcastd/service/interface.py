@@ -10,9 +10,10 @@ from mcastd.fastpath import Attachment, Captured
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter
-from mcastd.gmp.time import Instant
+from mcastd.gmp.time import Duration, Instant, after, milliseconds
 from mcastd.native import SourceList
 from mcastd.net import Link, memberships
+from mcastd.service.clock import now
 from mcastd.service.guard import Guard
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import Owned
@@ -64,6 +65,13 @@ class Decoder:
         return decoded
 
 
+LONG_AGO = Instant(0)
+
+CHEAP = milliseconds(10)
+RARELY = 20
+"""Reading the kernel's lists may take so long, or one part in so many of the time."""
+
+
 @dataclass(slots=True)
 class Interface:
     """An interface that the agent runs.
@@ -82,6 +90,8 @@ class Interface:
     observers: dict[str, Observer] = field(default_factory=dict)
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
+    _lists: dict[bytes, SourceFilter] = field(default_factory=dict)
+    _lists_until: Instant = LONG_AGO
 
     def __post_init__(self) -> None:
         for name, family in FAMILIES.items():
@@ -112,8 +122,16 @@ class Interface:
         return self.of(decoded.family).overhear(Instant(event.captured.at), decoded.message)
 
     def kernel_filter(self, group: bytes) -> SourceFilter | None:
-        """What the kernel says of one group; None if it does not receive it."""
-        return self.kernel_filters().get(group)
+        """What the kernel says of one group; None if it does not receive it.
+
+        Its lists can only be read as a whole: very long ones are not read anew for each group.
+        """
+        if now() >= self._lists_until:
+            begun = now()
+            self._lists = self.kernel_filters()
+            cost = Duration(now() - begun)
+            self._lists_until = after(now(), Duration(RARELY * cost)) if cost > CHEAP else begun
+        return self._lists.get(group)
 
     def kernel_filters(self) -> dict[bytes, SourceFilter]:
         """What the kernel says it receives; see `net.memberships` for how exact that is."""
