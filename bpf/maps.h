@@ -21,7 +21,7 @@ BPF_HASH(own_sockets, uint64_t, uint32_t, 64);
 
 /* In pages. Queries have a ring of their own, so that no flood of reports can push one out. */
 BPF_RINGBUF_OUTPUT(query_events, 256);
-BPF_RINGBUF_OUTPUT(report_events, 256);
+BPF_RINGBUF_OUTPUT(report_events, 128);
 BPF_RINGBUF_OUTPUT(egress_events, 256);
 
 /* A tick of the system, by its number, and the time then; ns of CLOCK_MONOTONIC. */

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from struct import pack
 
 import pytest
 from mcastd import bench
 from mcastd.bench import registry
+from mcastd.bench.attached import NESTED, attributes
 from mcastd.bench.progress import tell
 from mcastd.bench.row import Better, Contest, Details, Missing, Row, Sampler, Timed, Unavailable
 
@@ -85,6 +87,26 @@ def test_a_name_stands_for_all_rows_below_it(name: str, fits: list[str]) -> None
     assert [row.name for row in registry.rows([name])] == fits
 
 
+def test_a_row_that_fails_is_told_and_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(_seconds: float) -> float:
+        raise RuntimeError("9 frames were sent, 8 counted")
+
+    def suite() -> Iterable[Row]:
+        yield Row("wrong", "ns", lambda: Contest(wrong))
+        yield from known_rows()
+
+    monkeypatch.setattr(registry, "SUITES", [suite])
+    told: list[str] = []
+
+    report = bench.run(["wrong", "known"], quick=True, progress=told.append)
+
+    first, second, *_ = report["results"]
+    assert (first["value"], first["failed"]) == (None, "9 frames were sent, 8 counted")
+    assert second["value"] == 10
+    assert "wrong: failed: 9 frames were sent, 8 counted" in told
+    assert "wrong  " in bench.table(report)
+
+
 def test_a_name_that_no_row_has_is_refused() -> None:
     with pytest.raises(bench.UnknownName, match=r"known\.time"):
         bench.run(["kno"], quick=True)
@@ -149,6 +171,16 @@ def test_measuring_leaves_the_allowed_processors_as_they_were() -> None:
     assert os.sched_getaffinity(0) == before
 
 
+def test_attributes_of_netlink_are_read_by_type_whatever_their_padding() -> None:
+    nested = pack("=HHB3x", 5, 2, 1) + pack("=HHI", 8, 3, 99)
+    data = pack("=HHB3x", 5, 1, 7) + pack("=HH", 4 + len(nested), 43 | NESTED) + nested
+
+    found = attributes(data + b"\0\0")
+
+    assert found == {1: b"\x07", 43: nested}
+    assert attributes(found[43]) == {2: b"\x01", 3: pack("=I", 99)}
+
+
 def test_who_is_timed_gets_every_input() -> None:
     seen: list[tuple[int, str]] = []
     figure = Timed(lambda number, text: seen.append((number, text)), [(1, "a"), (2, "b")])(0)
@@ -165,6 +197,7 @@ def test_the_shipped_rows_have_the_promised_names() -> None:
     assert {"flood", "flood/compatible"} <= names
     assert {"scale.report/1", "scale.counters/64", "scale.startup/64"} <= names
     assert {"handover.events", "startup/cold", "startup/cached"} <= names
+    assert {"startup/attached/cold", "startup/attached/cached"} <= names
     for operation in ("union", "difference", "intersection", "from_wire"):
         assert f"source_lists.{operation}/1000000/v6/dense" in names
 

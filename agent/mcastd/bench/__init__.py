@@ -7,10 +7,12 @@ from typing import Any
 
 from mcastd.bench import registry
 from mcastd.bench.machine import machine
-from mcastd.bench.measure import FULL, QUICK, measure, undisturbed
+from mcastd.bench.measure import FULL, QUICK, Effort, measure, undisturbed, unmeasured
 from mcastd.bench.progress import told_to
 from mcastd.bench.registry import UnknownName
 from mcastd.bench.report import table
+from mcastd.bench.row import Row
+from mcastd.lab import LabError
 
 __all__ = ["UnknownName", "run", "table"]
 
@@ -21,8 +23,9 @@ def run(
     """Measures the rows of these names, or all, and returns the report of `build/bench.json`.
 
     `quick` is for less than a minute, with more noise, and without the largest rows if none is
-    named. `progress` is told about each row before
-    it is measured, and meanwhile if that takes long. UnknownName if there is no such row.
+    named. `progress` is told about each row before it is measured, meanwhile if that takes long,
+    and if it failed: then the others are measured all the same. UnknownName if there is no such
+    row.
     """
     rows = registry.rows(names)
     if quick and not names:
@@ -34,5 +37,14 @@ def run(
         about = machine() | {"pinned_to": cpu, "quick": quick}
         for number, row in enumerate(rows, 1):
             progress(f"[{number}/{len(rows)}] {row.name}")
-            results.append(measure(row, QUICK if quick else FULL))
+            results.append(measured(row, QUICK if quick else FULL, progress))
     return {"machine": about, "results": results}
+
+
+def measured(row: Row, effort: Effort, progress: Callable[[str], object]) -> dict[str, Any]:
+    """The row's result, which is none, and why, if a check of its own has failed."""
+    try:
+        return measure(row, effort)
+    except (RuntimeError, LabError, OSError) as why:
+        progress(f"{row.name}: failed: {why}")
+        return unmeasured(row) | {"failed": str(why)}

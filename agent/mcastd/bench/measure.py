@@ -54,20 +54,14 @@ def measure(row: Row, effort: Effort) -> dict[str, Any]:
     """The row's result, as interfaces name it.
 
     Beyond those keys: `baseline_runs` has the spread of each baseline; `missing` says which
-    baselines could not be measured, and why; `skipped` why the row could not be. `details` are
+    baselines could not be measured, and why; `skipped` why the row could not be, `failed` why it is
+    wrong. `details` are
     other figures of the same measurement, and `said` is what they come to.
     """
-    result: dict[str, Any] = {"name": row.name, "unit": row.unit, "better": row.better.value}
     try:
         contest = row.prepare()
     except Unavailable as why:
-        return result | {
-            "value": None,
-            "runs": [],
-            "baseline": {},
-            "ratio": {},
-            "skipped": str(why),
-        }
+        return unmeasured(row) | {"skipped": str(why)}
     try:
         there = {k: v for k, v in contest.baselines.items() if not isinstance(v, Missing)}
         samplers = {OURS: contest.ours, **there}
@@ -81,7 +75,7 @@ def measure(row: Row, effort: Effort) -> dict[str, Any]:
     ours = runs.pop(OURS)
     baseline = {name: median(figures) for name, figures in runs.items()}
     value = median(ours)
-    return result | {
+    return unmeasured(row) | {
         "value": value,
         "runs": ours,
         "baseline": baseline,
@@ -91,6 +85,12 @@ def measure(row: Row, effort: Effort) -> dict[str, Any]:
         "details": dict(details.figures),
         "said": list(details.said),
     }
+
+
+def unmeasured(row: Row) -> dict[str, Any]:
+    """The result of a row that has no figure."""
+    head = {"name": row.name, "unit": row.unit, "better": row.better.value}
+    return head | {"value": None, "runs": [], "baseline": {}, "ratio": {}}
 
 
 def _in_turn(samplers: dict[str, Sampler], effort: Effort) -> dict[str, list[float]]:

@@ -65,7 +65,7 @@ LARGE = (
     "*/100000/v6",
     "*/4096x64*",
     "flood/compatible",
-    "startup/memory*",
+    "startup/memory",
     "scale.memory/*",
     "scale.*/8",
 )

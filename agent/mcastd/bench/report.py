@@ -25,7 +25,8 @@ def table(report: dict[str, Any]) -> str:
 
 def _cells(result: dict[str, Any]) -> tuple[str, str, list[str]]:
     if result["value"] is None:
-        return result["name"], "-", [f"not measured: {result['skipped']}"]
+        why = "failed: " + result["failed"] if "failed" in result else result["skipped"]
+        return result["name"], "-", [f"not measured: {why}"]
     return result["name"], _figure(result["value"], result["unit"]), list(_baselines(result))
 
 

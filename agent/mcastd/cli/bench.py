@@ -10,7 +10,7 @@ from typing import Any
 
 from mcastd import bench
 
-DONE, BAD_INPUT = 0, 2
+DONE, FAILED, BAD_INPUT = 0, 1, 2
 
 REPORT = Path("build/bench.json")
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(document + "\n")
     print(document if args.json else bench.table(report))
-    return DONE
+    return FAILED if any("failed" in each for each in report["results"]) else DONE
 
 
 def progress(line: str) -> None:
