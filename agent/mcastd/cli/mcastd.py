@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="A multicast membership agent: IGMP and MLD seen at the NIC.",
     )
     parser.add_argument("--version", action="version", version=f"mcastd {mcastd.__version__}")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(prog=parser.prog, metavar="COMMAND", required=True)
     for name in wanted(arguments if arguments is not None else sys.argv[1:]):
         importlib.import_module(f"mcastd.cli.{name}").add_parser(subparsers)
     args = parser.parse_args(arguments)

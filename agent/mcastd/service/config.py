@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -154,6 +153,8 @@ def files(path: Path | None) -> list[Path]:
 
 
 def read(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 (where there is no file, a start does not wait for it)
+
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
