@@ -216,6 +216,7 @@ class Agent:
         """The kernel speaks again; what only the agent had joined is not left: it may be back."""
         if self._flood_timer is not None:
             self._flood_timer.cancel()
+        self.turns.close()
         self.owned.touch()
         self.host_mode.close()
         self.hardware_filter.close()

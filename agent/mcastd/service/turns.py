@@ -43,6 +43,14 @@ class Turns:
         for ring in self._fast_path.rings.values():
             loop.add_reader(ring.fileno(), self._turn)
 
+    def close(self) -> None:
+        """Takes nothing any more, also of what is waiting."""
+        loop = asyncio.get_running_loop()
+        for ring in self._fast_path.rings.values():
+            loop.remove_reader(ring.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
+
     # Events of the fast path.
 
     def _turn(self) -> None:
