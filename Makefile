@@ -8,7 +8,8 @@ FUZZ_CC := $(firstword $(shell for name in $(CLANGS); do command -v $$name; done
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -g
 NATIVE_TESTS := tests/unit/test_native.py tests/property/test_source_lists.py \
 	tests/property/test_checksum.py tests/property/test_classifier.py \
-	tests/unit/test_native_packing.py tests/unit/test_native_ring.py
+	tests/unit/test_native_packing.py tests/unit/test_native_ring.py \
+	tests/property/test_record_table.py
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort

@@ -126,7 +126,7 @@ struct mcast_policy {
 	uint64_t own;                /* the bits of its unicast addresses: see mcast_own_bit() */
 	uint64_t queriers;           /* likewise, of the queriers that are known */
 	struct mcast_limit limit[3]; /* by ring */
-	struct mcast_limit known;    /* of one querier that is known, before that of the ring */
+	struct mcast_limit known;    /* of one querier that is known, when that of the ring is used up */
 };
 
 /* When the next event is due if they come as fast as they may, by ring; ns of CLOCK_MONOTONIC. */

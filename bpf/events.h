@@ -19,6 +19,7 @@ MCAST_INLINE bool mcast_put(uint32_t ring, struct mcast_event *event, uint64_t s
 /* Lays the event out and hands it over; false if that could not be. */
 MCAST_INLINE bool mcast_tell(const struct mcast_frame *frame, const struct mcast_handing *handing)
 {
+	uint64_t at = bpf_ktime_get_ns(); /* first: it waits for all before it */
 	uint32_t hook = (uint32_t)frame->hook, length = mcast_length(frame);
 	struct mcast_scratch *lay_out = scratch.lookup(&hook);
 	uint64_t size = length;
@@ -30,7 +31,7 @@ MCAST_INLINE bool mcast_tell(const struct mcast_frame *frame, const struct mcast
 	    mcast_load(frame, 0, lay_out->event_frame, size))
 		return false;
 	lay_out->event = (struct mcast_event){
-		.at = bpf_ktime_get_ns(),
+		.at = at,
 		.ifindex = handing->ifindex,
 		.length = length,
 		.captured = (uint32_t)size,

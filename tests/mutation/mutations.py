@@ -601,8 +601,8 @@ MUTATIONS = [
         ),
         (
             "S: a report without records is sent",
-            "    if parts:\n",
-            "    if parts or not count:\n",
+            "        yield from messages\n",
+            "        yield from messages or [REPORT_HEAD.pack(report_type, 0)]\n",
         ),
         (
             "ALLOW and BLOCK of one change do not share a packet",

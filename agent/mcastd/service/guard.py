@@ -17,8 +17,8 @@ class Guard:
     """Limits of messages a second, and how many may come at once after a pause.
 
     `query_limit`, `report_limit`: of all queries, and of all reports and leaves, of others; 0 is no
-    limit. `querier_limit`: of one known querier's good queries, which are taken before the others
-    and so are out of their reach; who forges its address gets no more than that.
+    limit. `querier_limit`: of one known querier's good queries when that of all is used up, so that
+    they are out of the others' reach; who forges its address gets no more than that.
     `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
     """
 
