@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes that an intersection may write behind the room its result can need. */
-enum { MCAST_LIST_SLACK = 64 };
+/* Bytes that an intersection may write behind the room its result can need: two blocks of 64, as its
+ * two halves may go on at the same time. */
+enum { MCAST_LIST_SLACK = 128 };
 
 /* How many addresses, from the first on, are strictly ascending; `n` if they are a source list. */
 size_t mcast_list_ascending(const uint8_t *addresses, size_t n, size_t width);

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "source_list.h"
+
 #define always_inline inline __attribute__((always_inline))
 
 /* Which addresses of two lists an operation keeps. */
@@ -98,7 +100,8 @@ static always_inline size_t safe_steps(const struct merge *m, size_t step)
 size_t mcast_list_lower_bound(const uint8_t *list, size_t n, const uint8_t *address, size_t width);
 
 /* Splits off the upper part of both lists at the middle of `a`. Its results go where the lower
- * part's, at their longest, end. */
+ * part's, at their longest, end; those of an intersection behind what that may write beyond its end,
+ * a whole block: the list that it writes blocks of may be the longer one. */
 static always_inline struct merge split(struct merge *low, size_t width, enum keep keep)
 {
 	size_t na = left_in(low->a, low->a_end, width) / 2;
@@ -113,7 +116,7 @@ static always_inline struct merge split(struct merge *low, size_t width, enum ke
 	};
 	size_t room = keep == KEEP_ALL ? na + nb : keep == KEEP_COMMON ? smaller(na, nb) : na;
 
-	high.out = low->out + room * width;
+	high.out = low->out + room * width + (keep == KEEP_COMMON ? MCAST_LIST_SLACK / 2 : 0);
 	low->a_end = high.a;
 	low->b_end = high.b;
 	return high;

@@ -172,6 +172,19 @@ def test_operators_agree_with_sets(sets: tuple[int, Addresses, Addresses]) -> No
     assert x & y <= x <= x | y
 
 
+@pytest.mark.parametrize("width", [4, 16])
+@pytest.mark.parametrize("step", range(2, 7))
+def test_the_halves_of_an_intersection_do_not_overwrite_each_other(width: int, step: int) -> None:
+    """All of the shorter list's lower half is found, its last block in several of the longer one.
+
+    One address is not found, or the result would be the shorter list itself.
+    """
+    a = [number.to_bytes(width) for number in range(8192)]
+    b = [*a[::step], (9000).to_bytes(width)]
+    x, y = SourceList.of(a, width), SourceList.of(b, width)
+    assert (x & y).packed == (y & x).packed == b"".join(b[:-1])
+
+
 @given(two_sets(most=1200))
 def test_operators_agree_with_sets_where_lists_are_split(
     sets: tuple[int, Addresses, Addresses],
