@@ -6,11 +6,6 @@
 #include "maps.h"
 #include "rules.h"
 
-MCAST_INLINE bool mcast_is_mld(uint8_t kind)
-{
-	return kind >= MCAST_MLD_QUERY_1;
-}
-
 /* The key for an address that was found in the message. */
 MCAST_INLINE void mcast_key_of(const struct mcast_work *work, const uint32_t address[4],
 			       uint32_t ifindex, struct mcast_assigned *key)

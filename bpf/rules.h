@@ -38,6 +38,11 @@ MCAST_INLINE bool mcast_igmp_type_is_known(uint8_t type)
 	       (type >= 0x30 && type <= 0x32);
 }
 
+MCAST_INLINE bool mcast_is_mld(uint8_t kind)
+{
+	return kind >= MCAST_MLD_QUERY_1;
+}
+
 MCAST_INLINE bool mcast_is_query(uint8_t kind)
 {
 	return (kind >= MCAST_IGMP_QUERY_1 && kind <= MCAST_IGMP_QUERY_3) ||
@@ -268,7 +273,7 @@ MCAST_INLINE void mcast_judge(const struct mcast_frame *frame, const struct mcas
 		return;
 	}
 	MCAST_FORGET();
-	if (message->kind >= MCAST_MLD_QUERY_1)
+	if (mcast_is_mld(message->kind))
 		mcast_check_mld(work, rules);
 	else
 		mcast_check_igmp(work, rules);

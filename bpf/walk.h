@@ -100,14 +100,7 @@ MCAST_INLINE void mcast_walk_options(const struct mcast_frame *frame, bool ipv6)
 MCAST_INLINE bool mcast_header_sum(const struct mcast_frame *frame, uint64_t *sum)
 {
 	uint32_t offset = frame->work->message.network, end = frame->work->message.message;
-	const uint8_t *usual = mcast_at(frame, offset, MCAST_IPV4_HEADER + 4);
 	int i;
-
-	if (usual && end - offset == MCAST_IPV4_HEADER + 4) {
-		*sum = (uint64_t)mcast_word(usual) + mcast_word(usual + 4) + mcast_word(usual + 8) +
-		       mcast_word(usual + 12) + mcast_word(usual + 16) + mcast_word(usual + 20);
-		return true;
-	}
 
 	for (i = 0; i < 15; i++) {
 		const uint8_t *word;
