@@ -151,6 +151,7 @@ class FastPath:
         self._policies[ifindex] = (slot, policy)
         try:
             self._write_policy(ifindex)
+            self._places.take(ifindex, slot)
             return attach(self._kernel, ifindex)
         except (OSError, FastPathError):
             self.forget(ifindex)
@@ -195,11 +196,11 @@ class FastPath:
 
     def _write_policy(self, ifindex: int) -> None:
         """The interface's policy, with what tells its own addresses and its queriers from most."""
+        if ifindex not in self._policies:
+            return
+        slot, policy = self._policies[ifindex]
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
-        if ifindex in self._policies:
-            slot, policy = self._policies[ifindex]
-            self._kernel.maps["policies"].update(index_key(slot), policy.packed(own, queriers))
-            self._places.take(ifindex, slot)
+        self._kernel.maps["policies"].update(index_key(slot), policy.packed(own, queriers))
 
     def hand_over_reports(self, on: bool) -> None:
         """Whether other hosts' reports are events too, or only counted."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from mcastd.fastpath import FastPath
+from mcastd.fastpath import FastPath, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.filters import SourceFilter
 from mcastd.service import coexistence
@@ -21,11 +21,10 @@ from mcastd.service.host_mode import HostMode
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned, OwnedMemberships
+from mcastd.service.policy import policy_of
 from mcastd.service.turns import Turns
 
 log = logging.getLogger("mcastd")
-
-IPV4_WIDTH = 4
 
 STILL_IN_FORCE_SECONDS = 60.0
 """How often the file of the agent's own memberships is touched."""
@@ -85,6 +84,12 @@ class Agent:
             self.turns.arm({interface.index})
 
     # Modes.
+
+    def policy(self, interface: Interface) -> Policy:
+        """What the programs are to be told of the interface as it is now."""
+        reports = self.teller.bus.needs_reports
+        policy = policy_of(interface.configs, interface.guard, reports=reports)
+        return replace(policy, host_mode=interface.mode == "host")
 
     def enter_mode(self, interface: Interface) -> None:
         """Takes over at once, if the settings want host mode; else the kernel goes on."""
@@ -167,10 +172,9 @@ class Agent:
     def listen_for(
         self, interface: Interface, application: str, group: bytes, wanted: SourceFilter
     ) -> None:
-        protocol = "igmp" if len(group) == IPV4_WIDTH else "mld"
-        observer = interface.observers[protocol]
+        observer = interface.of_width(len(group))
         for happening in observer.listen(now(), application, group, wanted):
-            self.teller.tell(interface, protocol, happening)
+            self.teller.tell(interface, observer.family.name, happening)
         if interface.index is not None:
             self.turns.arm({interface.index})
 

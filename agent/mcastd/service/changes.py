@@ -16,7 +16,6 @@ from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer, filter_object
 from mcastd.service.owned import Owned
-from mcastd.service.policy import policy_of
 
 
 class ChangeError(Exception):
@@ -183,10 +182,7 @@ def set_version(agent: Agent, interface: Interface, observer: Observer, config: 
     agent.configure_family(interface, observer, config)
     agent.configure_family(interface, observer, kept)
     assert interface.attachment is not None
-    reports = agent.teller.bus.needs_reports
-    policy = policy_of(interface.configs, interface.guard, reports=reports)
-    policy = replace(policy, host_mode=interface.mode == "host")
-    agent.fast_path.set_policy(interface.attachment.ifindex, policy)
+    agent.fast_path.set_policy(interface.attachment.ifindex, agent.policy(interface))
 
 
 def what_changes(observer: Observer, maximum: int) -> dict[str, Any]:

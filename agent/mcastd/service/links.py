@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 
 from mcastd.fastpath import FastPathError, said
 from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
@@ -12,7 +11,6 @@ from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Settings
 from mcastd.service.interface import Interface
-from mcastd.service.policy import policy_of
 
 log = logging.getLogger("mcastd")
 
@@ -82,8 +80,7 @@ class Links:
         assert link is not None
         problem = link.unfit
         if problem is None:
-            reports = self._teller.bus.needs_reports
-            policy = policy_of(interface.configs, interface.guard, reports=reports)
+            policy = self._agent.policy(interface)
             try:
                 interface.attachment = self._fast_path.attach(interface.name, link.index, policy)
             except OSError as error:
@@ -186,9 +183,7 @@ class Links:
             interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
             if interface.index in self._agent.by_index and interface.attachment is not None:
-                reports = self._teller.bus.needs_reports
-                policy = policy_of(interface.configs, interface.guard, reports=reports)
-                policy = replace(policy, host_mode=interface.mode == "host")
+                policy = self._agent.policy(interface)
                 self._fast_path.set_policy(interface.attachment.ifindex, policy)
                 problem = self._agent.set_mode(interface, wanted.mode)
                 if problem is not None:
