@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import Any
 from mcastd.lab import Namespace
 
 ETH_P_ALL, SOL_SOCKET, SO_RCVBUFFORCE = 3, socket.SOL_SOCKET, 33
+SO_TIMESTAMPNS, TIMESPEC = 35, struct.Struct("qq")
+SPACE_FOR_TIME = socket.CMSG_SPACE(TIMESPEC.size)
 PACKET_OUTGOING = 4
 MLD_TYPES = {130: "query", 131: "report1", 132: "leave", 143: "report"}
 IGMP_TYPES = {0x11: "query", 0x12: "report1", 0x16: "report2", 0x17: "leave", 0x22: "report"}
@@ -21,7 +24,7 @@ RECORDS = {1: "IS_IN", 2: "IS_EX", 3: "TO_IN", 4: "TO_EX", 5: "ALLOW", 6: "BLOCK
 
 @dataclass(frozen=True)
 class Seen:
-    """A message. `at`: seconds of CLOCK_MONOTONIC. `records`: type, group, sources."""
+    """A message. `at`: when it passed (CLOCK_MONOTONIC). `records`: type, group, sources."""
 
     at: float
     from_host: bool
@@ -46,6 +49,7 @@ class Sniffer:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self._socket.bind((interface, ETH_P_ALL))
         self._socket.setsockopt(SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        self._socket.setsockopt(SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.settimeout(0.1)
         self._seen: list[Seen] = []
         self._ended = threading.Event()
@@ -55,12 +59,12 @@ class Sniffer:
     def _listen(self) -> None:
         while not self._ended.is_set():
             try:
-                frame, address = self._socket.recvfrom(65536)
+                frame, ancillary, _, address = self._socket.recvmsg(65536, SPACE_FOR_TIME)
             except TimeoutError:
                 continue
             except OSError:
                 return
-            seen = parsed(frame, time.monotonic(), address)
+            seen = parsed(frame, passed_at(ancillary), address)
             if seen is not None:
                 self._seen.append(seen)
 
@@ -92,6 +96,13 @@ class Sniffer:
         self._ended.set()
         self._thread.join()
         self._socket.close()
+
+
+def passed_at(ancillary: list[tuple[int, int, bytes]]) -> float:
+    """The kernel's time of a frame as CLOCK_MONOTONIC has it: this thread may come late to it."""
+    (_, _, timespec), *_ = ancillary
+    seconds, nanoseconds = TIMESPEC.unpack(timespec)
+    return float(seconds + nanoseconds / 1e9 - (time.time() - time.monotonic()))
 
 
 def parsed(frame: bytes, at: float, address: Any) -> Seen | None:
