@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,38 @@ def test_the_time_of_the_last_good_reload_is_a_metric(cable: Cable, configuratio
     configuration.write_text("[interface.eth0]\n")
     reload(cable, "configuration read")
     assert when() > before
+
+
+def test_the_groups_with_most_state_are_metrics_when_they_are_asked_for(
+    cable: Cable, configuration: Path
+) -> None:
+    filters = {
+        "239.1.1.1": (),
+        "232.1.1.1": ("198.51.100.1",),
+        "232.1.1.2": ("198.51.100.1", "198.51.100.2"),
+        "ff3e::1:1": ("2001:db8::1", "2001:db8::2", "2001:db8::3"),
+    }
+    member = cable.lab.keep(Member(cable.host, "eth0"))
+    for group, sources in filters.items():
+        if not sources:
+            member.join(group)
+        for source in sources:
+            member.join_source(group, source)
+        expect_filter(cable.agent, group, Filter("include" if sources else "exclude", sources))
+    metrics = ("mcastd_group_sources", "mcastd_group_last_report_timestamp_seconds")
+    assert not any(each in scrape(cable.host).text for each in metrics)
+    configuration.write_text("[metrics]\nper_group = 2\n[interface.eth0]\n")
+
+    reload(cable, "configuration read")
+
+    shown = scrape(cable.host)
+    for metric in metrics:
+        assert shown.text.count(f"{metric}{{") == 2
+    first = {"interface": "eth0", "protocol": "mld", "group": "ff3e::1:1"}
+    second = {"interface": "eth0", "protocol": "igmp", "group": "232.1.1.2"}
+    assert shown.value(metrics[0], **first, mode="include") == 3
+    assert shown.value(metrics[0], **second, mode="include") == 2
+    assert abs(shown.value(metrics[1], **first) - time.time()) < 60
 
 
 def test_drop_ins_count_after_the_file(cable: Cable, configuration: Path) -> None:

@@ -1,15 +1,11 @@
-"""/metrics: what Prometheus scrapes, made anew for each scrape from what the agent counts anyway.
-
-Only this module knows prometheus_client.
-"""
+"""What Prometheus scrapes, made anew for each scrape from what the agent counts anyway."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import platform
-import time
 from collections.abc import Iterator
+from heapq import nlargest
+from operator import itemgetter
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -17,27 +13,21 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.registry import Collector
 
 import mcastd
 from mcastd.fastpath import CAUSES, DIRECTIONS, PROTOCOLS, RINGS
 from mcastd.gmp.counters import Counted
+from mcastd.gmp.family import Address
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import in_seconds
 from mcastd.service.agent import Agent
 from mcastd.service.clock import wall_clock
-from mcastd.service.config import Address
 from mcastd.service.floods import FLOODED
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
 from mcastd.service.responses import BUCKETS
 from mcastd.wire import Kind, Reason
-
-log = logging.getLogger("mcastd")
-
-REQUEST_SECONDS = 5.0
-LONGEST_REQUEST = 16 * 1024
 
 FAMILY = ["interface", "protocol"]
 
@@ -54,6 +44,7 @@ class AgentCollector(Collector):
         yield from self._floods()
         yield from self._queriers()
         yield from self._hosts()
+        yield from self._largest_groups()
         yield from self._responses()
         yield from self._host_mode()
         yield from self._interfaces()
@@ -229,6 +220,41 @@ class AgentCollector(Collector):
                 state_changes.add_metric([*names, origin], observer.state_changes[origin])
         yield from (version, highest, changes, groups, sources, state_changes)
 
+    def _largest_groups(self) -> Iterator[Metric]:
+        """The only metrics with groups for labels: no more of them than the operator asked for."""
+        if not self._agent.settings.per_group:
+            return
+        labels = [*FAMILY, "group"]
+        sources = GaugeMetricFamily(
+            "mcastd_group_sources",
+            "Sources in the group's filter, of the groups with most of them.",
+            labels=[*labels, "mode"],
+        )
+        reported = GaugeMetricFamily(
+            "mcastd_group_last_report_timestamp_seconds",
+            "When this host last reported the group.",
+            labels=labels,
+        )
+        for names, observer, group in self._groups_with_most_state():
+            current = observer.host.groups[group]
+            at = observer.times.reported(group)
+            where = [*names, observer.family.format(group)]
+            sources.add_metric([*where, current.mode.value], len(current.sources))
+            if at is not None:
+                reported.add_metric(where, wall_clock(at))
+        yield from (sources, reported)
+
+    def _groups_with_most_state(self) -> Iterator[tuple[list[str], Observer, Address]]:
+        """As many as are wanted, of all interfaces together; of equal ones the first joined."""
+        held = (
+            (len(current.sources), names, observer, group)
+            for names, observer in self._observers()
+            for group, current in observer.host.groups.items()
+        )
+        largest = nlargest(self._agent.settings.per_group, held, key=itemgetter(0))
+        for _, names, observer, group in largest:
+            yield names, observer, group
+
     def _responses(self) -> Iterator[Metric]:
         times = HistogramMetricFamily(
             "mcastd_query_response_seconds",
@@ -283,62 +309,3 @@ class AgentCollector(Collector):
 
 def hook_of(interface: Interface) -> str:
     return interface.attachment.ingress.value if interface.attachment else "none"
-
-
-class MetricsServer:
-    """GET /metrics over HTTP/1.1, on the agent's own loop, one request a connection."""
-
-    def __init__(self, agent: Agent) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(AgentCollector(agent))
-        self._server: asyncio.Server | None = None
-
-    async def start(self, address: Address) -> None:
-        """OSError if the address is taken or not ours."""
-        self._server = await asyncio.start_server(
-            self._serve, address.host, address.port, limit=LONGEST_REQUEST
-        )
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_SECONDS)
-            writer.write(self._response(head.decode("latin-1")))
-            await asyncio.wait_for(writer.drain(), REQUEST_SECONDS)
-        except (
-            TimeoutError,
-            ConnectionError,
-            asyncio.IncompleteReadError,
-            asyncio.LimitOverrunError,
-        ):
-            pass  # whoever asks so does not get an answer
-        finally:
-            writer.close()
-
-    def _response(self, head: str) -> bytes:
-        request, *lines = head.split("\r\n")
-        method, _, rest = request.partition(" ")
-        path = rest.partition(" ")[0].partition("?")[0]
-        if method not in ("GET", "HEAD"):
-            return response("405 Method Not Allowed", "text/plain", b"GET only\n")
-        if path != "/metrics":
-            return response("404 Not Found", "text/plain", b"The metrics are at /metrics\n")
-        accepted = next(
-            (line.partition(":")[2] for line in lines if line.lower().startswith("accept:")), ""
-        )
-        encode, content_type = choose_encoder(accepted)
-        started = time.monotonic()
-        body = encode(self._registry)
-        log.debug("scrape took %.1f ms", (time.monotonic() - started) * 1e3)
-        return response("200 OK", content_type, b"" if method == "HEAD" else body)
-
-
-def response(status: str, content_type: str, body: bytes) -> bytes:
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body

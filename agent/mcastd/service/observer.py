@@ -278,6 +278,7 @@ class Observer:
         self.state_changes[application.partition(":")[0]] += 1
         if new is None:
             self.times.end(group)
+            self._asked_sources.pop(group, None)
             name = "left"
         elif old is None:
             self.times.begin(group, at)

@@ -19,7 +19,7 @@ from mcastd.service.owned import OwnedMemberships, state_directory
 from mcastd.service.system import drop_capabilities, notify, watchdog_seconds
 
 if TYPE_CHECKING:
-    from mcastd.service.metrics import MetricsServer
+    from mcastd.service.exposition import MetricsServer
 
 log = logging.getLogger("mcastd")
 
@@ -97,7 +97,7 @@ async def serve(settings: Settings, agent: Agent, control: Control) -> MetricsSe
     await control.start(settings.socket, settings.group)
     if settings.metrics is None:
         return None
-    from mcastd.service.metrics import MetricsServer  # noqa: PLC0415
+    from mcastd.service.exposition import MetricsServer  # noqa: PLC0415
 
     metrics = MetricsServer(agent)
     try:

@@ -183,6 +183,19 @@ def test_later_current_state_is_the_whole_again(watched: Watched, net: Network) 
     assert watched.holds(net.g1) == net.include(net.s1)
 
 
+def test_what_was_asked_before_a_leave_says_nothing_of_a_later_join(
+    watched: Watched, net: Network
+) -> None:
+    watched.says(0, net.allow(net.g1, net.s1, net.s2))
+    watched.hears(100, net.query(net.g1, net.s1, max_response=1))
+    watched.says(200, net.to_in(net.g1))
+    watched.says(300, net.allow(net.g1, net.s1, net.s2))
+
+    watched.says(400, net.is_in(net.g1, net.s1))
+
+    assert watched.holds(net.g1) == net.include(net.s1)
+
+
 # Older versions have no sources.
 
 
