@@ -10,6 +10,31 @@ enum {
 	MCAST_SUM_CHUNKS = 20  /* enough for a jumbo frame */
 };
 
+/* A frame as far as it lies in one piece. */
+struct mcast_piece {
+	const uint8_t *data;
+	const uint8_t *end;
+};
+
+/* Asked for where it is needed: the verifier takes paths for different that know different lengths
+ * of it, as long as a pointer to it is kept. */
+MCAST_INLINE struct mcast_piece mcast_piece_of(const struct mcast_frame *frame)
+{
+	const volatile struct __sk_buff *skb = frame->context;
+	const volatile struct xdp_md *xdp = frame->context;
+	struct mcast_piece piece;
+
+	if (frame->hook == MCAST_HOOK_XDP) {
+		piece.data = (const uint8_t *)(long)xdp->data;
+		piece.end = (const uint8_t *)(long)xdp->data_end;
+		asm volatile(""); /* or LLVM 14 computes which field to read */
+		return piece;
+	}
+	piece.data = (const uint8_t *)(long)skb->data;
+	piece.end = (const uint8_t *)(long)skb->data_end;
+	return piece;
+}
+
 /* Copies `size` bytes at `offset` of the frame, from wherever they lie; 0 if they are there. */
 MCAST_INLINE long mcast_load(const struct mcast_frame *frame, uint32_t offset, void *to, uint32_t size)
 {

@@ -4,6 +4,7 @@
  * one for its egress hook. None of them changes a packet. They stop some only in host mode, and
  * only while the agent's heartbeat is fresh.
  */
+#define MCAST_READS_ANYWHERE
 #include "handle.h"
 
 enum {

@@ -151,14 +151,6 @@ MCAST_INLINE uint8_t mcast_mld_kind(uint8_t type, uint32_t length)
 	}
 }
 
-/* Whether a hop-by-hop options header is the one that everybody sends: Router Alert for MLD, and
- * padding. */
-MCAST_INLINE bool mcast_is_usual_hop_by_hop(const uint8_t *header)
-{
-	return header[1] == 0 && mcast_be32(header + 2) == 0x05020000 &&
-	       mcast_be16(header + 6) == 0x0100;
-}
-
 /* Sum of the pseudo-header of RFC 8200 §8.1; `length` is that of the ICMPv6 message. */
 MCAST_INLINE uint64_t mcast_pseudo_header_sum(const uint8_t *ip, uint32_t length)
 {

@@ -87,6 +87,14 @@ MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *da
 	return mcast_sum_up(work, m, end);
 }
 
+/* Whether a hop-by-hop options header is the one that everybody sends: Router Alert for MLD, and
+ * padding. */
+MCAST_INLINE bool mcast_is_usual_hop_by_hop(const uint8_t *header)
+{
+	return header[1] == 0 && mcast_be32(header + 2) == 0x05020000 &&
+	       mcast_be16(header + 6) == 0x0100;
+}
+
 MCAST_INLINE bool mcast_is_usual_mld(struct mcast_work *work, const uint8_t *data,
 				     const uint8_t *end)
 {

@@ -65,30 +65,18 @@ MCAST_INLINE void mcast_ipv6_option(const struct mcast_frame *frame)
 	work->offset += 2u + option[1];
 }
 
-/* Whether the options of an IPv4 header are the one that everybody sends, Router Alert. */
-MCAST_INLINE bool mcast_is_router_alert_alone(const struct mcast_frame *frame)
-{
-	const uint8_t *option = mcast_at(frame, frame->work->offset, 4);
-
-	return frame->work->end - frame->work->offset == 4 && option &&
-	       mcast_be32(option) == 0x94040000;
-}
-
-/* Walks the options from `work->offset` up to `work->end`. */
-MCAST_INLINE void mcast_walk_options(const struct mcast_frame *frame, bool ipv6)
+/* Walks the options of an IPv4 header, from `work->offset` up to `work->end`. */
+MCAST_INLINE void mcast_walk_ipv4_options(const struct mcast_frame *frame)
 {
 	struct mcast_work *work = frame->work;
-	int i;
+	uint64_t i;
 
-	for (i = 0; i < MCAST_HEADER_OPTIONS; i++) {
+	for (i = 0; i < MCAST_IPV4_OPTIONS; i++) {
 		MCAST_KEEP(i);
 		MCAST_FORGET();
 		if (work->offset >= work->end || work->malformed)
 			return;
-		if (ipv6)
-			mcast_ipv6_option(frame);
-		else
-			mcast_ipv4_option(frame);
+		mcast_ipv4_option(frame);
 	}
 	if (work->offset < work->end)
 		work->malformed = 1;
@@ -174,10 +162,7 @@ MCAST_INLINE void mcast_walk_ipv4(const struct mcast_frame *frame, const struct 
 	if (work->type == 0x11 && message->length > 8 && rules->igmp_max_version == 3 &&
 	    (message->length < 12 || !m))
 		mcast_refuse(message, MCAST_TOO_SHORT);
-	if (mcast_is_router_alert_alone(frame))
-		work->router_alert = 1;
-	else
-		mcast_walk_options(frame, false);
+	mcast_walk_ipv4_options(frame);
 	if (work->malformed)
 		mcast_refuse(message, MCAST_BAD_LENGTH);
 	if (!mcast_header_sum(frame, &header_sum) || mcast_fold(header_sum) != 0xffff)
@@ -187,60 +172,65 @@ MCAST_INLINE void mcast_walk_ipv4(const struct mcast_frame *frame, const struct 
 
 /* --- IPv6 ------------------------------------------------------------------------------------- */
 
-/* Steps over the extension header at `work->offset`. */
-MCAST_INLINE void mcast_step(const struct mcast_frame *frame, bool first)
-{
-	struct mcast_work *work = frame->work;
-	const uint8_t *header = mcast_at(frame, work->offset, 8);
-	uint8_t next;
-
-	if (!header || (work->next == MCAST_PROTOCOL_HOP_BY_HOP && !first)) {
-		work->malformed = 1;
-		return;
-	}
-	next = header[0];
-	if (work->next == MCAST_PROTOCOL_HOP_BY_HOP && mcast_is_usual_hop_by_hop(header)) {
-		work->router_alert = 1;
-		work->offset += 8;
-		work->next = next;
-		return;
-	}
-	if (work->next == MCAST_PROTOCOL_FRAGMENT) {
-		work->fragment = 1;
-		/* Of a later fragment nothing more can be told than its next header. */
-		if (mcast_be16(header + 2) & 0xfff8)
-			work->offset = 0;
-		else
-			work->offset += 8;
-		work->next = next;
-		return;
-	}
-	work->end = work->offset + (header[1] + 1u) * 8;
-	work->offset += 2;
-	mcast_walk_options(frame, true);
-	work->offset = work->end;
-	work->next = next;
-}
-
 MCAST_INLINE bool mcast_is_extension(uint8_t next)
 {
 	return next == MCAST_PROTOCOL_HOP_BY_HOP || next == MCAST_PROTOCOL_DESTINATION_OPTIONS ||
 	       next == MCAST_PROTOCOL_FRAGMENT;
 }
 
+/* Steps over the extension header at `work->offset`, or to its first option. */
+MCAST_INLINE void mcast_step(const struct mcast_frame *frame, bool first)
+{
+	struct mcast_work *work = frame->work;
+	const uint8_t *header = mcast_at(frame, work->offset, 8);
+
+	if (!header || (work->next == MCAST_PROTOCOL_HOP_BY_HOP && !first)) {
+		work->malformed = 1;
+		return;
+	}
+	work->following = header[0];
+	if (work->next == MCAST_PROTOCOL_FRAGMENT) {
+		work->fragment = 1;
+		/* Of a later fragment nothing more can be told than its next header. */
+		if (mcast_be16(header + 2) & 0xfff8)
+			work->offset = work->end = 0;
+		else
+			work->offset += 8;
+	} else {
+		work->end = work->offset + (header[1] + 1u) * 8;
+		work->offset += 2;
+	}
+}
+
+/* Follows the extension headers from `work->offset` on, of which the first is `work->following`.
+ * One loop takes headers and their options: of two, one in the other, the verifier would follow as
+ * many steps as the product. */
 MCAST_INLINE void mcast_walk_extensions(const struct mcast_frame *frame)
 {
 	struct mcast_work *work = frame->work;
-	int i;
+	uint64_t i;
 
-	for (i = 0; i < MCAST_EXTENSION_HEADERS; i++) {
+	for (i = 0; i < MCAST_EXTENSION_STEPS; i++) {
 		MCAST_KEEP(i);
 		MCAST_FORGET();
-		if (!mcast_is_extension(work->next) || !work->offset || work->malformed)
-			return;
-		mcast_step(frame, i == 0);
+		if (work->malformed)
+			break;
+		if (work->offset < work->end) {
+			mcast_ipv6_option(frame);
+		} else {
+			work->next = work->following;
+			if (!mcast_is_extension(work->next) || !work->offset)
+				break;
+			mcast_step(frame, i == 0);
+		}
 	}
-	if (mcast_is_extension(work->next))
+	MCAST_FORGET();
+	if (work->offset < work->end) { /* whatever the options are, the next header is known */
+		work->offset = work->end;
+		work->malformed = 1;
+	}
+	work->next = work->following;
+	if (work->offset && mcast_is_extension(work->next))
 		work->malformed = 1;
 }
 
@@ -313,7 +303,7 @@ MCAST_INLINE void mcast_walk_ipv6(const struct mcast_frame *frame, const struct 
 
 	if (!ip || ip[0] >> 4 != 6)
 		return;
-	work->next = ip[6];
+	work->following = ip[6];
 	work->offset = work->message.network + MCAST_IPV6_HEADER;
 	mcast_walk_extensions(frame);
 	MCAST_FORGET();

@@ -25,6 +25,7 @@ struct mcast_work {
 	uint32_t end;      /* where its options end */
 	uint64_t sum;      /* of what the message's checksum covers, as far as that is summed up */
 	uint8_t next;      /* which header that is (IPv6) */
+	uint8_t following; /* and which comes after it */
 	uint8_t router_alert;
 	uint8_t fragment;
 	uint8_t malformed;
@@ -68,8 +69,8 @@ enum {
 	MCAST_ETHERNET_HEADER = 14,
 	MCAST_IPV4_HEADER = 20,
 	MCAST_IPV6_HEADER = 40,
-	MCAST_EXTENSION_HEADERS = 4, /* walked at the most; a deeper chain is refused */
-	MCAST_HEADER_OPTIONS = 16,   /* walked at the most in one header */
+	MCAST_IPV4_OPTIONS = 16,    /* walked at the most; longer chains are refused */
+	MCAST_EXTENSION_STEPS = 20, /* likewise, extension headers and options in them */
 };
 
 /* The `size` bytes at `offset`, or NULL if they are not all there. The mask changes nothing: it is
@@ -81,22 +82,43 @@ MCAST_INLINE const uint8_t *mcast_at(const struct mcast_frame *frame, uint32_t o
 	return frame->window + (offset & (MCAST_WINDOW - 1));
 }
 
-MCAST_INLINE uint16_t mcast_be16(const uint8_t *p)
+/* The 16 or 32 bits at any address, as they lie in memory. The programs say MCAST_READS_ANYWHERE:
+ * LLVM would have them put every word together from its bytes, and the kernel lets them read words
+ * anywhere where the processor does. */
+#ifdef MCAST_READS_ANYWHERE
+MCAST_INLINE uint16_t mcast_half_word(const uint8_t *p)
 {
-	return (uint16_t)(p[0] << 8 | p[1]);
+	return *(const uint16_t *)(const void *)p;
 }
 
-/* The 32 bits at any address, as they lie in memory. LLVM's BPF would read bytes, and the kernel
- * lets programs read words anywhere where the processor does. */
 MCAST_INLINE uint32_t mcast_word(const uint8_t *p)
 {
-#ifdef __bpf__
 	return *(const uint32_t *)(const void *)p;
+}
 #else
+MCAST_INLINE uint16_t mcast_half_word(const uint8_t *p)
+{
+	uint16_t half;
+
+	__builtin_memcpy(&half, p, sizeof(half));
+	return half;
+}
+
+MCAST_INLINE uint32_t mcast_word(const uint8_t *p)
+{
 	uint32_t word;
 
 	__builtin_memcpy(&word, p, sizeof(word));
 	return word;
+}
+#endif
+
+MCAST_INLINE uint16_t mcast_be16(const uint8_t *p)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap16(mcast_half_word(p));
+#else
+	return mcast_half_word(p);
 #endif
 }
 

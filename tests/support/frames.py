@@ -137,6 +137,7 @@ IPV6_OPTIONS = [
     bytes(10) + ROUTER_ALERT_6,
     ROUTER_ALERT_6 + bytes(18),
     bytes(18) + ROUTER_ALERT_6,
+    bytes(26) + ROUTER_ALERT_6,
 ]
 
 

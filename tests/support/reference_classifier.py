@@ -18,7 +18,7 @@ REASONS = (
 )  # fmt: skip
 
 VLAN_TYPES = {0x8100, 0x88A8, 0x9100}
-MOST_EXTENSION_HEADERS = 4
+MOST_STEPS = 20
 MOST_OPTIONS = 16
 
 IGMP_KINDS = {
@@ -313,27 +313,27 @@ def classify_icmpv6(packet: bytes, chain: Chain, rules: Rules) -> Verdict:
 
 def walk(packet: bytes) -> Chain:
     """Hop-by-Hop Options if they come first, Destination Options, Fragment; up to the first header
-    that is malformed, which includes one too many.
+    that is malformed, or one header or option too many.
     """
-    chain = Chain(packet[6])
-    for number in range(MOST_EXTENSION_HEADERS + 1):
-        if chain.header not in (0, 44, 60):
-            return chain
+    chain, left = Chain(packet[6]), MOST_STEPS
+    while chain.header in (0, 44, 60):
         header = packet[chain.at : chain.at + 8]
-        is_late_hop_by_hop = chain.header == 0 and number > 0
-        if number == MOST_EXTENSION_HEADERS or len(header) < 8 or is_late_hop_by_hop:
+        is_late_hop_by_hop = chain.header == 0 and chain.at > 40
+        if not left or len(header) < 8 or is_late_hop_by_hop:
             chain.malformed = True
             return chain
+        left -= 1
         if chain.header == 44:
             chain.fragment = True
             chain.later_fragment = int.from_bytes(header[2:4]) & 0xFFF8 != 0
             length = 8
         else:
             length = 8 * (header[1] + 1)
-            is_hop_by_hop = chain.header == 0
-            alerts, well_formed = option_alerts(packet[chain.at + 2 :], length - 2)
-            chain.alert = chain.alert or (is_hop_by_hop and 0 in alerts)
-            chain.malformed = not well_formed
+            options = packet[chain.at + 2 :][: length - 2]
+            alerts, steps = option_alerts(options, length - 2, left)
+            chain.alert = chain.alert or (chain.header == 0 and 0 in alerts)
+            chain.malformed = steps is None
+            left -= steps or 0
         chain.header = header[0]
         chain.at += length
         if chain.malformed or chain.later_fragment:
@@ -341,31 +341,33 @@ def walk(packet: bytes) -> Chain:
     return chain
 
 
-def option_alerts(rest: bytes, size: int) -> tuple[list[int], bool]:
-    """The values of Router Alerts in `size` bytes of options, and whether the options are sound:
-    whole, not too many, none that asks to discard the packet (RFC 8200 §4.2).
+def option_alerts(options: bytes, size: int, most: int) -> tuple[list[int], int | None]:
+    """The values of Router Alerts in `size` bytes of options, and how many options there are; None
+    if they are not sound: whole, not too many, none that says to discard the packet (RFC 8200
+    §4.2).
     """
-    options = rest[:size]
     alerts: list[int] = []
     at = 0
-    for _ in range(MOST_OPTIONS):
+    for steps in range(most + 1):
         if at >= size:
-            return alerts, True
+            return alerts, steps
+        if steps == most:
+            break
         if options[at : at + 1] == b"\0":
             at += 1
             continue
         if at + 2 > len(options):
-            return alerts, False
+            break
         length = options[at + 1]
         if at + 2 + length > size:
-            return alerts, False
+            break
         if options[at] == 5 and length == 2:
             if at + 4 <= len(options):
                 alerts.append(int.from_bytes(options[at + 2 : at + 4]))
         elif options[at] >> 6:
-            return alerts, False
+            break
         at += 2 + length
-    return alerts, at >= size
+    return alerts, None
 
 
 def mld_kind(type_: int, length: int) -> str:
