@@ -111,19 +111,17 @@ enum mcast_switch {
 	MCAST_DISCARD_FLOODS = 4     /* and what is beyond the limits is kept from the kernel */
 };
 
-/* Where an interface is to be found: the place of its index, modulo their number, or one of the next
- * MCAST_PLACES_TRIED has its slot, which is the index of all else that concerns it. */
-struct mcast_place {
-	uint32_t ifindex; /* 0: nobody's */
-	uint32_t slot;
-};
+/* How many policies there is room for. An interface's is in the place of its index, modulo their
+ * number, or in one of the next MCAST_PLACES_TRIED. */
 enum mcast_places { MCAST_PLACES = 1024, MCAST_PLACES_TRIED = 8 };
 
 /* What is to be done with one interface's packets. */
 struct mcast_policy {
+	uint32_t ifindex; /* 0: nobody's */
+	uint32_t slot;    /* the index of its counters and paces */
 	uint32_t switches;
 	struct mcast_rules rules;
-	uint64_t own;                /* the bits of its unicast addresses: see mcast_own_bit() */
+	uint64_t own;                /* the bits of its unicast addresses: see mcast_may_be_source() */
 	uint64_t queriers;           /* likewise, of the queriers that are known */
 	struct mcast_limit limit[3]; /* by ring */
 	struct mcast_limit known;    /* of one querier that is known, when that of the ring is used up */

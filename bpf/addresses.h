@@ -43,16 +43,11 @@ MCAST_INLINE bool mcast_suppresses(const struct mcast_work *work, uint32_t ifind
 	       (mcast_assignment(work, work->group, ifindex) & MCAST_DELAYING);
 }
 
-/* The bit that stands for a unicast address among 64: all its bytes, exclusive or, modulo 64. Of
- * addresses that are not ours most are told at once by their bits. */
-MCAST_INLINE uint64_t mcast_own_bit(const struct mcast_work *work, const uint32_t address[4])
+/* Whether the source may be among addresses by the bits that stand for them: each for one by its last
+ * byte, modulo 64. Of sources that are none of them most are told so at once. */
+MCAST_INLINE bool mcast_may_be_source(const struct mcast_work *work, uint64_t bits)
 {
-	uint32_t word = address[0];
-
-	if (mcast_is_mld(work->message.kind))
-		word ^= address[1] ^ address[2] ^ address[3];
-	word ^= word >> 16;
-	return 1ull << ((word ^ word >> 8) & 63);
+	return bits >> (work->source_end & 63) & 1;
 }
 
 /* Settles what the classifier could not know: which addresses are ours. */
@@ -64,7 +59,7 @@ MCAST_INLINE void mcast_check_addresses(struct mcast_work *work, const struct mc
 	if (mcast_destination_matters(message) &&
 	    !(mcast_assignment(work, work->destination, ifindex) & MCAST_ASSIGNED))
 		message->reason = MCAST_BAD_DESTINATION;
-	if (mcast_source_matters(message) && (policy->own & mcast_own_bit(work, work->source)) &&
+	if (mcast_source_matters(message) && mcast_may_be_source(work, policy->own) &&
 	    (mcast_assignment(work, work->source, ifindex) & MCAST_ASSIGNED))
 		message->reason = MCAST_LOOPBACK;
 }

@@ -59,7 +59,7 @@ MCAST_INLINE bool mcast_is_known(const struct mcast_work *work, const struct mca
 	struct mcast_assigned key;
 
 	if (work->message.reason != MCAST_ACCEPTED ||
-	    !(policy->queriers & mcast_own_bit(work, work->source)))
+	    !mcast_may_be_source(work, policy->queriers))
 		return false;
 	mcast_key_of(work, work->source, handing->ifindex, &key);
 	querier = queriers.lookup(&key);

@@ -169,22 +169,20 @@ MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, const uint8_t *data,
 	return true;
 }
 
-/* The slot of an interface; false if it is none of ours. */
-MCAST_INLINE bool mcast_find_slot(struct mcast_handing *handing)
+/* The policy of an interface; NULL if it is none of ours. */
+MCAST_INLINE struct mcast_policy *mcast_policy_of(uint32_t ifindex)
 {
-	struct mcast_place *place;
+	struct mcast_policy *policy;
 	uint32_t i, index;
 
 	for (i = 0; i < MCAST_PLACES_TRIED; i++) {
 		MCAST_KEEP(i);
-		index = (handing->ifindex + i) & (MCAST_PLACES - 1);
-		place = places.lookup(&index);
-		if (place && place->ifindex == handing->ifindex) {
-			handing->slot = place->slot;
-			return true;
-		}
+		index = (ifindex + i) & (MCAST_PLACES - 1);
+		policy = policies.lookup(&index);
+		if (policy && policy->ifindex == ifindex)
+			return policy;
 	}
-	return false;
+	return NULL;
 }
 
 /* What is to be done with a frame that may be control. True if it must not pass. */
@@ -194,16 +192,16 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, const uint8_t *data, c
 	struct mcast_handing handing = {.ifindex = ifindex};
 	uint32_t hook = (uint32_t)frame->hook;
 	struct mcast_scratch *lay_out;
-	struct mcast_policy *policy;
+	struct mcast_policy *policy = mcast_policy_of(ifindex);
 	struct mcast_message *message;
 	struct mcast_counters *counted;
 
-	if (!mcast_find_slot(&handing))
+	if (!policy)
 		return false;
-	policy = policies.lookup(&handing.slot);
+	handing.slot = policy->slot;
 	counted = counters.lookup(&handing.slot);
 	lay_out = scratch.lookup(&hook);
-	if (!policy || !counted || !lay_out)
+	if (!counted || !lay_out)
 		return false;
 	handing.tick = &lay_out->tick;
 	frame->work = &lay_out->work;

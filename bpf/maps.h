@@ -5,8 +5,7 @@
 
 #include "work.h"
 
-BPF_ARRAY(places, struct mcast_place, MCAST_PLACES);
-BPF_ARRAY(policies, struct mcast_policy, 128);
+BPF_ARRAY(policies, struct mcast_policy, MCAST_PLACES);
 BPF_PERCPU_ARRAY(counters, struct mcast_counters, 128);
 BPF_ARRAY(paces, struct mcast_pace, 128);
 BPF_HASH(queriers, struct mcast_assigned, struct mcast_querier, 4096);

@@ -59,6 +59,7 @@ MCAST_INLINE bool mcast_is_report(uint8_t kind)
 MCAST_INLINE void mcast_note_igmp(struct mcast_work *work, const uint8_t *ip, const uint8_t *m)
 {
 	work->hop_limit = ip[8];
+	work->source_end = ip[15];
 	work->type = m[0];
 	work->code = m[1];
 	work->source[0] = mcast_word(ip + 12);
@@ -174,6 +175,7 @@ MCAST_INLINE void mcast_note_address(uint32_t to[4], const uint8_t *from)
 MCAST_INLINE void mcast_note_mld(struct mcast_work *work, const uint8_t *ip, const uint8_t *group)
 {
 	work->hop_limit = ip[7];
+	work->source_end = ip[23];
 	mcast_note_address(work->source, ip + 8);
 	mcast_note_address(work->destination, ip + 24);
 	if (group)
@@ -260,7 +262,7 @@ MCAST_INLINE void mcast_judge(const struct mcast_frame *frame, const struct mcas
 	if (work->is_damaged ||
 	    (!work->is_summed &&
 	     !mcast_frame_sum(frame, message->message, message->length, &work->sum)) ||
-	    mcast_fold(work->sum) != 0xffff) {
+	    !mcast_is_right(work->sum)) {
 		message->reason = MCAST_BAD_CHECKSUM;
 		return;
 	}

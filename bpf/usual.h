@@ -16,14 +16,18 @@ enum {
 	MCAST_SHORT_WORDS = 16, /* of a message that is summed up where it lies */
 };
 
-/* The sum of a short message at `m`; false if it does not end before `end`. */
-MCAST_INLINE bool mcast_short_sum(const uint8_t *m, const uint8_t *end, uint32_t length,
-				  uint64_t *sum)
+/* Adds a short message at `m` to `*sum`, whose first `there` bytes are known to be there; false if it
+ * does not end before `end`. */
+MCAST_INLINE bool mcast_short_sum(const uint8_t *m, const uint8_t *end, uint32_t there,
+				  uint32_t length, uint64_t *sum)
 {
 	uint64_t total = *sum;
 	uint32_t i;
 
-	for (i = 0; i < 4 * MCAST_SHORT_WORDS; i += 4) {
+	for (i = 0; i < there; i += 4)
+		total += mcast_word(m + i);
+	m += there;
+	for (i = there; i < 4 * MCAST_SHORT_WORDS; i += 4) {
 		MCAST_KEEP(i);
 		if (i >= length)
 			break;
@@ -36,15 +40,16 @@ MCAST_INLINE bool mcast_short_sum(const uint8_t *m, const uint8_t *end, uint32_t
 	return true;
 }
 
-/* Sums a short message at `m` up, onto `sum`; a long one is for mcast_judge(). */
-MCAST_INLINE bool mcast_sum_up(struct mcast_work *work, const uint8_t *m, const uint8_t *end)
+/* Adds a short message at `m` to `work->sum`; a long one is for mcast_judge(). */
+MCAST_INLINE bool mcast_sum_up(struct mcast_work *work, const uint8_t *m, const uint8_t *end,
+			       uint32_t there)
 {
 	uint32_t length = work->message.length;
 
 	if (length % 4 || length > 4 * MCAST_SHORT_WORDS)
 		return true;
 	work->is_summed = 1;
-	return mcast_short_sum(m, end, length, &work->sum);
+	return mcast_short_sum(m, end, there, length, &work->sum);
 }
 
 MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *data,
@@ -70,7 +75,7 @@ MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *da
 	options = (ip[0] & 2u) * 2;
 	total = mcast_be16(ip + 2);
 	m = ip + MCAST_IPV4_HEADER + options;
-	if (mcast_fold(sum) != 0xffff || total < MCAST_IPV4_HEADER + 8 + options || m + 8 > end ||
+	if (!mcast_is_right(sum) || total < MCAST_IPV4_HEADER + 8 + options || m + 8 > end ||
 	    ip + total > end)
 		return false;
 	message->network = MCAST_ETHERNET_HEADER;
@@ -84,7 +89,7 @@ MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *da
 	mcast_note_igmp(work, ip, m);
 	if (m + 12 <= end)
 		work->sources = mcast_be16(m + 10);
-	return mcast_sum_up(work, m, end);
+	return mcast_sum_up(work, m, end, 8);
 }
 
 /* Whether a hop-by-hop options header is the one that everybody sends: Router Alert for MLD, and
@@ -122,7 +127,7 @@ MCAST_INLINE bool mcast_is_usual_mld(struct mcast_work *work, const uint8_t *dat
 	mcast_note_mld(work, ip, m + 8);
 	if (m + 28 <= end)
 		work->sources = mcast_be16(m + 26);
-	return mcast_sum_up(work, m, end);
+	return mcast_sum_up(work, m, end, 24);
 }
 
 /* Finds the message in the frame from `data` to `end`, or in as much of it as lies in one piece. False

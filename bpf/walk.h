@@ -165,7 +165,7 @@ MCAST_INLINE void mcast_walk_ipv4(const struct mcast_frame *frame, const struct 
 	mcast_walk_ipv4_options(frame);
 	if (work->malformed)
 		mcast_refuse(message, MCAST_BAD_LENGTH);
-	if (!mcast_header_sum(frame, &header_sum) || mcast_fold(header_sum) != 0xffff)
+	if (!mcast_header_sum(frame, &header_sum) || !mcast_is_right(header_sum))
 		work->is_damaged = 1;
 	MCAST_FORGET();
 }

@@ -35,6 +35,7 @@ struct mcast_work {
 	uint8_t type;       /* of an IGMP message */
 	uint8_t code;       /* Max Resp Code, of IGMP */
 	uint8_t hop_limit;  /* TTL too */
+	uint8_t source_end; /* the last byte of the source */
 	uint32_t source[4]; /* addresses as they lie in the packet; of IPv4 the first word */
 	uint32_t destination[4];
 	uint32_t group[4];
@@ -137,13 +138,13 @@ MCAST_INLINE uint32_t mcast_be32(const uint8_t *p)
 	return mcast_number(mcast_word(p));
 }
 
-MCAST_INLINE uint16_t mcast_fold(uint64_t sum)
+/* Whether a sum over data and their checksum says that they are right: folded to 16 bits it is all
+ * ones. The last carry is not added but looked for. */
+MCAST_INLINE bool mcast_is_right(uint64_t sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	return sum == 0xffff || sum == 0x1fffe;
 }
 
 /* Makes the compiler read memory anew. The verifier follows every value that it can tell, along

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -242,7 +241,7 @@ def test_in_host_mode_what_is_beyond_the_limit_is_kept_from_the_kernel(
 
 @pytest.mark.parametrize(
     "policy",
-    [replace(GUARDED, discard_floods=False), replace(GUARDED, host_mode=False)],
+    [GUARDED._replace(discard_floods=False), GUARDED._replace(host_mode=False)],
     ids=["not wanted", "observe mode"],
 )
 def test_else_a_flood_reaches_the_kernel(fresh: KernelPrograms, policy: Policy) -> None:

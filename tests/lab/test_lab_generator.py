@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from mcastd.bench import forged
-from mcastd.fastpath import Counters, Limit, Policy
+from mcastd.fastpath import Counters, Limit, Policies, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE
 from mcastd.fastpath.counters import read
 from mcastd.fastpath.kernel import AttachType, Kernel, Link
 from mcastd.fastpath.objects import obtain
-from mcastd.fastpath.places import Places
 from mcastd.lab import Generator, Lab, LabError, generator, veth
 from mcastd.wire import Kind, Reason, ReceptionContext
 
@@ -38,8 +37,7 @@ class Cable:
         self.generator = lab.keep(Generator((sender, "eth0"), (self._receiver, "eth0")))
 
     def attach(self, policy: Policy, heartbeat: bytes) -> None:
-        self._kernel.maps["policies"].update(bytes(4), policy.packed())
-        Places(self._kernel.maps["places"]).take(self._index, 0)
+        Policies(self._kernel.maps["policies"]).put(self._index, 0, policy)
         self._kernel.maps["heartbeat"].update(bytes(4), heartbeat)
         program = self._kernel.program("mcast_xdp")
         with self._receiver.entered():

@@ -7,11 +7,10 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from mcastd._native import ffi, lib
-from mcastd.fastpath import ANY_ADDRESS, Captured, Limit, Policy, is_unicast, own_bit
+from mcastd.fastpath import ANY_ADDRESS, Captured, Limit, Policies, Policy, is_unicast, own_bit
 from mcastd.fastpath.counters import Counters, read
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import BpfObject
-from mcastd.fastpath.places import Places
 from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.test_run import run
 from mcastd.wire import Kind, Reason
@@ -55,15 +54,14 @@ class KernelPrograms:
             name: Ring(self._kernel.maps[f"{name}_events"])
             for name in ("query", "report", "egress")
         }
-        self._places = Places(self._kernel.maps["places"])
+        self._policies = Policies(self._kernel.maps["policies"])
         self.use(EVERYTHING)
 
     def use(self, policy: Policy, own: int = ANY_ADDRESS) -> None:
         """From now on, as if nothing had come before."""
         self._policy = policy
         self._kernel.maps["paces"].update(bytes(4), bytes(ffi.sizeof("struct mcast_pace")))
-        self._kernel.maps["policies"].update(bytes(4), policy.packed(own))
-        self._places.take(LOOPBACK, 0)
+        self._policies.put(LOOPBACK, 0, policy, own)
 
     def beat(self, until: int = FOR_EVER) -> None:
         """The agent counts as alive until then, ns of CLOCK_MONOTONIC."""
@@ -97,7 +95,7 @@ class KernelPrograms:
         return [event for batch in iter(self.rings[name].drain, []) for event in batch]
 
     def forget(self) -> None:
-        self._places.leave(LOOPBACK)
+        self._policies.leave(LOOPBACK)
 
     def counters(self) -> Counters:
         return read(self._kernel.maps["counters"], 1)[0]

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from itertools import cycle, islice
 
 from mcastd.bench.row import Unavailable
-from mcastd.fastpath import FastPathError, Policy, Ring, bits, own_bit
+from mcastd.fastpath import FastPathError, Policies, Policy, Ring, bits, own_bit
 from mcastd.fastpath.kernel import Kernel, Program
 from mcastd.fastpath.objects import obtain
-from mcastd.fastpath.places import Places
 from mcastd.fastpath.test_run import run
 
 LOOPBACK = 1
@@ -33,8 +32,7 @@ QUERIER = own_bit(bytes((10, 0, 0, 254)))
 
 def look_on(kernel: Kernel, ifindex: int, policy: Policy) -> None:
     """The interface, the only one, has this policy."""
-    kernel.maps["policies"].update(bytes(4), policy.packed(OWN, QUERIER))
-    Places(kernel.maps["places"]).take(ifindex, 0)
+    Policies(kernel.maps["policies"]).put(ifindex, 0, policy, OWN, QUERIER)
 
 
 class Programs:

@@ -17,11 +17,10 @@ from mcastd.bench import frames
 from mcastd.bench.programs import OWN, QUERIER
 from mcastd.bench.row import Contest, Row, Timed, Unavailable
 from mcastd.bench.startup import resident
-from mcastd.fastpath import FastPath, FastPathError, Policy
+from mcastd.fastpath import FastPath, FastPathError, Policies, Policy
 from mcastd.fastpath.attach import attach
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
-from mcastd.fastpath.places import Places
 from mcastd.fastpath.test_run import run
 from mcastd.gmp.family import IGMP
 from mcastd.lab import Lab, LabError, RunningAgent, veth
@@ -87,11 +86,10 @@ class Host:
 def packets(host: Host) -> Callable[[float], float]:
     """Nanoseconds of the program for a report that is only counted, the mean over interfaces."""
     kernel = host.lab.keep(Kernel(obtain(lambda text: None)))
-    places = Places(kernel.maps["places"])
+    policies = Policies(kernel.maps["policies"])
     with host.namespace.entered():
         for slot, index in enumerate(host.indices.values()):
-            kernel.maps["policies"].update(struct.pack("=I", slot), Policy().packed(OWN, QUERIER))
-            places.take(index, slot)
+            policies.put(index, slot, Policy(), OWN, QUERIER)
             host.lab.keep(attach(kernel, index))
     program = kernel.program("mcast_xdp", frags=True)
     turns = zip(cycle(host.indices.values()), cycle(frames.reports(IGMP)), strict=False)

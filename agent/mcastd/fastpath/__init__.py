@@ -18,15 +18,8 @@ if TYPE_CHECKING:
     from mcastd.fastpath.attach import Attachment, Hook, said
     from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
     from mcastd.fastpath.errors import FastPathError, describe
-    from mcastd.fastpath.fast_path import (
-        ANY_ADDRESS,
-        FastPath,
-        Limit,
-        Policy,
-        bits,
-        is_unicast,
-        own_bit,
-    )
+    from mcastd.fastpath.fast_path import FastPath, is_unicast
+    from mcastd.fastpath.policies import ANY_ADDRESS, Limit, Policies, Policy, bits, own_bit
     from mcastd.fastpath.ring import Captured, Fate, Ring
 
 __all__ = [
@@ -43,6 +36,7 @@ __all__ = [
     "Fate",
     "Hook",
     "Limit",
+    "Policies",
     "Policy",
     "Ring",
     "bits",
@@ -56,7 +50,8 @@ MODULES = {
     "attach": ("Attachment", "Hook", "said"),
     "counters": ("CAUSES", "Counters", "DIRECTIONS", "PROTOCOLS", "RINGS"),
     "errors": ("FastPathError", "describe"),
-    "fast_path": ("ANY_ADDRESS", "FastPath", "Limit", "Policy", "bits", "is_unicast", "own_bit"),
+    "fast_path": ("FastPath", "is_unicast"),
+    "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "bits", "own_bit"),
     "ring": ("Captured", "Fate", "Ring"),
 }
 

@@ -6,10 +6,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import reduce
-from operator import or_, xor
+from collections.abc import Callable
 
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
@@ -17,70 +14,11 @@ from mcastd.fastpath.counters import RINGS, Counters, clear, read
 from mcastd.fastpath.errors import RIGHTS, FastPathError
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
-from mcastd.fastpath.places import Places
+from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
 from mcastd.fastpath.ring import Ring
 
 SO_COOKIE = 57
-NANOSECONDS = 1_000_000_000
-
-ANY_ADDRESS = (1 << 64) - 1
-"""Any address may be the interface's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """Events handed over a second, and how many at once after a pause; 0 a second is no limit."""
-
-    per_second: int
-    burst: int
-
-    def packed(self) -> bytes:
-        """struct mcast_limit."""
-        interval = NANOSECONDS // self.per_second if self.per_second else 0
-        return struct.pack("=QQ", interval, interval * max(self.burst - 1, 0))
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What is done with an interface's packets.
-
-    `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
-    """
-
-    igmp_max_version: int = 3
-    mld_max_version: int = 2
-    require_ttl1: bool = True
-    require_router_alert: bool = False
-    hand_over_reports: bool = False
-    host_mode: bool = False
-    discard_floods: bool = False
-    queries: Limit = Limit(1000, 200)
-    reports: Limit = Limit(2000, 500)
-    egress: Limit = Limit(20000, 4000)
-    known_querier: Limit = Limit(50, 50)
-
-    def packed(self, own: int = ANY_ADDRESS, queriers: int = ANY_ADDRESS) -> bytes:
-        """struct mcast_policy.
-
-        `own`, `queriers`: the bits, of `own_bit`, of the interface's unicast addresses and of the
-        queriers that are known.
-        """
-        switches = abi.MCAST_HAND_OVER_REPORTS if self.hand_over_reports else 0
-        switches |= abi.MCAST_HOST_MODE if self.host_mode else 0
-        switches |= abi.MCAST_DISCARD_FLOODS if self.discard_floods else 0
-        head = struct.pack(
-            "=IBBBBQQ",
-            switches,
-            self.igmp_max_version,
-            self.mld_max_version,
-            self.require_ttl1,
-            self.require_router_alert,
-            own,
-            queriers,
-        )
-        limits = (self.queries, self.reports, self.egress, self.known_querier)
-        return head + b"".join(limit.packed() for limit in limits)
 
 
 class FastPath:
@@ -97,11 +35,11 @@ class FastPath:
         except OSError as error:
             self._kernel.close()
             raise FastPathError(with_remedy(error)) from error
-        self._places = Places(self._kernel.maps["places"])
         self._slots: dict[str, int] = {}
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
-        self._policies: dict[int, tuple[int, Policy]] = {}
+        self._policies = Policies(self._kernel.maps["policies"])
+        self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
 
     def wait(self) -> None:
@@ -147,11 +85,9 @@ class FastPath:
             return early
         if early is not None:
             early.close()
-        slot = self._slot(name)
-        self._policies[ifindex] = (slot, policy)
+        self._in_force[ifindex] = (self._slot(name), policy)
         try:
             self._write_policy(ifindex)
-            self._places.take(ifindex, slot)
             return attach(self._kernel, ifindex)
         except (OSError, FastPathError):
             self.forget(ifindex)
@@ -167,7 +103,7 @@ class FastPath:
         if len(self._slots) < MAX_INTERFACES:
             self._slots[name] = len(self._slots)
             return self._slots[name]
-        busy = {slot for slot, _ in self._policies.values()}
+        busy = {slot for slot, _ in self._in_force.values()}
         gone = next((each for each, slot in self._slots.items() if slot not in busy), None)
         if gone is None:
             raise FastPathError(f"{name}: more than {MAX_INTERFACES} interfaces at once")
@@ -178,8 +114,8 @@ class FastPath:
 
     def forget(self, ifindex: int) -> None:
         """The interface is no longer ours; its links are closed by their owner."""
-        self._policies.pop(ifindex, None)
-        self._places.leave(ifindex)
+        self._in_force.pop(ifindex, None)
+        self._policies.leave(ifindex)
 
     def rename(self, old: str, new: str) -> None:
         """Counters go on under the new name."""
@@ -187,26 +123,26 @@ class FastPath:
             self._slots[new] = self._slots.pop(old)
 
     def policy(self, ifindex: int) -> Policy:
-        return self._policies[ifindex][1]
+        return self._in_force[ifindex][1]
 
     def set_policy(self, ifindex: int, policy: Policy) -> None:
-        slot, _ = self._policies[ifindex]
-        self._policies[ifindex] = (slot, policy)
+        slot, _ = self._in_force[ifindex]
+        self._in_force[ifindex] = (slot, policy)
         self._write_policy(ifindex)
 
     def _write_policy(self, ifindex: int) -> None:
         """The interface's policy, with what tells its own addresses and its queriers from most."""
-        if ifindex not in self._policies:
+        if ifindex not in self._in_force:
             return
-        slot, policy = self._policies[ifindex]
+        slot, policy = self._in_force[ifindex]
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
-        self._kernel.maps["policies"].update(index_key(slot), policy.packed(own, queriers))
+        self._policies.put(ifindex, slot, policy, own, queriers)
 
     def hand_over_reports(self, on: bool) -> None:
         """Whether other hosts' reports are events too, or only counted."""
-        for ifindex, (_, policy) in list(self._policies.items()):
+        for ifindex, (_, policy) in list(self._in_force.items()):
             if policy.hand_over_reports != on:
-                self.set_policy(ifindex, replace(policy, hand_over_reports=on))
+                self.set_policy(ifindex, policy._replace(hand_over_reports=on))
 
     def beat(self, until: int) -> None:
         """The programs may act on traffic until this instant (ns of CLOCK_MONOTONIC)."""
@@ -274,16 +210,6 @@ def with_remedy(error: OSError) -> str:
 
 def is_unicast(address: bytes) -> bool:
     return address[0] != 0xFF and (len(address) == 16 or address[0] >> 4 != 0xE)
-
-
-def own_bit(address: bytes) -> int:
-    """The bit that stands for a unicast address in `struct mcast_policy`; see bpf/addresses.h."""
-    return 1 << (reduce(xor, address) & 63)
-
-
-def bits(addresses: Iterable[bytes]) -> int:
-    """Of all of them."""
-    return reduce(or_, map(own_bit, addresses), 0)
 
 
 def index_key(ifindex: int) -> bytes:

@@ -24,7 +24,7 @@ def begin_loading(compiled: BpfObject) -> Kernel:
 
     FastPathError, saying what to do, if the kernel does not let us.
     """
-    sizes = dict.fromkeys(("policies", "counters", "paces"), MAX_INTERFACES)
+    sizes = dict.fromkeys(("counters", "paces"), MAX_INTERFACES)
     kernel = Kernel(compiled, entries=sizes)
     kernel.load_ahead(*lanes(len(os.sched_getaffinity(0))))
     return kernel

@@ -89,7 +89,7 @@ class Agent:
         """What the programs are to be told of the interface as it is now."""
         reports = self.teller.bus.needs_reports
         policy = policy_of(interface.configs, interface.guard, reports=reports)
-        return replace(policy, host_mode=interface.mode == "host")
+        return policy._replace(host_mode=interface.mode == "host")
 
     def enter_mode(self, interface: Interface) -> None:
         """Takes over at once, if the settings want host mode; else the kernel goes on."""

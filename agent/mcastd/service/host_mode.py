@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from mcastd.fastpath import FastPath
 from mcastd.gmp.effects import Listening, ReportsMatter, SendLeave, SendRecords, SendReport
@@ -172,7 +171,7 @@ class HostMode:
     def _set_policy(self, interface: Interface, *, host_mode: bool) -> None:
         assert interface.index is not None
         policy = self._fast_path.policy(interface.index)
-        self._fast_path.set_policy(interface.index, replace(policy, host_mode=host_mode))
+        self._fast_path.set_policy(interface.index, policy._replace(host_mode=host_mode))
 
     def _report(self, interface: Interface, name: str, happenings: list[Happening]) -> None:
         for happening in happenings:

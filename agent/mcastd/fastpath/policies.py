@@ -1,0 +1,124 @@
+"""What the programs are told to do on each interface, in a table searched without a call."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
+from typing import NamedTuple
+
+from mcastd._native import lib as abi
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.kernel import Map
+
+PLACES = abi.MCAST_PLACES
+TRIED = abi.MCAST_PLACES_TRIED
+
+NANOSECONDS = 1_000_000_000
+
+ANY_ADDRESS = (1 << 64) - 1
+"""Any address may be the interface's own."""
+
+
+class Limit(NamedTuple):
+    """Events handed over a second, and how many at once after a pause; 0 a second is no limit."""
+
+    per_second: int
+    burst: int
+
+    def packed(self) -> bytes:
+        """struct mcast_limit."""
+        interval = NANOSECONDS // self.per_second if self.per_second else 0
+        return struct.pack("=QQ", interval, interval * max(self.burst - 1, 0))
+
+
+class Policy(NamedTuple):
+    """What is done with an interface's packets.
+
+    `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
+    """
+
+    igmp_max_version: int = 3
+    mld_max_version: int = 2
+    require_ttl1: bool = True
+    require_router_alert: bool = False
+    hand_over_reports: bool = False
+    host_mode: bool = False
+    discard_floods: bool = False
+    queries: Limit = Limit(1000, 200)
+    reports: Limit = Limit(2000, 500)
+    egress: Limit = Limit(20000, 4000)
+    known_querier: Limit = Limit(50, 50)
+
+    def packed(self, ifindex: int, slot: int, own: int, queriers: int) -> bytes:
+        """struct mcast_policy; see `Policies.put`."""
+        switches = abi.MCAST_HAND_OVER_REPORTS if self.hand_over_reports else 0
+        switches |= abi.MCAST_HOST_MODE if self.host_mode else 0
+        switches |= abi.MCAST_DISCARD_FLOODS if self.discard_floods else 0
+        head = struct.pack(
+            "=IIIBBBBQQ",
+            ifindex,
+            slot,
+            switches,
+            self.igmp_max_version,
+            self.mld_max_version,
+            self.require_ttl1,
+            self.require_router_alert,
+            own,
+            queriers,
+        )
+        limits = (self.queries, self.reports, self.egress, self.known_querier)
+        return head + b"".join(limit.packed() for limit in limits)
+
+
+class Policies:
+    """The map `policies`, which nobody else writes."""
+
+    def __init__(self, policies: Map) -> None:
+        self._map = policies
+        self._taken: dict[int, int] = {}
+        self._place_of: dict[int, int] = {}
+
+    def put(
+        self,
+        ifindex: int,
+        slot: int,
+        policy: Policy,
+        own: int = ANY_ADDRESS,
+        queriers: int = ANY_ADDRESS,
+    ) -> None:
+        """The interface has this policy from now on, and its counters in this slot.
+
+        `own`, `queriers`: the bits, of `own_bit`, of its unicast addresses and of the queriers that
+        are known. FastPathError if TRIED others have indices that differ from its own by multiples
+        of PLACES.
+        """
+        place = self._place_of.get(ifindex)
+        if place is None:
+            near = ((ifindex + i) % PLACES for i in range(TRIED))
+            place = next((each for each in near if each not in self._taken), None)
+        if place is None:
+            raise FastPathError(f"interface {ifindex}: {TRIED} others have its place in the table")
+        self._write(place, policy.packed(ifindex, slot, own, queriers))
+        self._taken[place], self._place_of[ifindex] = ifindex, place
+
+    def leave(self, ifindex: int) -> None:
+        """The interface is no longer looked at; nothing happens if it was not."""
+        place = self._place_of.pop(ifindex, None)
+        if place is not None:
+            self._write(place, bytes(self._map.spec.value_size))
+            del self._taken[place]
+
+    def _write(self, place: int, value: bytes) -> None:
+        self._map.update(struct.pack("=I", place), value)
+
+
+def own_bit(address: bytes) -> int:
+    """The bit that stands for a unicast address in `struct mcast_policy`; see bpf/addresses.h."""
+    return 1 << (address[-1] & 63)
+
+
+def bits(addresses: Iterable[bytes]) -> int:
+    """Of all of them."""
+    return reduce(or_, map(own_bit, addresses), 0)
