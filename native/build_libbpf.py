@@ -57,6 +57,7 @@ int getifaddrs(struct ifaddrs **first);
 void freeifaddrs(struct ifaddrs *first);
 void mcast_silence(void);
 void mcast_share_heap(void);
+void mcast_trim_heap(void);
 """
 
 SOURCE = """
@@ -86,6 +87,13 @@ static void mcast_share_heap(void)
 {
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
+static void mcast_trim_heap(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
 #endif
 }
 """

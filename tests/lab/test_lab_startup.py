@@ -91,14 +91,14 @@ def test_the_interfaces_that_are_there_are_found_with_their_addresses(cable: Cab
     cable.host.ip("address", "add", "192.0.2.77/24", "dev", "eth0", "label", "eth0:1")
     cable.host.ip("tuntap", "add", "tun0", "mode", "tun")
     with cable.host.entered():
-        found = {link.name: (link, addresses) for link, addresses in present()}
+        found = {each.name: each for each in present()}
 
-    link, addresses = found["eth0"]
-    assert (link.index, link.is_running, link.unfit) == (cable.host.index("eth0"), True, None)
-    assert set(addresses) == {
+    eth0 = found["eth0"]
+    assert (eth0.ifindex, eth0.unfit) == (cable.host.index("eth0"), None)
+    assert set(eth0.addresses) == {
         ip_address(each).packed for each in (HOST, "192.0.2.77", link_local(cable.host, "eth0"))
     }
-    assert "loopback" in (found["lo"][0].unfit or "")
+    assert "loopback" in (found["lo"].unfit or "")
     assert "tun0" not in found, "without a hardware address it is no Ethernet"
 
 

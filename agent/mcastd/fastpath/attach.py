@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mcastd._libbpf import ffi, lib
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program, checked
@@ -50,6 +49,7 @@ class ClsactFilter:
         options = self._options()
         options.prog_fd, options.flags = program.fd, 1  # BPF_TC_F_REPLACE: an older one of ours
         checked(f"attaching {program.name} to clsact", lib.bpf_tc_attach(self._hook, options))
+        self._is_attached = True
 
     @staticmethod
     def _options() -> Any:
@@ -59,11 +59,12 @@ class ClsactFilter:
         return options
 
     def close(self) -> None:
-        lib.bpf_tc_detach(self._hook, self._options())
+        if self._is_attached:
+            lib.bpf_tc_detach(self._hook, self._options())
+        self._is_attached = False
 
 
-@dataclass(slots=True)
-class Attachment:
+class Attachment(NamedTuple):
     """What is attached to an interface, and why nothing better is."""
 
     ifindex: int
@@ -73,9 +74,9 @@ class Attachment:
     links: tuple[Closable, ...]
 
     def close(self) -> None:
+        """Does nothing when it is done again."""
         for link in self.links:
             link.close()
-        self.links = ()
 
 
 def said(error: OSError) -> str:

@@ -18,6 +18,9 @@ from mcastd.fastpath.objects import BPF_DIRECTORY, FLAGS
 COMPILE_SECONDS = 120
 """A compile takes one or two seconds; a slow machine under load may need much longer."""
 
+NEWEST = 4
+"""Objects that stay: versions may be run in turn."""
+
 Document = dict[str, Any]
 """An object as `BpfObject.from_json` reads it."""
 
@@ -34,6 +37,13 @@ def keep(path: Path, document: Document) -> None:
         Path(stream.name).replace(path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def forget_oldest(directory: Path, main: str) -> None:
+    """Leaves only the newest of what was kept of `main`. OSError."""
+    kept = directory.glob(f"{main.removesuffix('.c')}-*.json")
+    for path in sorted(kept, key=lambda each: each.stat().st_mtime, reverse=True)[NEWEST:]:
+        path.unlink(missing_ok=True)
 
 
 def compile_object(text: str, flags: tuple[str, ...], programs: Mapping[str, str]) -> Document:

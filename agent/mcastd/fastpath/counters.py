@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mcastd import _native
 from mcastd._libbpf import ffi, lib
@@ -22,8 +22,7 @@ WORDS = SIZE // 8
 POSSIBLE_CPUS: int = lib.libbpf_num_possible_cpus()
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(NamedTuple):
     """struct mcast_counters of bpf/abi.h, packets since the agent started.
 
     `accepted[direction][kind]`, `rejected[direction][protocol][reason]`, `events[ring]`,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import struct
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
@@ -18,7 +18,10 @@ from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
 from mcastd.fastpath.ring import Ring
 
-SO_COOKIE = 57
+if TYPE_CHECKING:
+    from socket import socket
+
+SOL_SOCKET, SO_COOKIE = 1, 57
 
 
 class FastPath:
@@ -148,9 +151,9 @@ class FastPath:
         """The programs may act on traffic until this instant (ns of CLOCK_MONOTONIC)."""
         self._kernel.maps["heartbeat"].update(index_key(0), struct.pack("=Q", until))
 
-    def own(self, sock: socket.socket) -> None:
+    def own(self, sock: socket) -> None:
         """What this socket sends is the agent's own."""
-        cookie = sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
+        cookie = sock.getsockopt(SOL_SOCKET, SO_COOKIE, 8)
         self._kernel.maps["own_sockets"].update(cookie, index_key(1))
 
     def assign(self, ifindex: int, address: bytes, *, delaying: bool = False) -> None:

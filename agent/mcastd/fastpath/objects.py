@@ -6,14 +6,14 @@ neither bcc nor LLVM. The key is made of all that goes into it: source, flags, m
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import re
 import stat
 import struct
+from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import source_hash
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,7 +100,7 @@ class BpfObject(NamedTuple):
                 for program in ProgramSpec(
                     each["name"],
                     each["type"],
-                    base64.b64decode(each["code"]),
+                    a2b_base64(each["code"]),
                     tuple((index, name) for index, name in each["maps"]),
                 ).variants()
             ),
@@ -127,9 +127,14 @@ def source(main: str = MAIN, directory: Path = BPF_DIRECTORY) -> str:
     return expand(directory / main)
 
 
-def key_of(text: str, flags: tuple[str, ...]) -> str:
-    parts = (str(FORMAT), os.uname().machine, *FLAGS, *flags, text)
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+def key_of(main: str, flags: tuple[str, ...], directory: Path = BPF_DIRECTORY) -> str:
+    """Of all files in the directory, whichever of them `main` needs: to put these together would
+    take a start longer.
+    """
+    names = sorted(name for name in os.listdir(directory) if name.endswith((".c", ".h")))
+    parts = [str(FORMAT), os.uname().machine, main, *FLAGS, *flags, *names]
+    texts = [(directory / name).read_bytes() for name in names]
+    return source_hash(b"\0".join([*map(str.encode, parts), *texts])).hex()
 
 
 def cache_directory() -> Path:
@@ -145,7 +150,7 @@ def cache_directory() -> Path:
 
 def file_name(flags: tuple[str, ...] = (), main: str = MAIN) -> str:
     """Of the compiled programs, wherever they are kept: made of all that goes into them."""
-    return f"{main.removesuffix('.c')}-{key_of(source(main), flags)}.json"
+    return f"{main.removesuffix('.c')}-{key_of(main, flags)}.json"
 
 
 def kept(
@@ -190,7 +195,9 @@ def obtain(
     say("compiling the BPF programs (once; kept for the next start)")
     document = compiling.compile_object(source(main), flags, programs)
     try:
-        compiling.keep((cache or cache_directory()) / file_name(flags, main), document)
+        path = (cache or cache_directory()) / file_name(flags, main)
+        compiling.keep(path, document)
+        compiling.forget_oldest(path.parent, main)
     except OSError as error:
         say(f"{error.filename}: not kept, the next start compiles again: {error.strerror}")
     return BpfObject.from_json(document)

@@ -7,10 +7,9 @@ seconds, ranges of addresses are prefixes. What it becomes here has the core's t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import ip_address, ip_network
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcastd.gmp.family import FAMILIES, Address, AddressPattern, ProtocolFamily
 from mcastd.gmp.time import Duration, in_seconds, milliseconds, seconds
@@ -50,8 +49,7 @@ OLDER_UNSOLICITED_REPORT_INTERVAL: Final = seconds(10)
 UNSOLICITED_REPORT_INTERVAL: Final = seconds(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostConfig:
+class HostConfig(NamedTuple):
     """Tunables of one family on one interface; `from_mapping` knows their names in files.
 
     `max_version`: the newest version ever spoken.
@@ -106,7 +104,7 @@ class HostConfig:
             if tunable is None:
                 raise ConfigError(key, value, f"not a tunable; known are {', '.join(TUNABLES)}")
             fields |= tunable.read(key, value, family)
-        return replace(self, **fields)
+        return self._replace(**fields)
 
     def is_source_specific(self, group: Address) -> bool:
         """Whether the group is in a source-specific range (RFC 4607 §1)."""
@@ -120,8 +118,7 @@ None: the value says nothing about this family.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Tunable:
+class Tunable(NamedTuple):
     """One row of the table: where a value goes, how it is read, what may be given.
 
     `family`: the one it concerns; None means all.

@@ -6,8 +6,8 @@ Addresses are `bytes` of `address_width` in network order throughout the core.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from mcastd.gmp.counters import IGMP_COUNTERS, MLD_COUNTERS, Counted
 from mcastd.gmp.time import Duration, milliseconds, seconds
@@ -17,8 +17,7 @@ Address = bytes
 """4 or 16 bytes in network order."""
 
 
-@dataclass(frozen=True, slots=True)
-class AddressPattern:
+class AddressPattern(NamedTuple):
     """Addresses that are `value` under `mask`, both as the numbers that the bytes stand for."""
 
     mask: int
@@ -32,8 +31,7 @@ def pattern(mask: str, value: str) -> AddressPattern:
     return AddressPattern(int(ip_address(mask)), int(ip_address(value)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ProtocolFamily:
+class ProtocolFamily(NamedTuple):
     """A Group Management Protocol (RFC 4604 §1): IGMP or MLD.
 
     `name`: the label in metrics and files.
@@ -85,6 +83,13 @@ class ProtocolFamily:
     counters: Mapping[Counted, tuple[str, ...]]
     minimum_mtu: int
     overhead: int
+
+    def __eq__(self, other: object) -> bool:
+        """There is one of each."""
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
     @property
     def newest(self) -> int:

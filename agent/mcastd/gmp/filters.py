@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from mcastd.gmp.family import Address
 from mcastd.native import SourceList, union_all
@@ -17,8 +17,7 @@ class FilterMode(Enum):
     EXCLUDE = "exclude"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFilter:
+class SourceFilter(NamedTuple):
     """A filter mode and its source list (RFC 9776 §3.1, RFC 9777 §4.1).
 
     INCLUDE without sources is the same as no state at all.

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-IFF_UP, IFF_LOOPBACK, IFF_RUNNING, IFF_NOARP, IFF_MULTICAST = 0x1, 0x8, 0x40, 0x80, 0x1000
+from mcastd.net.fitness import (
+    ARPHRD_ETHER,
+    IFF_LOOPBACK,
+    IFF_MULTICAST,
+    IFF_RUNNING,
+    IFF_UP,
+    unfitness,
+)
+
 IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x08, 0x40
-ARPHRD_ETHER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +37,12 @@ class Link:
     @property
     def unfit(self) -> str | None:
         """Why it cannot be run at all; None if it can."""
-        if self.is_loopback:
-            return "is the loopback interface, on which there is no IGMP or MLD"
-        if not self.is_ethernet:
-            return "is not an Ethernet interface"
-        if not self.has_multicast:
-            return f"has multicast switched off (ip link set {self.name} multicast on)"
-        return None
+        return unfitness(
+            self.name,
+            is_loopback=self.is_loopback,
+            is_ethernet=self.is_ethernet,
+            has_multicast=self.has_multicast,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from mcastd.fastpath import FastPath, Policy
 from mcastd.gmp.config import HostConfig
@@ -148,7 +147,7 @@ class Agent:
         settings = self.settings.of(interface.name)
         configured = settings.memberships if settings else ()
         asked = [each for each in self.owned if each.interface == interface.name]
-        return [replace(each, interface=interface.name) for each in configured] + asked
+        return [each._replace(interface=interface.name) for each in configured] + asked
 
     def put(self, interface: Interface, membership: Owned) -> None:
         """Puts one in force. OSError if the NIC's filter cannot have it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from mcastd.gmp.config import ConfigError
@@ -56,7 +55,7 @@ def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[st
         raise ChangeError(refused.code, refused.text)
     earlier = agent.owned.get(*membership.key)
     if earlier is not None:
-        membership = replace(membership, since=earlier.since)
+        membership = membership._replace(since=earlier.since)
     agent.put(interface, membership)
     agent.owned.put(membership)
     return membership_object(membership)
@@ -71,7 +70,7 @@ def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[s
         return {"left": False}
     rest = tuple(each for each in held.sources if each not in asked.sources)
     if asked.sources and held.mode == FilterMode.INCLUDE.value and rest:
-        fewer = replace(held, sources=rest)
+        fewer = held._replace(sources=rest)
         agent.put(interface, fewer)
         agent.owned.put(fewer)
         return {"left": True, "remaining": membership_object(fewer)}
@@ -105,10 +104,9 @@ def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
             time.time(),
             bool(parameters.get("hold")),
         )
-        membership = replace(membership, group=str(parameters["group"]))
+        membership = membership._replace(group=str(parameters["group"]))
         family = membership.family
-        return replace(
-            membership,
+        return membership._replace(
             group=family.format(family.parse(membership.group)),
             sources=tuple(family.format(family.parse(each)) for each in sources),
         )
@@ -168,7 +166,7 @@ def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dic
     if parameters.get("dry_run"):
         return told
     announce = bool(parameters.get("announce"))
-    set_version(agent, interface, observer, replace(config, announce_version_change=announce))
+    set_version(agent, interface, observer, config._replace(announce_version_change=announce))
     if parameters.get("persist"):
         try:
             told["persisted"] = str(drop_in.write(agent.settings.path, name, {key: wanted}))
@@ -178,7 +176,7 @@ def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dic
 
 
 def set_version(agent: Agent, interface: Interface, observer: Observer, config: Any) -> None:
-    kept = replace(config, announce_version_change=observer.config.announce_version_change)
+    kept = config._replace(announce_version_change=observer.config.announce_version_change)
     agent.configure_family(interface, observer, config)
     agent.configure_family(interface, observer, kept)
     assert interface.attachment is not None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
@@ -28,16 +28,14 @@ class ConfigFileError(Exception):
         super().__init__(f"{path}: {what}")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where to listen; None for a port means nowhere."""
 
     host: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class InterfaceSettings:
+class InterfaceSettings(NamedTuple):
     """An interface's mode, its tunables by family, its guard against floods, and what the agent
     itself joins there."""
 
@@ -47,8 +45,7 @@ class InterfaceSettings:
     memberships: tuple[Owned, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """All that files and command line say. `interfaces`: by name or pattern, in their order."""
 
     metrics: Address | None = None
@@ -57,7 +54,7 @@ class Settings:
     socket: str = DEFAULT_SOCKET
     group: str | None = None
     admin_group: str | None = None
-    interfaces: Mapping[str, InterfaceSettings] = field(default_factory=dict)
+    interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
 
     def of(self, name: str) -> InterfaceSettings | None:

@@ -17,15 +17,15 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
 
     FastPathError if the kernel refuses the programs themselves.
     """
-    for link, addresses in present():
-        wanted = settings.of(link.name)
-        if wanted is None or link.unfit:
+    for each in present():
+        wanted = settings.of(each.name)
+        if wanted is None or each.unfit:
             continue
         policy = policy_of(wanted.configs, wanted.guard, reports=False)
         try:
-            fast_path.attach_early(link.name, link.index, policy)
-            for address in (*addresses, *memberships(link.name)):
-                fast_path.assign(link.index, address)
+            fast_path.attach_early(each.name, each.ifindex, policy)
+            for address in (*each.addresses, *memberships(each.name)):
+                fast_path.assign(each.ifindex, address)
         except FastPathError:
             continue  # there are too many: the agent says so of each
         except OSError:

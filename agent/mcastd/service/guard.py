@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcastd.gmp.config import ConfigError
 
@@ -12,8 +11,7 @@ MOST = 1_000_000
 """Of a limit a second, and of a burst."""
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(NamedTuple):
     """Limits of messages a second, and how many may come at once after a pause.
 
     `query_limit`, `report_limit`: of all queries, and of all reports and leaves, of others; 0 is no
@@ -33,11 +31,11 @@ class Guard:
     def changed(self, mapping: Mapping[str, Any]) -> Guard:
         """This guard but for what `mapping` says; ConfigError for the first thing wrong in it."""
         fields: dict[str, Any] = {key: _read(key, value) for key, value in mapping.items()}
-        return replace(self, **fields)
+        return self._replace(**fields)
 
     def as_mapping(self) -> dict[str, int | bool]:
         """As files have it."""
-        return asdict(self)
+        return self._asdict()
 
 
 def _read(key: str, value: Any) -> int | bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol, assert_never
 
@@ -88,12 +88,12 @@ KernelFilter = Callable[[Address], SourceFilter | None]
 
 def speaking(config: HostConfig) -> HostConfig:
     """The tunables for the engine: the kernel's sockets have limits of their own already."""
-    return replace(config, ssm_enforce=False, max_sources_per_filter=1_000_000)
+    return config._replace(ssm_enforce=False, max_sources_per_filter=1_000_000)
 
 
 def observing(config: HostConfig) -> HostConfig:
     """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it."""
-    return replace(speaking(config), older_querier_formula=OlderQuerierFormula.RFC3376)
+    return speaking(config)._replace(older_querier_formula=OlderQuerierFormula.RFC3376)
 
 
 class Observer:

@@ -10,9 +10,8 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter
@@ -24,8 +23,7 @@ STALE_SECONDS = 250.0
 """Two query intervals: after so long routers may have forgotten us, and are told anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """A membership, by who asked for it. `held`: it ends with the connection that asked.
 
     `application`: "config", or "api:" and a name. Addresses are text: this is what is kept.
@@ -133,7 +131,7 @@ class OwnedMemberships:
         if self._path is None:
             return
         memberships = [*self._configured, *(each for each in self if not each.held)]
-        document = {"boot": boot(), "memberships": [asdict(each) for each in memberships]}
+        document = {"boot": boot(), "memberships": [each._asdict() for each in memberships]}
         try:
             # Only now: settings are read before all else, and keep nothing.
             from tempfile import NamedTemporaryFile  # noqa: PLC0415

@@ -16,7 +16,7 @@ from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
 from mcastd.service.links import Links
 from mcastd.service.owned import OwnedMemberships, state_directory
-from mcastd.service.system import drop_capabilities, notify, watchdog_seconds
+from mcastd.service.system import drop_capabilities, notify, trim_heap, watchdog_seconds
 
 if TYPE_CHECKING:
     from mcastd.service.exposition import MetricsServer
@@ -57,6 +57,7 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
             metrics = await serve(settings, agent, control)
             fast_path.wait()
             drop_capabilities()
+            trim_heap()
             announce(agent)
             watchdog(loop)
             following = asyncio.ensure_future(links.follow(watcher))

@@ -22,6 +22,11 @@ def drop_capabilities() -> None:
         raise OSError(result, f"giving up capabilities: {os.strerror(result)}")
 
 
+def trim_heap() -> None:
+    """Gives memory back to the system that the start has used and that is not needed any more."""
+    lib.mcast_trim_heap()
+
+
 def watchdog_seconds() -> float | None:
     """How often the service manager wants to hear of us, twice as often for safety; None: never."""
     given = os.environ.get("WATCHDOG_USEC", "")

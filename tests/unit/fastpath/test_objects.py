@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mcastd.fastpath import objects
+from mcastd.fastpath.compiling import forget_oldest
 from mcastd.fastpath.objects import BpfObject, MapSpec, ProgramSpec, cache_directory, key_of, source
 
 DOCUMENT = {
@@ -86,16 +87,45 @@ def test_the_projects_own_sources_have_no_headers_left_to_find(name: str) -> Non
     assert '#include "' not in source(name)
 
 
-def test_the_key_changes_with_all_that_goes_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = [key_of("a", ()), key_of("b", ()), key_of("a", ("-DX",)), key_of("a", ("-DX", "-DY"))]
+def test_the_key_changes_with_all_that_goes_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def key(main: str = "a.c", *flags: str) -> str:
+        return key_of(main, flags, tmp_path)
+
+    (tmp_path / "a.c").write_text("int a;")
+    (tmp_path / "b.h").write_text("")
+    keys = [key(), key("b.c"), key("a.c", "-DX"), key("a.c", "-DX", "-DY")]
+    (tmp_path / "b.h").write_text("int b;")
+    keys.append(key())
+    (tmp_path / "b.h").rename(tmp_path / "c.h")
+    keys.append(key())
     another = os.uname_result((*os.uname()[:4], "another"))
     monkeypatch.setattr(os, "uname", lambda: another)
-    keys.append(key_of("a", ()))
+    keys.append(key())
     monkeypatch.setattr(objects, "FORMAT", 99)
-    keys.append(key_of("a", ()))
+    keys.append(key())
 
     assert len(set(keys)) == len(keys)
-    assert key_of("a", ()) == keys[-1]
+    assert key() == keys[-1]
+    (tmp_path / "README").write_text("of no importance")
+    assert key() == keys[-1]
+
+
+def test_only_the_newest_of_what_was_kept_stay(tmp_path: Path) -> None:
+    for age in range(6):
+        path = tmp_path / f"programs-{age}.json"
+        path.write_text("{}")
+        os.utime(path, (1000 - age, 1000 - age))
+    (tmp_path / "generator-0.json").write_text("{}")
+    (tmp_path / "programs.txt").write_text("")
+
+    forget_oldest(tmp_path, "programs.c")
+
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {
+        *(f"programs-{age}.json" for age in range(4)), "generator-0.json", "programs.txt"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,7 +83,7 @@ def test_the_guard_of_an_interface_is_what_the_defaults_say_but_for_its_own(path
 
     others = Guard(query_limit=10, report_limit=0, discard_floods=False)
     assert guards["eth1"] == others
-    assert guards["eth0"] == replace(others, query_limit=20, querier_limit=5, querier_burst=6)
+    assert guards["eth0"] == others._replace(query_limit=20, querier_limit=5, querier_burst=6)
 
 
 def test_an_empty_file_is_all_defaults(path: Path) -> None:

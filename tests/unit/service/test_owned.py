@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def test_what_is_dropped_does_not(tmp_path: Path) -> None:
 def test_a_request_replaces_the_one_before(tmp_path: Path) -> None:
     owned = OwnedMemberships(tmp_path)
     owned.put(PLAYER)
-    other = replace(PLAYER, sources=("10.0.0.3",))
+    other = PLAYER._replace(sources=("10.0.0.3",))
     owned.put(other)
     assert list(owned) == [other]
     assert owned.get(*PLAYER.key) == other
@@ -97,5 +96,5 @@ def test_without_a_directory_nothing_is_kept() -> None:
 def test_no_half_file_is_left(tmp_path: Path) -> None:
     owned = OwnedMemberships(tmp_path)
     for number in range(5):
-        owned.put(replace(PLAYER, group=f"232.1.1.{number + 1}"))
+        owned.put(PLAYER._replace(group=f"232.1.1.{number + 1}"))
     assert [each.name for each in tmp_path.iterdir()] == [STATE_FILE]
