@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from mcastd.client import AgentError, Client
 from mcastd.lab import Bridge, Lab, Namespace, RunningAgent
+from mcastd.service.memberships import STATE_FILE
 from support.host_lab import ANY, HostLab, eventually, host_lab
 
 pytestmark = pytest.mark.lab
@@ -116,6 +118,15 @@ def test_doctor(net: HostLab, agent: RunningAgent) -> None:
     assert done.returncode == 1
     assert "239.1.1.99 is not joined on eth0" in done.stdout
     assert ctl(agent, "doctor", "eth9").returncode == 2
+    kept = Path(os.environ["STATE_DIRECTORY"]) / STATE_FILE
+    kept.unlink(missing_ok=True)
+    kept.mkdir()
+    assert ctl(agent, "join", "eth0", "239.1.1.98", "--name", "player").returncode == 0
+    done = ctl(agent, "doctor", "eth0")
+    assert f"{kept}: not written: Is a directory" in done.stdout
+    kept.rmdir()
+    assert ctl(agent, "leave", "eth0", "239.1.1.98", "--name", "player").returncode == 0
+    assert "not written" not in ctl(agent, "doctor", "eth0").stdout
     with Client(str(agent.control)) as client:
         client.call("mode", name="eth0", mode="observe")
     assert ctl(agent, "doctor").returncode == 0

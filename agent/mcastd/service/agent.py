@@ -18,8 +18,9 @@ from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_mode import HostMode
 from mcastd.service.interface import Interface
+from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
-from mcastd.service.owned import CONFIG, Owned, OwnedMemberships
+from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.turns import Turns
 
@@ -220,6 +221,6 @@ class Agent:
         if self._flood_timer is not None:
             self._flood_timer.cancel()
         self.turns.close()
-        self.owned.touch()
+        self.owned.close()
         self.host_mode.close()
         self.hardware_filter.close()

@@ -68,6 +68,12 @@ def of_interface(agent: Agent, interface: Interface) -> Iterator[Finding]:
     speaking = interface.mode == "host"
     for text in coexistence.remarks(interface.name, interface.index or 0, host_mode=speaking):
         yield text, "see there"
+    if interface.mode == "host" and agent.owned.problem:
+        yield (
+            agent.owned.problem,
+            "what was joined holds, and may be gone after a restart: give the directory room and "
+            "the right to write, and join again",
+        )
     if interface.mode == "host" and agent.host_mode.lapses:
         yield (
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "

@@ -15,7 +15,7 @@ from mcastd.service.agent import Agent
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
 from mcastd.service.links import Links
-from mcastd.service.owned import OwnedMemberships, state_directory
+from mcastd.service.memberships import OwnedMemberships, state_directory
 from mcastd.service.system import drop_capabilities, notify, trim_heap, watchdog_seconds
 
 if TYPE_CHECKING:

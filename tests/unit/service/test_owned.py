@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from mcastd.service.owned import CONFIG, STALE_SECONDS, STATE_FILE, Owned, OwnedMemberships
+from mcastd.service.memberships import STALE_SECONDS, STATE_FILE, OwnedMemberships
+from mcastd.service.owned import CONFIG, Owned
 
 PLAYER = Owned("eth0", "232.1.1.1", "include", ("10.0.0.2",), "api:player", 1000, 42, 5.0)
 HELD = Owned("eth0", "239.1.1.1", "exclude", (), "api:cat", 0, 43, 5.0, held=True)
@@ -81,6 +82,7 @@ def test_a_spoilt_file_is_told_and_not_believed(tmp_path: Path, text: str) -> No
     assert list(owned) == []
     assert owned.problem is not None
     assert STATE_FILE in owned.problem
+    assert (tmp_path / STATE_FILE).with_suffix(".bad").read_text() == text
     owned.put(PLAYER)
     assert list(OwnedMemberships(tmp_path)) == [PLAYER]
 
@@ -98,3 +100,33 @@ def test_no_half_file_is_left(tmp_path: Path) -> None:
     for number in range(5):
         owned.put(PLAYER._replace(group=f"232.1.1.{number + 1}"))
     assert [each.name for each in tmp_path.iterdir()] == [STATE_FILE]
+
+
+def test_a_change_is_a_line_and_no_new_file(tmp_path: Path) -> None:
+    owned = OwnedMemberships(tmp_path)
+    owned.put(PLAYER)
+    before = (tmp_path / STATE_FILE).read_text()
+    owned.put(HELD)
+    owned.drop(HELD)
+    owned.drop(PLAYER)
+    added = (tmp_path / STATE_FILE).read_text().removeprefix(before)
+    assert json.loads(added) == {"drop": list(PLAYER.key)}
+
+
+def test_what_is_held_from_now_on_is_not_kept(tmp_path: Path) -> None:
+    owned = OwnedMemberships(tmp_path)
+    owned.put(PLAYER)
+    owned.put(PLAYER._replace(held=True))
+    assert list(OwnedMemberships(tmp_path)) == []
+
+
+def test_a_directory_that_cannot_be_written_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    owned = OwnedMemberships(tmp_path / "file" / "state")
+    for number in range(3):
+        owned.put(PLAYER._replace(group=f"232.1.1.{number + 1}"))
+    assert len(list(owned)) == 3
+    assert owned.problem == f"{tmp_path}/file/state/{STATE_FILE}: not written: Not a directory"
+    assert [each.getMessage() for each in caplog.records].count(owned.problem) == 1
