@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import struct
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 from mcastd.lab import Generator, RunningAgent
+from mcastd.service.known_queriers import QUERIERS_FILE
 from support.flood import MLD_REPORT_2, REPORTS_6
 from support.host_lab import ANY, QUERIER_ADDRESS, HostLab, host_lab
 from support.lab import METRICS_TEXT, Cable, counters, interface, mcastctl, received, scrape
@@ -33,6 +36,9 @@ LATE = 0.25
 """For the way there and back through a loaded machine."""
 
 FLOOD_SECONDS = 4.0
+
+RESTART_SECONDS = 6.0
+"""Of a flood in which the querier is heard for the first time since a restart."""
 
 GUARD = """\
 [interface.eth0]
@@ -270,6 +276,36 @@ def test_the_true_querier_is_answered_in_the_midst_of_a_flood(net: HostLab) -> N
     status = interface(agent)
     assert (status["mode"], status["igmp"]["querier"]) == ("host", QUERIER_ADDRESS)
     print(f"{sent / FLOOD_SECONDS / 1e6:.2f} million frames a second, {len(asked)} queries")
+
+
+def test_after_a_restart_the_querier_of_before_is_known_in_the_midst_of_a_flood(
+    net: HostLab,
+) -> None:
+    member = net.member()
+    for group in ("239.1.1.1", "ff1e::1:1"):
+        member.join(group)
+    agent = net.agent()
+    kept = Path(os.environ["STATE_DIRECTORY"]) / QUERIERS_FILE
+    eventually(lambda: kept.exists() and '"igmp"' in kept.read_text() and "mld" in kept.read_text())
+    net.switch.ip("link", "set", "br0", "type", "bridge", "mcast_querier", "0")
+    agent.process.kill()
+    agent.process.wait()
+    agent = net.agent()
+    assert known(agent) == 0
+    generator = net.lab.keep(Generator((net.switch, net.port), (net.host, "eth0")))
+
+    since = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        flood = pool.submit(generator.flood, mixed(), RESTART_SECONDS)
+        eventually(lambda: counters(agent)["lost"]["query"]["rate_limited"] > 0)
+        net.switch.ip("link", "set", "br0", "type", "bridge", "mcast_querier", "1")
+        flood.result()
+    until = time.monotonic()
+
+    asked = [each for each in net.sniffer.queries(since) if each.at < until]
+    assert {each.protocol for each in asked} == {"igmp", "mld"}
+    eventually(lambda: all(answers(net, each) for each in asked), what="answers to all queries")
+    assert known(agent) >= sum(each.protocol == "igmp" for each in asked)
 
 
 def known(agent: RunningAgent) -> int:

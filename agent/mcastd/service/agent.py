@@ -18,6 +18,7 @@ from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_mode import HostMode
 from mcastd.service.interface import Interface
+from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned
@@ -27,7 +28,10 @@ from mcastd.service.turns import Turns
 log = logging.getLogger("mcastd")
 
 STILL_IN_FORCE_SECONDS = 60.0
-"""How often the file of the agent's own memberships is touched."""
+"""How often the files are touched of what is to outlast a restart."""
+
+KEEP_SECONDS = 1.0
+"""After which a change of the queriers that are known is kept."""
 
 
 class Agent:
@@ -38,7 +42,11 @@ class Agent:
     """
 
     def __init__(
-        self, settings: Settings, fast_path: FastPath, owned: OwnedMemberships | None = None
+        self,
+        settings: Settings,
+        fast_path: FastPath,
+        owned: OwnedMemberships | None = None,
+        known_queriers: KnownQueriers | None = None,
     ) -> None:
         self.settings = settings
         self.fast_path = fast_path
@@ -46,8 +54,9 @@ class Agent:
         self.by_index: dict[int, Interface] = {}
         self.addresses: dict[int, dict[bytes, None]] = {}
         self.teller = Teller(fast_path)
-        self.turns = Turns(fast_path, self.teller, self.by_index)
+        self.turns = Turns(fast_path, self.teller, self.by_index, self._known_changed)
         self.started = now()
+        self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
@@ -56,6 +65,7 @@ class Agent:
         self.reload: Callable[[], str | None] = lambda: None
         self._remarked: set[str] = set()
         self._flood_timer: asyncio.TimerHandle | None = None
+        self._keep_timer: asyncio.TimerHandle | None = None
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Takes events from now on, on this loop."""
@@ -70,6 +80,7 @@ class Agent:
 
     def _still_in_force(self) -> None:
         self.owned.touch()
+        self.known_queriers.touch()
         self._loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
 
     def _look_for_floods(self) -> None:
@@ -82,6 +93,32 @@ class Agent:
         self.teller.tell(interface, family, happening)
         if interface.index is not None:
             self.turns.arm({interface.index})
+
+    # Queriers.
+
+    def expect_queriers(self, interface: Interface) -> None:
+        """Those of before a restart are known at once: in a flood, nobody new would be."""
+        for observer in interface.observers.values():
+            for address, until in self.known_queriers.earlier(
+                interface.name, observer.family, now()
+            ):
+                observer.queriers.expect(address, until)
+        if interface.index is not None:
+            self.turns.know_queriers(interface.index)
+
+    def _known_changed(self) -> None:
+        """Has all changes of the next second kept together."""
+        if self._keep_timer is None:
+            self._keep_timer = self._loop.call_later(KEEP_SECONDS, self._keep_queriers)
+
+    def _keep_queriers(self) -> None:
+        self._keep_timer = None
+        self.known_queriers.keep(
+            (interface.name, protocol, observer.family.format(address))
+            for interface in self.by_index.values()
+            for protocol, observer in interface.observers.items()
+            for address in observer.queriers.known
+        )
 
     # Modes.
 
@@ -222,5 +259,9 @@ class Agent:
             self._flood_timer.cancel()
         self.turns.close()
         self.owned.close()
+        if self._keep_timer is not None:
+            self._keep_timer.cancel()
+            self._keep_queriers()
+        self.known_queriers.close()
         self.host_mode.close()
         self.hardware_filter.close()

@@ -103,6 +103,7 @@ class Links:
         self._agent.host_mode.addresses_changed(
             interface, self._agent.addresses.get(link.index, {})
         )
+        self._agent.expect_queriers(interface)
         interface.seed(now())
         self._teller.assign(link.index, self._assigned(interface, link.index), assigned=True)
         self._teller.announce("attached", interface.name, hook=attachment.ingress.value)

@@ -43,18 +43,27 @@ class QuerierView:
 class Queriers:
     """The queriers of one family on one link; the last to send a general query is the one.
 
-    `last_by_version`: who last asked all hosts in each version.
+    `last_by_version`: who last asked all hosts in each version. `expected`: who was known before a
+    restart, and until when it still counts as known without having asked again.
     """
 
     by_address: dict[Address, QuerierView] = field(default_factory=dict)
     current: QuerierView | None = None
     last_by_version: dict[int, Address] = field(default_factory=dict)
+    expected: dict[Address, Instant] = field(default_factory=dict)
+
+    def expect(self, address: Address, until: Instant) -> None:
+        """One that was known before a restart; KNOWN of them at the most."""
+        if len(self.known) < KNOWN:
+            self.expected[address] = until
 
     def hear(self, at: Instant, query: Query, *, general: bool, router_alert: bool) -> bool:
         """Whether the querier is another one now, or speaks another version."""
         view = self.by_address.get(query.source)
         if view is None:
             view = self._add(at, query)
+        if self.expected:
+            self._meet_expected(at, view)
         changed = general and (self.current is not view or view.version != query.version)
         view.version, view.robustness = query.version, query.robustness
         view.interval, view.max_response = query.query_interval, query.max_response
@@ -66,6 +75,11 @@ class Queriers:
             self.current = view
             self.last_by_version[query.version] = query.source
         return changed
+
+    def _meet_expected(self, at: Instant, view: QuerierView) -> None:
+        view.is_known |= at < self.expected.pop(view.address, at)
+        for address in [each for each, until in self.expected.items() if until <= at]:
+            del self.expected[address]
 
     def _note_general(self, at: Instant, view: QuerierView) -> None:
         """One who asks for the second time, and not at once, is known from then on."""
@@ -82,7 +96,9 @@ class Queriers:
 
     @property
     def known(self) -> set[Address]:
-        return {each.address for each in self.by_address.values() if each.is_known}
+        """Those whose queries have precedence over strangers'."""
+        views = self.by_address.values()
+        return self.expected.keys() | {each.address for each in views if each.is_known}
 
     def _add(self, at: Instant, query: Query) -> QuerierView:
         if len(self.by_address) >= REMEMBERED:

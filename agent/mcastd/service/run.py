@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from mcastd.fastpath import FastPath
 from mcastd.net import LinkWatcher
 from mcastd.service.agent import Agent
+from mcastd.service.clock import now
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
+from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.links import Links
 from mcastd.service.memberships import OwnedMemberships, state_directory
 from mcastd.service.system import drop_capabilities, notify, trim_heap, watchdog_seconds
@@ -34,8 +36,8 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
     FastPathError, ControlError or StartError, with one line each, if it cannot start.
     """
     loop = asyncio.get_running_loop()
-    owned = OwnedMemberships(state_directory())
-    agent = Agent(settings, fast_path, owned)
+    state = state_directory()
+    agent = Agent(settings, fast_path, OwnedMemberships(state), KnownQueriers(state, now()))
     links = Links(agent)
     control = Control(agent)
     stopped = asyncio.Event()

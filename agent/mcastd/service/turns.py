@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
 from mcastd.fastpath import Captured, FastPath, Fate
@@ -23,12 +23,18 @@ SPOKEN_AT_ONCE = 4
 class Turns:
     """Takes events to the interfaces that they concern, and wakes those whose time has come.
 
-    `interfaces`: those that are run, by index; they come and go.
+    `interfaces`: those that are run, by index; they come and go. `known_changed` is called when a
+    querier has come to be known, or is no longer.
     """
 
     def __init__(
-        self, fast_path: FastPath, teller: Teller, interfaces: Mapping[int, Interface]
+        self,
+        fast_path: FastPath,
+        teller: Teller,
+        interfaces: Mapping[int, Interface],
+        known_changed: Callable[[], None],
     ) -> None:
+        self._known_changed = known_changed
         self._fast_path = fast_path
         self._teller = teller
         self._interfaces = interfaces
@@ -60,6 +66,8 @@ class Turns:
         reports = rings["report"].drain(REPORTS_AT_ONCE)
         for captured in queries:
             self._take(captured, from_outside=True)
+        for index in {captured.ifindex for captured in queries}:
+            self.know_queriers(index)
         for captured in spoken:
             self._take(captured, from_outside=False)
         for captured in reports:
@@ -75,18 +83,21 @@ class Turns:
         if captured.fate == Fate.OWN:
             return
         happenings = interface.hear(event) if from_outside else interface.overhear(event)
-        if from_outside:
-            self._know_queriers(interface, captured.ifindex)
         for happening in happenings:
             self._teller.tell(interface, event.decoded.family.name, happening)
 
-    def _know_queriers(self, interface: Interface, index: int) -> None:
+    def know_queriers(self, index: int) -> None:
         """Tells the programs whose queries have precedence over strangers'."""
-        observers = interface.observers.values()
-        known = {address for each in observers for address in each.queriers.known}
+        interface = self._interfaces.get(index)
+        if interface is None:
+            return
+        known = set().union(*(each.queriers.known for each in interface.observers.values()))
+        if known == interface.known_queriers:
+            return
         for address in known ^ interface.known_queriers:
             self._fast_path.know_querier(index, address, known=address in known)
         interface.known_queriers = known
+        self._known_changed()
 
     # Time.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mcastd.gmp.time import Instant, seconds
-from mcastd.service.querier import REMEMBERED, Queriers
+from mcastd.service.querier import KNOWN, REMEMBERED, Queriers
 from support.network import Network
 
 
@@ -74,3 +74,38 @@ def test_the_querier_is_not_forgotten_for_others_who_ask_for_groups(net: Network
     assert not hear(queriers, net, 125, 1)
     assert len(queriers.by_address) == REMEMBERED
     assert queriers.current in queriers.by_address.values()
+
+
+def address_of(net: Network, number: int) -> bytes:
+    return net.querier[:-2] + number.to_bytes(2)
+
+
+def test_who_is_expected_is_known_before_asking(net: Network) -> None:
+    queriers = Queriers()
+    queriers.expect(address_of(net, 1), Instant(seconds(100)))
+    assert queriers.known == {address_of(net, 1)}
+
+    hear(queriers, net, 1, 1)
+
+    assert queriers.known == {address_of(net, 1)}
+    assert queriers.expected == {}
+
+
+def test_who_is_expected_in_vain_makes_room_for_others(net: Network) -> None:
+    queriers = Queriers()
+    for number in range(1, KNOWN + 2):
+        queriers.expect(address_of(net, number), Instant(seconds(100)))
+    assert queriers.known == {address_of(net, number) for number in range(1, KNOWN + 1)}
+    for at in (90, 95, 100, 105):
+        hear(queriers, net, at, 9)
+
+    assert queriers.known == {address_of(net, 9)}
+
+
+def test_who_comes_too_late_is_a_stranger(net: Network) -> None:
+    queriers = Queriers()
+    queriers.expect(address_of(net, 1), Instant(seconds(100)))
+
+    hear(queriers, net, 101, 1)
+
+    assert queriers.known == set()
