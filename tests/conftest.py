@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from mcastd.gmp.family import FAMILIES, IGMP, MLD, ProtocolFamily
 from support.network import Network
@@ -33,6 +35,11 @@ def igmp() -> Timeline:
 @pytest.fixture
 def mld() -> Timeline:
     return Timeline(Network(MLD))
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
