@@ -118,12 +118,11 @@ def test_a_flood_of_reports_and_forged_queries(net: HostLab) -> None:
     eventually("a querier that is known", lambda: heard_of(agent, QUERIER_ADDRESS) > 2)
     generator = net.lab.keep(Generator((net.switch, net.port), (net.host, "eth0")))
     since, heard = time.monotonic(), heard_of(agent, QUERIER_ADDRESS)
-    gaps = []
+    gaps: list[object] = []
     with ThreadPoolExecutor(1) as pool:
         flood = pool.submit(generator.flood, forged(), FLOOD_SECONDS)
         while not flood.done():
-            held = net.held()
-            gaps += [group for group, each in WANTED.items() if held.get(group) != each]
+            gaps += net.lacking(WANTED).items()
             time.sleep(0.1)
     seconds = time.monotonic() - since
     frames = flood.result().frames
