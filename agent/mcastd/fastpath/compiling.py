@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mcastd import files
 from mcastd.fastpath import compiler
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.objects import BPF_DIRECTORY, FLAGS
@@ -28,13 +28,7 @@ Document = dict[str, Any]
 def keep(path: Path, document: Document) -> None:
     """Writes it in one step, so that no reader ever sees half of it. OSError, with the path."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=".new-", delete=False
-        ) as stream:
-            json.dump(document, stream)
-        Path(stream.name).chmod(0o644)
-        Path(stream.name).replace(path)
+        files.replace(path, json.dumps(document).encode(), mode=0o644)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomli_w
+
+from mcastd import files
 
 NAME = "90-mcastctl.toml"
 
@@ -23,9 +24,5 @@ def write(main: Path, interface: str, tunables: Mapping[str, Any]) -> Path:
     except tomllib.TOMLDecodeError as error:
         raise OSError(f"{path}: {error}") from None
     document.setdefault("interface", {}).setdefault(interface, {}).update(tunables)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, delete=False) as stream:
-        tomli_w.dump(document, stream)
-    Path(stream.name).chmod(0o644)
-    Path(stream.name).replace(path)
+    files.replace(path, tomli_w.dumps(document).encode(), mode=0o644)
     return path

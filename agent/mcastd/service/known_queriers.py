@@ -7,7 +7,6 @@ forged queries a true one is among them for as long as nobody knows it.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -38,7 +37,7 @@ class KnownQueriers:
         if self._file is None:
             return frozenset()
         try:
-            age = max(0.0, time.time() - self._file.path.stat().st_mtime)
+            age = max(0.0, self._file.age())
             snapshot, _ = self._file.read()
             earlier = frozenset(
                 (str(name), str(protocol), str(address)) for name, protocol, address in snapshot
@@ -77,8 +76,8 @@ class KnownQueriers:
 
     def touch(self) -> None:
         """They are known still."""
-        if self._file is not None and self._kept and self._file.path.exists():
-            self._file.path.touch()
+        if self._file is not None and self._kept:
+            self._file.touch()
 
     def close(self) -> None:
         self.touch()

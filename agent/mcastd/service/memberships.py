@@ -7,8 +7,6 @@ wire.
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -94,15 +92,14 @@ class OwnedMemberships:
         """Whether the file is so young that routers still know what it says."""
         assert self._file is not None
         try:
-            age = time.time() - self._file.path.stat().st_mtime
+            return self._file.age() < STALE_SECONDS and self._boot == boot()
         except OSError:
             return False
-        return age < STALE_SECONDS and self._boot == boot()
 
     def touch(self) -> None:
         """The memberships are in force now."""
-        if self._file is not None and self._file.path.exists():
-            self._file.path.touch()
+        if self._file is not None:
+            self._file.touch()
 
     def close(self) -> None:
         """They are in force until now, and on the disk."""
@@ -138,11 +135,3 @@ def boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
-
-
-def state_directory() -> Path | None:
-    """Where to keep them: as the service manager says, or the system's place for root."""
-    given = os.environ.get("STATE_DIRECTORY")
-    if given:
-        return Path(given.split(":")[0])
-    return Path("/var/lib/mcastd") if os.geteuid() == 0 else None

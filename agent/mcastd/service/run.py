@@ -17,7 +17,8 @@ from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.links import Links
-from mcastd.service.memberships import OwnedMemberships, state_directory
+from mcastd.service.memberships import OwnedMemberships
+from mcastd.service.state_file import state_directory
 from mcastd.service.system import drop_capabilities, notify, trim_heap, watchdog_seconds
 
 if TYPE_CHECKING:

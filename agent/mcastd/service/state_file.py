@@ -9,10 +9,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
+
+from mcastd import files
 
 MOST_CHANGES = 64
 """In addition to as many as there are entries in the snapshot."""
@@ -40,17 +42,12 @@ class StateFile:
     def write(self, snapshot: Any, entries: int) -> None:
         """Replaces the file in one step: a crash leaves the old one or the new one. OSError."""
         self.close()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=self.path.parent, delete=False) as stream:
-            stream.write(json.dumps(snapshot) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-            self._descriptor = os.open(stream.name, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        Path(stream.name).replace(self.path)
+        files.replace(self.path, line_of(snapshot), durable=True)
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._room = entries + MOST_CHANGES
 
     def append(self, change: Any) -> bool:
-        """Adds a change; it is on the disk soon, for which a thread sees to. OSError.
+        """Adds a change; a thread sees to it that it is on the disk soon. OSError.
 
         False if it takes a new snapshot, which then must say what the change says.
         """
@@ -59,7 +56,7 @@ class StateFile:
         try:
             if self._sync is not None and self._sync.done():
                 self._sync.result()
-            line = (json.dumps(change) + "\n").encode()
+            line = line_of(change)
             if os.write(self._descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
@@ -71,6 +68,15 @@ class StateFile:
             self._sync = self._syncer.submit(os.fdatasync, self._descriptor)
         return True
 
+    def age(self) -> float:
+        """Seconds since it was last written or touched. OSError."""
+        return time.time() - self.path.stat().st_mtime
+
+    def touch(self) -> None:
+        """What it says is still so, if there is one."""
+        if self.path.exists():
+            self.path.touch()
+
     def close(self) -> None:
         """When all is on the disk."""
         if self._syncer is not None:
@@ -78,3 +84,15 @@ class StateFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._syncer, self._sync = -1, None, None
+
+
+def line_of(value: Any) -> bytes:
+    return (json.dumps(value) + "\n").encode()
+
+
+def state_directory() -> Path | None:
+    """Where state is kept: as the service manager says, or the system's place for root."""
+    given = os.environ.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0])
+    return Path("/var/lib/mcastd") if os.geteuid() == 0 else None

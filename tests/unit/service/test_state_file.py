@@ -84,3 +84,15 @@ def test_what_the_disk_refuses_later_is_told_at_the_next_change(
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
         file.append("second")
     assert not file.append("third")
+
+
+def test_a_snapshot_that_failed_is_not_added_to(path: Path) -> None:
+    file = StateFile(path)
+    file.write({}, 0)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OSError, match=os.strerror(errno.EISDIR)):
+        file.write({}, 0)
+
+    assert not file.append("lost")
+    assert [each.name for each in path.parent.iterdir()] == [path.name], "no file is left behind"
