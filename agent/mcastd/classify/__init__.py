@@ -5,10 +5,10 @@ What reads capture files is imported when it is used: the daemon never does.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mcastd.classify.lines import as_object, as_text
+from mcastd.lazy import lazily
 
 if TYPE_CHECKING:
     from mcastd.classify.captures import CapturedPacket, CaptureError, read_capture
@@ -27,18 +27,10 @@ __all__ = [
     "read_capture",
 ]
 
-_MODULES = {
-    "CaptureError": "captures",
-    "CapturedPacket": "captures",
-    "read_capture": "captures",
-    "decode_link": "links",
-    "is_readable": "links",
-    "Summary": "summary",
-    "packets": "summary",
+MODULES = {
+    "captures": ("CaptureError", "CapturedPacket", "read_capture"),
+    "links": ("decode_link", "is_readable"),
+    "summary": ("Summary", "packets"),
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazily(__name__, MODULES)

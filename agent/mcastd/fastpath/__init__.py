@@ -11,8 +11,9 @@ programs are to be on their way into the kernel before the rest is there.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mcastd.lazy import lazily
 
 if TYPE_CHECKING:
     from mcastd.fastpath.attach import Attachment, Hook, said
@@ -55,10 +56,4 @@ MODULES = {
     "ring": ("Captured", "Fate", "Ring"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """A public name, from its module (PEP 562)."""
-    for module, names in MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, MODULES)

@@ -6,8 +6,9 @@ followed.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mcastd.lazy import lazily
 
 if TYPE_CHECKING:
     from mcastd.net.links import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
@@ -24,12 +25,10 @@ __all__ = [
     "present",
 ]
 
-MODULES = {"memberships": "proc", "present": "presence"}
-"""Where the names are that are not in `links`."""
+MODULES = {
+    "links": ("AddressChanged", "Link", "LinkChanged", "LinkGone", "LinkWatcher"),
+    "presence": ("present",),
+    "proc": ("memberships",),
+}
 
-
-def __getattr__(name: str) -> Any:
-    """A public name, from its module (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{MODULES.get(name, 'links')}"), name)
+__getattr__ = lazily(__name__, MODULES)

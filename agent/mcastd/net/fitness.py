@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-IFF_UP, IFF_LOOPBACK, IFF_RUNNING, IFF_MULTICAST = 0x1, 0x8, 0x40, 0x1000
+IFF_LOOPBACK, IFF_MULTICAST = 0x8, 0x1000
 ARPHRD_ETHER = 1
 
 

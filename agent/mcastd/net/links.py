@@ -7,15 +7,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from mcastd.net.fitness import (
-    ARPHRD_ETHER,
-    IFF_LOOPBACK,
-    IFF_MULTICAST,
-    IFF_RUNNING,
-    IFF_UP,
-    unfitness,
-)
+from mcastd.net.fitness import ARPHRD_ETHER, IFF_LOOPBACK, IFF_MULTICAST, unfitness
 
+IFF_UP, IFF_RUNNING = 0x1, 0x40
 IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x08, 0x40
 
 
