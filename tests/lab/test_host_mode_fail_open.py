@@ -32,10 +32,10 @@ pytestmark = pytest.mark.lab
 SPEAKS_WITHIN = 3.0
 """Seconds until the kernel must speak again."""
 
-PATIENT = ("mcast_membership_interval", "800")
-"""Hundredths of a second. In the two seconds in which nobody speaks the answers to two queries can
-be lost: one asked before and one meanwhile, because the querier of the lab asks every two seconds.
-It must have the patience for that; to one that asks every 125 s no more than one answer is lost.
+MEMBERSHIP_SECONDS = 8.0
+"""In the two seconds in which nobody speaks the answers to two queries can be lost: one asked
+before and one meanwhile, because the querier of the lab asks every two seconds. It must have the
+patience for that; to one that asks every 125 s no more than one answer is lost.
 """
 
 STOPPED_SECONDS = float(os.environ.get("MCASTD_LAB_STOPPED_SECONDS", "6"))
@@ -50,8 +50,7 @@ WANTED: dict[str, Filter] = {
 
 @pytest.fixture
 def net() -> Iterator[HostLab]:
-    with host_lab() as made:
-        made.switch.ip("link", "set", "br0", "type", "bridge", *PATIENT)
+    with host_lab(MEMBERSHIP_SECONDS) as made:
         yield made
 
 

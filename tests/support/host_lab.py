@@ -50,14 +50,14 @@ def eventually(what: str, look: Callable[[], T | None], seconds: float = 20.0) -
 class HostLab:
     """A switch with the querier, a host with `eth0`, and a sniffer on the wire between them."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, membership_seconds: float) -> None:
         self.lab = lab
         self.switch, self.host = lab.namespace("switch"), lab.namespace("host")
         self.bridge = Bridge(self.switch, "br0", f"{QUERIER_ADDRESS}/24")
         self.switch.ip(
             "link", "set", "br0", "type", "bridge", "mcast_hash_max", "65536",
             "mcast_last_member_interval", "20",
-            "mcast_membership_interval", str(round(MEMBERSHIP_SECONDS * 100)),
+            "mcast_membership_interval", str(round(membership_seconds * 100)),
         )  # fmt: skip
         self.port = self.bridge.connect(self.host, "eth0", f"{HOST_ADDRESS}/24")
         self.host.sysctl(
@@ -92,18 +92,9 @@ class HostLab:
         }
 
     def lacking(self, wanted: Mapping[str, Filter]) -> dict[str, Filter | None]:
-        """What the bridge holds for the host otherwise than wanted, and how.
-
-        Looked at twice: the kernel tells of many groups in several pieces, and passes over some
-        when others have gone between two of them.
-        """
-        held: dict[str, Filter] = {}
-        lacking = list(wanted)
-        for _ in range(2):
-            if lacking:
-                held = self.held()
-                lacking = [group for group in lacking if held.get(group) != wanted[group]]
-        return {group: held.get(group) for group in lacking}
+        """What the bridge holds for the host otherwise than wanted, and how."""
+        held = self.held()
+        return {group: held.get(group) for group, each in wanted.items() if held.get(group) != each}
 
     def expect(self, wanted: Mapping[str, Filter], seconds: float = 20.0) -> None:
         """Waits until the bridge holds exactly this for the host, but for groups of the system."""
@@ -141,14 +132,14 @@ def filter_of(entry: Mapping[str, object]) -> Filter:
 
 
 @contextmanager
-def host_lab() -> Iterator[HostLab]:
+def host_lab(membership_seconds: float = MEMBERSHIP_SECONDS) -> Iterator[HostLab]:
     """State and caches of the agents in it are the lab's own."""
     with (
         tempfile.TemporaryDirectory(prefix="mcastd-state-") as state,
         patch.dict(os.environ, {"STATE_DIRECTORY": state}),
         Lab() as lab,
     ):
-        made = HostLab(lab)
+        made = HostLab(lab, membership_seconds)
         eventually("a query", lambda: any(made.sniffer.queries()) or None)
         yield made
 
