@@ -72,7 +72,12 @@ class Router:
         return json.loads(done.stdout[start:]) if start >= 0 else {}
 
     def held(self) -> dict[str, Filter]:
-        """What it holds for the cable: by group, its mode and sources, told by their timers."""
+        """What it holds for the cable: by group, its mode and sources, told by their timers.
+
+        INCLUDE without sources is nothing (RFC 9776 section 6.3), and is left out. pimd shows such
+        groups, and for ever: a BLOCK that is retransmitted after its last timer ran out makes the
+        group anew, and only a source that expires would remove it.
+        """
         groups = self.show("ip igmp groups").get("lan0", {}).get("groups", [])
         sources = self.show("ip igmp sources").get("lan0", {})
         found: dict[str, Filter] = {}
@@ -84,7 +89,8 @@ class Router:
                 for source in listed
                 if (source["timer"] != "--:--") == (mode == "include") and source["source"] != "*"
             }
-            found[each["group"]] = mode, frozenset(wanted)
+            if mode == "exclude" or wanted:
+                found[each["group"]] = mode, frozenset(wanted)
         return found
 
     def expect(self, wanted: Mapping[str, Filter], seconds: float = 30.0) -> None:
