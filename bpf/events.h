@@ -103,7 +103,7 @@ MCAST_INLINE bool mcast_tell_short(const struct mcast_frame *frame,
 }
 
 /* Lays any event out and hands it over; false if that could not be. */
-MCAST_INLINE bool mcast_tell_any(const struct mcast_frame *frame,
+MCAST_INLINE bool mcast_tell_any(const struct mcast_frame *frame, uint32_t ring,
 				 const struct mcast_handing *handing, uint64_t at, uint32_t length)
 {
 	uint32_t hook = (uint32_t)frame->hook;
@@ -118,31 +118,31 @@ MCAST_INLINE bool mcast_tell_any(const struct mcast_frame *frame,
 		return false;
 	lay_out->event = mcast_event_of(frame, handing, at, length);
 	lay_out->event.captured = (uint32_t)size;
-	return mcast_put(handing->ring, &lay_out->event, sizeof(struct mcast_event) + size);
+	return mcast_put(ring, &lay_out->event, sizeof(struct mcast_event) + size);
 }
 
-MCAST_INLINE bool mcast_tell(const struct mcast_frame *frame, const struct mcast_handing *handing)
+MCAST_INLINE bool mcast_tell(const struct mcast_frame *frame, uint32_t ring,
+			     const struct mcast_handing *handing)
 {
 	uint64_t at = bpf_ktime_get_ns(); /* first: it waits for all before it */
 	uint32_t length = mcast_length(frame);
 
-	return (handing->ring == MCAST_RING_QUERY &&
-		mcast_tell_short(frame, handing, at, length)) ||
-	       mcast_tell_any(frame, handing, at, length);
+	return (ring == MCAST_RING_QUERY && mcast_tell_short(frame, handing, at, length)) ||
+	       mcast_tell_any(frame, ring, handing, at, length);
 }
 
 /* Hands the frame over. False, and counted, if it could not be. */
-MCAST_INLINE bool mcast_hand_over(const struct mcast_frame *frame,
+MCAST_INLINE bool mcast_hand_over(const struct mcast_frame *frame, uint32_t ring,
 				  const struct mcast_handing *handing,
 				  struct mcast_counters *counted)
 {
-	bool done = mcast_tell(frame, handing);
+	bool done = mcast_tell(frame, ring, handing);
 
 	if (done) {
-		counted->events[handing->ring]++;
+		counted->events[ring]++;
 		MCAST_FORGET(); /* as in mcast_count_protocol() */
 	} else {
-		counted->lost[handing->ring][MCAST_LOST_RING_FULL]++;
+		counted->lost[ring][MCAST_LOST_RING_FULL]++;
 	}
 	return done;
 }
@@ -151,9 +151,9 @@ MCAST_INLINE bool mcast_hand_over(const struct mcast_frame *frame,
 MCAST_INLINE bool mcast_deliver(const struct mcast_frame *frame, const struct mcast_policy *policy,
 				struct mcast_handing *handing, struct mcast_counters *counted)
 {
-	if (mcast_may_pass(policy, handing))
-		return mcast_hand_over(frame, handing, counted);
-	counted->lost[handing->ring][MCAST_LOST_RATE_LIMITED]++;
+	if (mcast_may_pass(policy, MCAST_RING_EGRESS, handing))
+		return mcast_hand_over(frame, MCAST_RING_EGRESS, handing, counted);
+	counted->lost[MCAST_RING_EGRESS][MCAST_LOST_RATE_LIMITED]++;
 	return false;
 }
 

@@ -7,7 +7,6 @@
 
 /* What is handed over besides the frame. */
 struct mcast_handing {
-	uint32_t ring;
 	uint32_t ifindex;
 	uint32_t slot;
 	uint8_t fate;
@@ -40,15 +39,16 @@ MCAST_INLINE bool mcast_take(const struct mcast_limit *limit, uint64_t *next, ui
 	return true;
 }
 
-MCAST_INLINE bool mcast_may_pass(const struct mcast_policy *policy, struct mcast_handing *handing)
+MCAST_INLINE bool mcast_may_pass(const struct mcast_policy *policy, uint32_t ring,
+				 struct mcast_handing *handing)
 {
-	const struct mcast_limit *limit = &policy->limit[handing->ring];
+	const struct mcast_limit *limit = &policy->limit[ring];
 	struct mcast_pace *pace;
 
 	if (!limit->interval)
 		return true;
 	pace = paces.lookup(&handing->slot);
-	return pace && mcast_take(limit, &pace->due[handing->ring], mcast_now(handing));
+	return pace && mcast_take(limit, &pace->due[ring], mcast_now(handing));
 }
 
 /* Whether a query comes from a querier that is known, and not faster than one may ask. */

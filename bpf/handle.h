@@ -41,27 +41,41 @@ MCAST_INLINE bool mcast_is_in_vlan(const struct mcast_message *message)
 	return (message->tags > 0 && message->vlan[0]) || (message->tags > 1 && message->vlan[1]);
 }
 
-/* Hands a message from outside over if somebody wants it and the limits allow it; it is counted
- * against them, too, if that decides what reaches the kernel. False if it is beyond them. */
-MCAST_INLINE bool mcast_admit(const struct mcast_frame *frame, const struct mcast_policy *policy,
-			      const struct mcast_message *message, struct mcast_handing *handing,
-			      bool guarded, struct mcast_counters *counted)
+/* Hands a query from outside over if the limits allow it; false if it is beyond them. */
+MCAST_INLINE bool mcast_admit_query(const struct mcast_frame *frame,
+				    const struct mcast_policy *policy,
+				    struct mcast_handing *handing, struct mcast_counters *counted)
 {
-	bool query = mcast_is_query(message->kind);
-	bool wanted = query || (policy->switches & MCAST_HAND_OVER_REPORTS) ||
+	if (mcast_may_pass(policy, MCAST_RING_QUERY, handing) ||
+	    mcast_is_known(frame->work, policy, handing)) {
+		mcast_hand_over(frame, MCAST_RING_QUERY, handing, counted);
+		return true;
+	}
+	counted->lost[MCAST_RING_QUERY][MCAST_LOST_RATE_LIMITED]++;
+	MCAST_FORGET(); /* as in mcast_count_protocol() */
+	return false;
+}
+
+/* Hands any other message from outside over if somebody wants it and the limits allow it; it is
+ * counted against them, too, if that decides what reaches the kernel: if it is `guarded`. False if it
+ * is beyond them. */
+MCAST_INLINE bool mcast_admit_report(const struct mcast_frame *frame,
+				     const struct mcast_policy *policy,
+				     struct mcast_handing *handing, bool guarded,
+				     struct mcast_counters *counted)
+{
+	bool wanted = (policy->switches & MCAST_HAND_OVER_REPORTS) ||
 		      mcast_suppresses(frame->work, handing->ifindex);
 
 	if (!wanted && !guarded)
 		return true;
-	handing->ring = query ? MCAST_RING_QUERY : MCAST_RING_REPORT;
-	if (mcast_may_pass(policy, handing) ||
-	    (query && mcast_is_known(frame->work, policy, handing))) {
+	if (mcast_may_pass(policy, MCAST_RING_REPORT, handing)) {
 		if (wanted)
-			mcast_hand_over(frame, handing, counted);
+			mcast_hand_over(frame, MCAST_RING_REPORT, handing, counted);
 		return true;
 	}
 	if (wanted)
-		counted->lost[handing->ring][MCAST_LOST_RATE_LIMITED]++;
+		counted->lost[MCAST_RING_REPORT][MCAST_LOST_RATE_LIMITED]++;
 	MCAST_FORGET(); /* as in mcast_count_protocol() */
 	return false;
 }
@@ -74,14 +88,18 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 				     struct mcast_message *message, struct mcast_handing *handing,
 				     struct mcast_counters *counted)
 {
-	bool acting, admitted;
+	bool acting, guarded, admitted, query;
 
 	mcast_check_addresses(frame->work, policy, handing->ifindex);
 	MCAST_FORGET();
 	mcast_count(counted, MCAST_RX, message);
 	acting = !mcast_is_in_vlan(message) && mcast_is_acting(policy, handing);
-	admitted = mcast_admit(frame, policy, message, handing,
-			       acting && (policy->switches & MCAST_DISCARD_FLOODS), counted);
+	guarded = acting && (policy->switches & MCAST_DISCARD_FLOODS);
+	query = mcast_is_query(message->kind);
+	if (query)
+		admitted = mcast_admit_query(frame, policy, handing, counted);
+	else
+		admitted = mcast_admit_report(frame, policy, handing, guarded, counted);
 	if (!acting)
 		return false;
 	if (message->kind == MCAST_IGMP_QUERY_1 || message->kind == MCAST_IGMP_QUERY_2 ||
@@ -89,9 +107,9 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 		mcast_count_protocol(counted->consumed, message);
 		return true;
 	}
-	if (admitted || !(policy->switches & MCAST_DISCARD_FLOODS))
+	if (admitted || !guarded)
 		return false;
-	if (handing->ring == MCAST_RING_QUERY) {
+	if (query) {
 		mcast_count_protocol(counted->discarded[MCAST_RING_QUERY], message);
 		MCAST_FORGET(); /* as in mcast_count_protocol() */
 	} else {
@@ -116,7 +134,6 @@ MCAST_INLINE bool mcast_from_inside(const struct mcast_frame *frame,
 {
 	bool hold_back;
 
-	handing->ring = MCAST_RING_EGRESS;
 	if (mcast_is_own(frame)) {
 		handing->fate = MCAST_OWN;
 		mcast_count(counted, MCAST_TX, message);
@@ -142,15 +159,15 @@ MCAST_INLINE void mcast_clear(struct mcast_work *work)
 	MCAST_FORGET();
 }
 
-/* Classifies the frame, of which as much as lies in one piece is from `data` to `end`; false if it
- * cannot be read. */
-MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, const uint8_t *data, const uint8_t *end,
-			     const struct mcast_rules *rules)
+/* Classifies the frame, of which as much as lies in one piece is from `data` to `end`, and whose type
+ * is `type` by mcast_type_of_control(); false if it cannot be read. */
+MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, uint16_t type, const uint8_t *data,
+			     const uint8_t *end, const struct mcast_rules *rules)
 {
 	uint64_t size;
 
 	mcast_clear(frame->work);
-	if (!mcast_is_usual(frame->work, data, end)) {
+	if (!mcast_is_usual(frame->work, type, data, end)) {
 		mcast_clear(frame->work);
 		size = mcast_length(frame);
 		frame->work->length = (uint32_t)size;
@@ -173,21 +190,22 @@ MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, const uint8_t *data,
 MCAST_INLINE struct mcast_policy *mcast_policy_of(uint32_t ifindex)
 {
 	struct mcast_policy *policy;
-	uint32_t i, index;
+	uint32_t i, index = ifindex & (MCAST_PLACES - 1);
 
-	for (i = 0; i < MCAST_PLACES_TRIED; i++) {
+	policy = policies.lookup(&index);
+	for (i = 1; policy && policy->ifindex != ifindex; i++) {
 		MCAST_KEEP(i);
+		if (i >= MCAST_PLACES_TRIED)
+			return NULL;
 		index = (ifindex + i) & (MCAST_PLACES - 1);
 		policy = policies.lookup(&index);
-		if (policy && policy->ifindex == ifindex)
-			return policy;
 	}
-	return NULL;
+	return policy;
 }
 
-/* What is to be done with a frame that may be control. True if it must not pass. */
-MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, const uint8_t *data, const uint8_t *end,
-			       uint32_t ifindex, uint16_t vlan, bool tagged)
+/* What is to be done with a frame that may be control, of type `type`. True if it must not pass. */
+MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const uint8_t *data,
+			       const uint8_t *end, uint32_t ifindex, uint16_t vlan, bool tagged)
 {
 	struct mcast_handing handing = {.ifindex = ifindex};
 	uint32_t hook = (uint32_t)frame->hook;
@@ -207,7 +225,7 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, const uint8_t *data, c
 	frame->work = &lay_out->work;
 	frame->window = lay_out->window;
 	message = &lay_out->work.message;
-	if (!mcast_classify(frame, data, end, &policy->rules))
+	if (!mcast_classify(frame, type, data, end, &policy->rules))
 		return false;
 	MCAST_FORGET();
 	if (message->kind == MCAST_NOT_CONTROL)

@@ -8,44 +8,18 @@
 #include "handle.h"
 
 enum {
-	MCAST_TELLING = MCAST_ETHERNET_HEADER + 10, /* bytes that tell what may be control */
 	MCAST_TC_NEXT = -1, /* TCX_NEXT and TC_ACT_UNSPEC: let the next program decide */
 	MCAST_TC_DROP = 2   /* TCX_DROP and TC_ACT_SHOT */
 };
-
-/*
- * Whether the frame may be IGMP or MLD, by as few bytes as can tell: this is all that happens to
- * packets that are none of our business.
- */
-MCAST_INLINE bool mcast_may_be_control(const uint8_t *data, const uint8_t *end)
-{
-	uint16_t ethertype;
-
-	if (data + MCAST_TELLING > end)
-		return false;
-	ethertype = mcast_be16(data + 12);
-	if (ethertype == MCAST_ETHERTYPE_IPV4)
-		return data[MCAST_ETHERNET_HEADER + 9] == MCAST_PROTOCOL_IGMP;
-	if (ethertype == MCAST_ETHERTYPE_IPV6) {
-		uint8_t next = data[MCAST_ETHERNET_HEADER + 6];
-		const uint8_t *type = data + MCAST_ETHERNET_HEADER + MCAST_IPV6_HEADER;
-
-		if (next == MCAST_PROTOCOL_ICMPV6)
-			return type + 1 > end || mcast_mld_kind(*type, 0) != MCAST_NOT_CONTROL;
-		return mcast_is_extension(next);
-	}
-	return ethertype == MCAST_ETHERTYPE_VLAN || ethertype == MCAST_ETHERTYPE_SERVICE_VLAN ||
-	       ethertype == MCAST_ETHERTYPE_OLD_SERVICE_VLAN;
-}
 
 int mcast_xdp(struct xdp_md *ctx)
 {
 	struct mcast_frame frame = {.context = ctx, .hook = MCAST_HOOK_XDP};
 	const uint8_t *data = (const uint8_t *)(long)ctx->data;
 	const uint8_t *end = (const uint8_t *)(long)ctx->data_end;
+	uint16_t type = mcast_type_of_control(data, end);
 
-	if (mcast_may_be_control(data, end) &&
-	    mcast_handle(&frame, data, end, ctx->ingress_ifindex, 0, false))
+	if (type && mcast_handle(&frame, type, data, end, ctx->ingress_ifindex, 0, false))
 		return XDP_DROP;
 	return XDP_PASS;
 }
@@ -64,6 +38,7 @@ int mcast_tc(struct __sk_buff *skb)
 {
 	struct mcast_frame frame = {.context = skb, .hook = mcast_hook_of_traffic_control()};
 	const uint8_t *data, *end;
+	uint16_t type;
 
 	/* A large frame of a packet socket has only its Ethernet header in the first buffer. */
 	if ((const uint8_t *)(long)skb->data + MCAST_TELLING >
@@ -72,9 +47,9 @@ int mcast_tc(struct __sk_buff *skb)
 		return MCAST_TC_NEXT;
 	data = (const uint8_t *)(long)skb->data;
 	end = (const uint8_t *)(long)skb->data_end;
-	if (mcast_may_be_control(data, end) &&
-	    mcast_handle(&frame, data, end, skb->ifindex, skb->vlan_tci & 0xfff,
-			 skb->vlan_present))
+	type = mcast_type_of_control(data, end);
+	if (type && mcast_handle(&frame, type, data, end, skb->ifindex, skb->vlan_tci & 0xfff,
+				 skb->vlan_present))
 		return MCAST_TC_DROP;
 	return MCAST_TC_NEXT;
 }

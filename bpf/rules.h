@@ -67,70 +67,95 @@ MCAST_INLINE void mcast_note_igmp(struct mcast_work *work, const uint8_t *ip, co
 	work->group[0] = mcast_word(m + 4);
 }
 
+/* Whether an address, as it lies in the packet, is a group's. */
+MCAST_INLINE bool mcast_is_ipv4_multicast(uint32_t address)
+{
+	return mcast_first_byte(address) >> 4 == 0xe;
+}
+
 /* Destination and group of an IGMP query, as the version that we may speak reads them (RFC 9776
  * §4.1.12 and §9.1, RFC 2236 §6, RFC 1112 appendix I). */
-MCAST_INLINE void mcast_check_igmp_query(const struct mcast_work *work, uint32_t destination,
-					 uint8_t max_version, struct mcast_message *message)
+MCAST_INLINE void mcast_check_igmp_destination(const struct mcast_work *work, uint8_t max_version,
+					       struct mcast_message *message)
 {
-	const uint32_t all_hosts = 0xe0000001;
-	uint32_t group = mcast_number(work->group[0]);
+	const uint32_t all_hosts = mcast_number(0xe0000001);
+	uint32_t destination = work->destination[0], group = work->group[0];
 	bool any_group = message->kind == MCAST_IGMP_QUERY_1 || max_version == 1 ||
 			 (max_version == 2 && !work->code);
 
 	if (any_group)
 		group = 0; /* a version 1 query has none, and what is read as one: it is ignored */
-	if (destination >> 28 != 0xe || (destination != all_hosts && group && destination != group))
+	if (!mcast_is_ipv4_multicast(destination) ||
+	    (destination != all_hosts && group && destination != group))
 		mcast_flag(message, MCAST_TO_ASSIGNED);
 	else if (!group && destination != all_hosts)
 		mcast_refuse(message, MCAST_BAD_DESTINATION);
-	if (group && group >> 28 != 0xe)
+	if (group && !mcast_is_ipv4_multicast(group))
 		mcast_refuse(message, MCAST_BAD_GROUP);
 }
 
-/* The number of sources of a version 3 query (RFC 9776 §4.1.8). */
-MCAST_INLINE void mcast_check_igmp_sources(const struct mcast_work *work,
-					   struct mcast_message *message)
+/* What is asked of a query: Router Alert, destination and group, the number of sources of version 3
+ * (RFC 9776 §4.1.8). */
+MCAST_INLINE void mcast_check_igmp_query(const struct mcast_work *work,
+					 const struct mcast_rules *rules,
+					 struct mcast_message *message)
 {
-	if (work->sources && !mcast_number(work->group[0]))
+	if (!work->router_alert && message->kind != MCAST_IGMP_QUERY_1) {
+		if (rules->require_router_alert)
+			mcast_refuse(message, MCAST_NO_ROUTER_ALERT);
+		else
+			mcast_flag(message, MCAST_WITHOUT_ROUTER_ALERT);
+	}
+	if (!~work->destination[0])
+		mcast_refuse(message, MCAST_BAD_DESTINATION);
+	else
+		mcast_check_igmp_destination(work, rules->igmp_max_version, message);
+	if (message->kind != MCAST_IGMP_QUERY_3 || rules->igmp_max_version != 3)
+		return;
+	if (work->sources && !work->group[0])
 		mcast_refuse(message, MCAST_BAD_GROUP);
 	else if (message->length < 12 + 4u * work->sources)
 		mcast_refuse(message, MCAST_BAD_SOURCE_COUNT);
+}
+
+/* What is asked of all but queries. */
+MCAST_INLINE void mcast_check_igmp_report(const struct mcast_work *work,
+					  struct mcast_message *message)
+{
+	uint8_t kind = message->kind;
+
+	if (!mcast_is_ipv4_multicast(work->destination[0])) {
+		if (!~work->destination[0])
+			mcast_refuse(message, MCAST_BAD_DESTINATION);
+		else
+			mcast_flag(message, MCAST_TO_ASSIGNED);
+	}
+	if (kind == MCAST_IGMP_REPORT_3) {
+		mcast_flag(message, MCAST_FROM_OTHERS);
+	} else if (kind != MCAST_IGMP_OTHER) {
+		if (!mcast_is_ipv4_multicast(work->group[0]))
+			mcast_refuse(message, MCAST_BAD_GROUP);
+		if (kind != MCAST_IGMP_LEAVE_2)
+			mcast_flag(message, MCAST_FROM_OTHERS);
+	} else if (!mcast_igmp_type_is_known(work->type)) {
+		mcast_refuse(message, MCAST_UNKNOWN_TYPE);
+	}
 }
 
 /* All rules for a message whose lengths and checksums are right. */
 MCAST_INLINE void mcast_check_igmp(struct mcast_work *work, const struct mcast_rules *rules)
 {
 	struct mcast_message *message = &work->message;
-	uint32_t source = mcast_number(work->source[0]);
-	uint32_t destination = mcast_number(work->destination[0]);
-	uint8_t kind = message->kind;
+	uint32_t source = work->source[0], first = mcast_first_byte(source);
 
-	if (work->hop_limit != 1 && rules->require_ttl_1 && kind != MCAST_IGMP_OTHER)
+	if (work->hop_limit != 1 && rules->require_ttl_1 && message->kind != MCAST_IGMP_OTHER)
 		mcast_refuse(message, MCAST_BAD_TTL);
-	if (!work->router_alert && (kind == MCAST_IGMP_QUERY_2 || kind == MCAST_IGMP_QUERY_3)) {
-		if (rules->require_router_alert)
-			mcast_refuse(message, MCAST_NO_ROUTER_ALERT);
-		else
-			mcast_flag(message, MCAST_WITHOUT_ROUTER_ALERT);
-	}
-	if (source >> 28 == 0xe || source >> 24 == 127 || source == 0xffffffff)
+	if (first == 127 || (first >= 0xe0 && (first < 0xf0 || !~source)))
 		mcast_refuse(message, MCAST_BAD_SOURCE);
-	if (destination == 0xffffffff)
-		mcast_refuse(message, MCAST_BAD_DESTINATION);
-	else if (mcast_is_query(kind))
-		mcast_check_igmp_query(work, destination, rules->igmp_max_version, message);
-	else if (destination >> 28 != 0xe)
-		mcast_flag(message, MCAST_TO_ASSIGNED);
-	if (kind == MCAST_IGMP_QUERY_3 && rules->igmp_max_version == 3)
-		mcast_check_igmp_sources(work, message);
-	if ((kind == MCAST_IGMP_REPORT_1 || kind == MCAST_IGMP_REPORT_2 ||
-	     kind == MCAST_IGMP_LEAVE_2) &&
-	    mcast_number(work->group[0]) >> 28 != 0xe)
-		mcast_refuse(message, MCAST_BAD_GROUP);
-	if (mcast_is_report(kind))
-		mcast_flag(message, MCAST_FROM_OTHERS);
-	if (kind == MCAST_IGMP_OTHER && !mcast_igmp_type_is_known(work->type))
-		mcast_refuse(message, MCAST_UNKNOWN_TYPE);
+	if (mcast_is_query(message->kind))
+		mcast_check_igmp_query(work, rules, message);
+	else
+		mcast_check_igmp_report(work, message);
 }
 
 /* --- MLD -------------------------------------------------------------------------------------- */
@@ -259,10 +284,10 @@ MCAST_INLINE void mcast_judge(const struct mcast_frame *frame, const struct mcas
 
 	if (message->kind == MCAST_NOT_CONTROL || message->reason)
 		return;
-	if (work->is_damaged ||
-	    (!work->is_summed &&
-	     !mcast_frame_sum(frame, message->message, message->length, &work->sum)) ||
-	    !mcast_is_right(work->sum)) {
+	if (!work->is_verified &&
+	    (work->is_damaged ||
+	     !mcast_frame_sum(frame, message->message, message->length, &work->sum) ||
+	     !mcast_is_right(work->sum))) {
 		message->reason = MCAST_BAD_CHECKSUM;
 		return;
 	}

@@ -8,7 +8,7 @@
 #ifndef MCAST_USUAL_H
 #define MCAST_USUAL_H
 
-#include "rules.h"
+#include "glance.h"
 
 enum {
 	MCAST_USUAL_IGMP = MCAST_ETHERNET_HEADER + MCAST_IPV4_HEADER, /* where messages begin */
@@ -19,10 +19,9 @@ enum {
 /* Adds a short message at `m` to `*sum`, whose first `there` bytes are known to be there; false if it
  * does not end before `end`. */
 MCAST_INLINE bool mcast_short_sum(const uint8_t *m, const uint8_t *end, uint32_t there,
-				  uint32_t length, uint64_t *sum)
+				  uint64_t length, uint64_t *sum)
 {
-	uint64_t total = *sum;
-	uint32_t i;
+	uint64_t total = *sum, i;
 
 	for (i = 0; i < there; i += 4)
 		total += mcast_word(m + i);
@@ -40,16 +39,23 @@ MCAST_INLINE bool mcast_short_sum(const uint8_t *m, const uint8_t *end, uint32_t
 	return true;
 }
 
-/* Adds a short message at `m` to `work->sum`; a long one is for mcast_judge(). */
-MCAST_INLINE bool mcast_sum_up(struct mcast_work *work, const uint8_t *m, const uint8_t *end,
-			       uint32_t there)
+/* Looks at the checksum of a short message at `m`, whose sum begins with `sum`; that of a long one is
+ * for mcast_judge(). */
+MCAST_INLINE bool mcast_verify_short(struct mcast_work *work, const uint8_t *m, const uint8_t *end,
+			       uint32_t there, uint64_t sum)
 {
 	uint32_t length = work->message.length;
 
-	if (length % 4 || length > 4 * MCAST_SHORT_WORDS)
+	if (length % 4 || length > 4 * MCAST_SHORT_WORDS) {
+		work->sum = sum;
 		return true;
-	work->is_summed = 1;
-	return mcast_short_sum(m, end, there, length, &work->sum);
+	}
+	if (!mcast_short_sum(m, end, there, length, &sum))
+		return false;
+	work->is_verified = 1;
+	if (!mcast_is_right(sum))
+		work->message.reason = MCAST_BAD_CHECKSUM;
+	return true;
 }
 
 MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *data,
@@ -60,8 +66,7 @@ MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *da
 	uint32_t options, total;
 	uint64_t sum;
 
-	if (ip + MCAST_IPV4_HEADER + 4 > end || (ip[0] != 0x45 && ip[0] != 0x46) ||
-	    ip[9] != MCAST_PROTOCOL_IGMP || mcast_be16(ip + 6) & 0x3fff)
+	if (ip + MCAST_IPV4_HEADER + 4 > end || mcast_be16(ip + 6) & 0x3fff)
 		return false;
 	sum = (uint64_t)mcast_word(ip) + mcast_word(ip + 4) + mcast_word(ip + 8) +
 	      mcast_word(ip + 12) + mcast_word(ip + 16);
@@ -70,6 +75,8 @@ MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *da
 			return false;
 		sum += mcast_word(ip + 20);
 		work->router_alert = 1;
+	} else if (ip[0] != 0x45) {
+		return false;
 	}
 	MCAST_FORGET(); /* or the verifier follows the two lengths on two paths */
 	options = (ip[0] & 2u) * 2;
@@ -84,12 +91,12 @@ MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *da
 	message->kind = mcast_igmp_kind(m[0], m[1], message->length);
 	MCAST_FORGET();
 	if (message->kind == MCAST_IGMP_OTHER ||
-	    (m[0] == 0x11 && message->length > 8 && message->length < 12))
+	    (message->length < 12 && message->length > 8 && m[0] == 0x11))
 		return false;
 	mcast_note_igmp(work, ip, m);
 	if (m + 12 <= end)
 		work->sources = mcast_be16(m + 10);
-	return mcast_sum_up(work, m, end, 8);
+	return mcast_verify_short(work, m, end, 8, 0);
 }
 
 /* Whether a hop-by-hop options header is the one that everybody sends: Router Alert for MLD, and
@@ -121,27 +128,24 @@ MCAST_INLINE bool mcast_is_usual_mld(struct mcast_work *work, const uint8_t *dat
 	message->kind = mcast_mld_kind(m[0], message->length);
 	MCAST_FORGET();
 	if (message->kind == MCAST_NOT_CONTROL ||
-	    (m[0] == 130 && message->length > 24 && message->length < 28))
+	    (message->length < 28 && message->length > 24 && m[0] == 130))
 		return false;
-	work->sum = mcast_pseudo_header_sum(ip, message->length);
 	mcast_note_mld(work, ip, m + 8);
 	if (m + 28 <= end)
 		work->sources = mcast_be16(m + 26);
-	return mcast_sum_up(work, m, end, 24);
+	return mcast_verify_short(work, m, end, 24,
+			    mcast_pseudo_header_sum(ip, message->length));
 }
 
-/* Finds the message in the frame from `data` to `end`, or in as much of it as lies in one piece. False
- * if it is not of the usual shape: then `work` must be made anew. */
-MCAST_INLINE bool mcast_is_usual(struct mcast_work *work, const uint8_t *data, const uint8_t *end)
+/* Finds the message in the frame from `data` to `end`, or in as much of it as lies in one piece, whose
+ * type is `type` by mcast_type_of_control(). False if it is not of the usual shape: then `work` must
+ * be made anew. */
+MCAST_INLINE bool mcast_is_usual(struct mcast_work *work, uint16_t type, const uint8_t *data,
+				 const uint8_t *end)
 {
-	uint16_t ethertype;
-
-	if (data + MCAST_ETHERNET_HEADER > end)
-		return false;
-	ethertype = mcast_be16(data + 12);
-	if (ethertype == MCAST_ETHERTYPE_IPV4)
+	if (type == MCAST_ETHERTYPE_IPV4)
 		return mcast_is_usual_igmp(work, data, end);
-	if (ethertype == MCAST_ETHERTYPE_IPV6)
+	if (type == MCAST_ETHERTYPE_IPV6)
 		return mcast_is_usual_mld(work, data, end);
 	return false;
 }

@@ -172,12 +172,6 @@ MCAST_INLINE void mcast_walk_ipv4(const struct mcast_frame *frame, const struct 
 
 /* --- IPv6 ------------------------------------------------------------------------------------- */
 
-MCAST_INLINE bool mcast_is_extension(uint8_t next)
-{
-	return next == MCAST_PROTOCOL_HOP_BY_HOP || next == MCAST_PROTOCOL_DESTINATION_OPTIONS ||
-	       next == MCAST_PROTOCOL_FRAGMENT;
-}
-
 /* Steps over the extension header at `work->offset`, or to its first option. */
 MCAST_INLINE void mcast_step(const struct mcast_frame *frame, bool first)
 {
@@ -333,8 +327,7 @@ MCAST_INLINE uint16_t mcast_find_network(const struct mcast_frame *frame)
 	ethertype = mcast_be16(type);
 	message->network = MCAST_ETHERNET_HEADER;
 	for (i = 0; i < 2; i++) {
-		if (ethertype != MCAST_ETHERTYPE_VLAN && ethertype != MCAST_ETHERTYPE_SERVICE_VLAN &&
-		    ethertype != MCAST_ETHERTYPE_OLD_SERVICE_VLAN)
+		if (!mcast_is_vlan(ethertype))
 			break;
 		tag = mcast_at(frame, MCAST_ETHERNET_HEADER + 4u * (uint32_t)i, 4);
 		if (!tag)

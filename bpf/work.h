@@ -23,13 +23,13 @@ struct mcast_work {
 	uint32_t readable; /* the bytes of it that are in the window */
 	uint32_t offset;   /* of the header or option looked at */
 	uint32_t end;      /* where its options end */
-	uint64_t sum;      /* of what the message's checksum covers, as far as that is summed up */
+	uint64_t sum;      /* of what a long message's checksum covers besides itself */
 	uint8_t next;      /* which header that is (IPv6) */
 	uint8_t following; /* and which comes after it */
 	uint8_t router_alert;
 	uint8_t fragment;
 	uint8_t malformed;
-	uint8_t is_summed;  /* the message itself is in `sum`, too */
+	uint8_t is_verified; /* the message's checksum has been looked at */
 	uint8_t is_damaged; /* the IPv4 header's checksum is wrong */
 	uint16_t sources;   /* that a query announces */
 	uint8_t type;       /* of an IGMP message */
@@ -73,6 +73,19 @@ enum {
 	MCAST_IPV4_OPTIONS = 16,    /* walked at the most; longer chains are refused */
 	MCAST_EXTENSION_STEPS = 20, /* likewise, extension headers and options in them */
 };
+
+MCAST_INLINE bool mcast_is_vlan(uint16_t ethertype)
+{
+	return ethertype == MCAST_ETHERTYPE_VLAN || ethertype == MCAST_ETHERTYPE_SERVICE_VLAN ||
+	       ethertype == MCAST_ETHERTYPE_OLD_SERVICE_VLAN;
+}
+
+/* Whether that is an IPv6 extension header which may stand before MLD. */
+MCAST_INLINE bool mcast_is_extension(uint8_t next)
+{
+	return next == MCAST_PROTOCOL_HOP_BY_HOP || next == MCAST_PROTOCOL_DESTINATION_OPTIONS ||
+	       next == MCAST_PROTOCOL_FRAGMENT;
+}
 
 /* The `size` bytes at `offset`, or NULL if they are not all there. The mask changes nothing: it is
  * what the verifier understands. */
@@ -133,18 +146,27 @@ MCAST_INLINE uint32_t mcast_number(uint32_t word)
 #endif
 }
 
+/* The first byte of a word of a packet. */
+MCAST_INLINE uint32_t mcast_first_byte(uint32_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return word & 0xff;
+#else
+	return word >> 24;
+#endif
+}
+
 MCAST_INLINE uint32_t mcast_be32(const uint8_t *p)
 {
 	return mcast_number(mcast_word(p));
 }
 
 /* Whether a sum over data and their checksum says that they are right: folded to 16 bits it is all
- * ones. The last carry is not added but looked for. */
+ * ones, so it is a multiple of 65535, and not 0. A multiple of an odd number is what becomes small when
+ * multiplied by that number's inverse modulo 2^64. */
 MCAST_INLINE bool mcast_is_right(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	return sum == 0xffff || sum == 0x1fffe;
+	return sum * 0xfffefffefffeffff - 1 < 0x0001000100010001;
 }
 
 /* Makes the compiler read memory anew. The verifier follows every value that it can tell, along

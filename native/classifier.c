@@ -53,8 +53,9 @@ int mcast_classify_usual(const uint8_t *bytes, size_t length, const struct mcast
 {
 	struct mcast_work work;
 	struct mcast_frame frame = frame_of(bytes, length, &work);
+	uint16_t type = mcast_type_of_control(bytes, bytes + work.length);
 
-	if (!mcast_is_usual(&work, bytes, bytes + work.length))
+	if (!mcast_is_usual(&work, type, bytes, bytes + work.length))
 		return 0;
 	mcast_judge(&frame, rules);
 	*message = work.message;
