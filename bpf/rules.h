@@ -73,43 +73,41 @@ MCAST_INLINE bool mcast_is_ipv4_multicast(uint32_t address)
 	return mcast_first_byte(address) >> 4 == 0xe;
 }
 
-/* Destination and group of an IGMP query, as the version that we may speak reads them (RFC 9776
- * §4.1.12 and §9.1, RFC 2236 §6, RFC 1112 appendix I). */
-MCAST_INLINE void mcast_check_igmp_destination(const struct mcast_work *work, uint8_t max_version,
-					       struct mcast_message *message)
+/* The group of an IGMP query, as the version that we may speak reads it: a version 1 query has none,
+ * and what is read as one (RFC 9776 §9.1, RFC 2236 §6, RFC 1112 appendix I). */
+MCAST_INLINE uint32_t mcast_group_asked(const struct mcast_work *work, uint8_t max_version)
 {
-	const uint32_t all_hosts = mcast_number(0xe0000001);
-	uint32_t destination = work->destination[0], group = work->group[0];
-	bool any_group = message->kind == MCAST_IGMP_QUERY_1 || max_version == 1 ||
-			 (max_version == 2 && !work->code);
-
-	if (any_group)
-		group = 0; /* a version 1 query has none, and what is read as one: it is ignored */
-	if (!mcast_is_ipv4_multicast(destination) ||
-	    (destination != all_hosts && group && destination != group))
-		mcast_flag(message, MCAST_TO_ASSIGNED);
-	else if (!group && destination != all_hosts)
-		mcast_refuse(message, MCAST_BAD_DESTINATION);
-	if (group && !mcast_is_ipv4_multicast(group))
-		mcast_refuse(message, MCAST_BAD_GROUP);
+	if (max_version == 3 && work->message.kind == MCAST_IGMP_QUERY_3)
+		return work->group[0];
+	if (work->message.kind == MCAST_IGMP_QUERY_1 || max_version == 1 ||
+	    (max_version == 2 && !work->code))
+		return 0;
+	return work->group[0];
 }
 
-/* What is asked of a query: Router Alert, destination and group, the number of sources of version 3
- * (RFC 9776 §4.1.8). */
+/* What is asked of a query: Router Alert, destination and group (RFC 9776 §4.1.12), the number of
+ * sources of version 3 (§4.1.8). */
 MCAST_INLINE void mcast_check_igmp_query(const struct mcast_work *work,
 					 const struct mcast_rules *rules,
 					 struct mcast_message *message)
 {
+	uint32_t destination = work->destination[0];
+	uint32_t group = mcast_group_asked(work, rules->igmp_max_version);
+
 	if (!work->router_alert && message->kind != MCAST_IGMP_QUERY_1) {
 		if (rules->require_router_alert)
 			mcast_refuse(message, MCAST_NO_ROUTER_ALERT);
 		else
 			mcast_flag(message, MCAST_WITHOUT_ROUTER_ALERT);
 	}
-	if (!~work->destination[0])
-		mcast_refuse(message, MCAST_BAD_DESTINATION);
-	else
-		mcast_check_igmp_destination(work, rules->igmp_max_version, message);
+	if (destination != mcast_number(0xe0000001)) {
+		if (!~destination || (!group && mcast_is_ipv4_multicast(destination)))
+			mcast_refuse(message, MCAST_BAD_DESTINATION);
+		else if (destination != group || !mcast_is_ipv4_multicast(destination))
+			mcast_flag(message, MCAST_TO_ASSIGNED);
+	}
+	if (group && !mcast_is_ipv4_multicast(group))
+		mcast_refuse(message, MCAST_BAD_GROUP);
 	if (message->kind != MCAST_IGMP_QUERY_3 || rules->igmp_max_version != 3)
 		return;
 	if (work->sources && !work->group[0])
