@@ -10,10 +10,11 @@ from mcastd.bench import forged
 from mcastd.fastpath import Counters, Limit, Policies, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE
 from mcastd.fastpath.counters import read
-from mcastd.fastpath.kernel import AttachType, Kernel, Link
+from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program
 from mcastd.fastpath.objects import obtain
 from mcastd.lab import Generator, Lab, LabError, generator, veth
 from mcastd.wire import Kind, Reason, ReceptionContext
+from support.lab import XDP_DROP, returning
 
 pytestmark = pytest.mark.lab
 
@@ -39,9 +40,13 @@ class Cable:
     def attach(self, policy: Policy, heartbeat: bytes) -> None:
         Policies(self._kernel.maps["policies"]).put(self._index, 0, policy)
         self._kernel.maps["heartbeat"].update(bytes(4), heartbeat)
-        program = self._kernel.program("mcast_xdp")
+        self.put(self._kernel.program("mcast_xdp"))
+
+    def put(self, program: Program) -> Link:
+        """In native XDP, until it is closed."""
         with self._receiver.entered():
-            self._lab.keep(Link(program, self._index, AttachType.XDP, XDP_FLAGS_DRV_MODE))
+            link = Link(program, self._index, AttachType.XDP, XDP_FLAGS_DRV_MODE)
+        return self._lab.keep(link)
 
     def counters(self) -> Counters:
         return read(self._kernel.maps["counters"], 1)[0]
@@ -100,6 +105,20 @@ def test_a_flood_of_some_time_says_how_many_frames_it_was(cable: Cable) -> None:
     sent = cable.generator.flood(frames, 0.01, lambda: looks.append(1))
     assert sent.frames == sum(received(cable.counters()).values()) > 0
     assert looks
+
+
+def test_a_far_end_that_drops_everything_is_told_from_one_that_takes_nothing(
+    cable: Cable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator, "STUCK_SECONDS", 0.1)
+    dropping = returning(XDP_DROP, "xdp")
+    link = cable.put(dropping)
+    with pytest.raises(LabError, match="did not arrive"):
+        cable.generator.send(forged.flood(), FRAMES)
+    link.close()
+    cable.put(cable.generator.passing_marks(dropping))
+    assert cable.generator.send(forged.flood(), FRAMES).frames == FRAMES
+    dropping.close()
 
 
 def test_a_second_flood_is_as_exact_as_the_first(cable: Cable) -> None:

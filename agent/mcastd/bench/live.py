@@ -1,8 +1,8 @@
 """Frames at the rate of a veth in native XDP: sent, received and classified on one core.
 
 The rate is that of the whole path, the generator and the receiver's stack with it, since both
-programs let the frames pass. After each run of ours the counters must say exactly what was sent;
-so they must after a long one, the rate of which is told, too.
+programs let the frames pass; but where both are changed to drop them. After each run of ours the
+counters must say exactly what was sent; so they must after a long one, the rate of which is told.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from mcastd.bench import frames
-from mcastd.bench.programs import look_on
+from mcastd.bench.programs import dropping, look_on
 from mcastd.bench.progress import tell
 from mcastd.bench.row import Better, Contest, Details, Row, Unavailable
 from mcastd.fastpath import FastPathError, Policy
@@ -40,13 +40,15 @@ STRETCH = 25
 def rows() -> Iterable[Row]:
     yield Row("xdp.veth", "Mpps", partial(_contest, partial(frames.reports, IGMP)), Better.LARGER)
     yield Row("xdp.veth/bystander", "Mpps", partial(_contest, frames.bystanders), Better.LARGER)
+    dropped = partial(_contest, frames.bystanders, dropped=True)
+    yield Row("xdp.veth/bystander/dropped", "Mpps", dropped, Better.LARGER)
 
 
-def _contest(make: Callable[[], list[bytes]]) -> Contest:
+def _contest(make: Callable[[], list[bytes]], *, dropped: bool = False) -> Contest:
     lab = Lab()
     try:
         lab.__enter__()
-        cable = Cable(lab, make())
+        cable = Cable(lab, make(), dropped=dropped)
     except (LabError, FastPathError, OSError) as why:
         lab.__exit__(None, None, None)
         raise Unavailable(str(why)) from why
@@ -61,14 +63,16 @@ def _contest(make: Callable[[], list[bytes]]) -> Contest:
 class Cable:
     """A veth between two namespaces."""
 
-    def __init__(self, lab: Lab, every: Sequence[bytes]) -> None:
-        self._every = every
+    def __init__(self, lab: Lab, every: Sequence[bytes], *, dropped: bool) -> None:
+        """`dropped`: programs drop what they would pass on."""
+        self._every, self._dropped = every, dropped
         sender, self._receiver = lab.namespace("sender"), lab.namespace("receiver")
         for each in (sender, self._receiver):  # nobody else is to speak
             each.sysctl(dict.fromkeys(NO_IPV6, 1))
         veth(sender, "eth0", self._receiver, "eth0")
         self._index = self._receiver.index("eth0")
-        self._kernel = lab.keep(Kernel(obtain(lambda text: None)))
+        compiled = obtain(lambda text: None)
+        self._kernel = lab.keep(Kernel(dropping(compiled) if dropped else compiled))
         self._generator = lab.keep(Generator((sender, "eth0"), (self._receiver, "eth0")))
         look_on(self._kernel, self._index, Policy())
 
@@ -89,8 +93,11 @@ class Cable:
 
     def _run(self, name: str, count: int) -> float:
         """RuntimeError if the program did not count each frame as what it is."""
+        program = self._kernel.program(name)
+        if self._dropped:
+            program = self._generator.passing_marks(program)
         with self._receiver.entered():
-            link = Link(self._kernel.program(name), self._index, AttachType.XDP, XDP_FLAGS_DRV_MODE)
+            link = Link(program, self._index, AttachType.XDP, XDP_FLAGS_DRV_MODE)
         try:
             self._generator.send(self._every, FEWEST)
             before = self._counted()

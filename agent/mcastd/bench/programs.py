@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Sequence
 from itertools import cycle, islice
 
 from mcastd.bench.row import Unavailable
 from mcastd.fastpath import FastPathError, Policies, Policy, Ring, bits, own_bit
 from mcastd.fastpath.kernel import Kernel, Program
-from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.objects import BpfObject, ProgramSpec, obtain
 from mcastd.fastpath.test_run import run
 
 LOOPBACK = 1
@@ -33,6 +34,22 @@ QUERIER = own_bit(bytes((10, 0, 0, 254)))
 def look_on(kernel: Kernel, ifindex: int, policy: Policy) -> None:
     """The interface, the only one, has this policy."""
     Policies(kernel.maps["policies"]).put(ifindex, 0, policy, OWN, QUERIER)
+
+
+PASS, DROP = (struct.pack("<BBhi", 0xB7, 0, 0, verdict) for verdict in (2, 1))
+"""Instructions that set the verdict of an XDP program."""
+
+
+def dropping(compiled: BpfObject) -> BpfObject:
+    """The same, but that XDP programs drop what they would pass on."""
+
+    def turned(program: ProgramSpec) -> ProgramSpec:
+        if program.type != "xdp":
+            return program
+        code = [program.code[at : at + 8] for at in range(0, len(program.code), 8)]
+        return program._replace(code=b"".join(DROP if each == PASS else each for each in code))
+
+    return compiled._replace(programs=tuple(map(turned, compiled.programs)))
 
 
 class Programs:

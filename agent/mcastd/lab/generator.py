@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from mcastd.fastpath.kernel import AttachType, Kernel, Link
+from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program
 from mcastd.fastpath.objects import obtain
 from mcastd.lab.errors import LabError
 from mcastd.lab.namespaces import Namespace
@@ -37,6 +37,8 @@ MANY_TURNS = 1 << 20
 """For a flood: a good half of a second."""
 
 STUCK_SECONDS = 20.0
+
+PROGRAMS = {"mcast_generate": "xdp", "mcast_pass_marks": "xdp", "mcast_arrive": "tc"}
 
 FIRST = bytes(4)
 TURN = struct.Struct("=IIQQQ")
@@ -60,7 +62,8 @@ class Generator:
     """Sends from one end of a veth, the other end of which has a program in native XDP.
 
     Without one the kernel has no queue there. The program may do with the frames what it likes, but
-    must pass on those of an Ethernet type that it does not know: the marks.
+    must pass on those of an Ethernet type that it does not know: the marks. If it does not, put
+    `passing_marks` in front of it.
     """
 
     def __init__(
@@ -69,13 +72,18 @@ class Generator:
         """FastPathError if it cannot be compiled or loaded, OSError if it cannot be attached."""
         self._namespace, self._interface = sender
         self._index = self._namespace.index(self._interface)
-        programs = {"mcast_generate": "xdp", "mcast_arrive": "tc"}
-        self._kernel = Kernel(obtain(say, main="generator.c", programs=programs))
+        self._kernel = Kernel(obtain(say, main="generator.c", programs=PROGRAMS))
         self._program = self._kernel.program("mcast_generate")
         there, far_end = receiver
         with there.entered():
             noting = self._kernel.program("mcast_arrive")
             self._link = Link(noting, there.index(far_end), AttachType.TCX_INGRESS)
+
+    def passing_marks(self, program: Program) -> Program:
+        """To be attached at the far end: it gives all but the marks to `program`, which may drop
+        whatever it likes. There is one, whose `program` is the last that was named."""
+        self._kernel.maps["behind"].update(FIRST, struct.pack("=I", program.fd))
+        return self._kernel.program("mcast_pass_marks")
 
     def send(self, frames: Sequence[bytes], count: int) -> Sent:
         """`count` frames: the given ones in turn, from the first. 14 to 1514 bytes each.
