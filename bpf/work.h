@@ -19,24 +19,24 @@ enum { MCAST_WINDOW = 256 }; /* headers are followed no deeper into a frame */
  * in registers, for the verifier's sake: see MCAST_FORGET(). All before `source` is zero at first. */
 struct mcast_work {
 	struct mcast_message message;
-	uint32_t length;   /* of the whole frame */
-	uint32_t readable; /* the bytes of it that are in the window */
-	uint32_t offset;   /* of the header or option looked at */
-	uint32_t end;      /* where its options end */
-	uint64_t sum;      /* of what a long message's checksum covers besides itself */
-	uint8_t next;      /* which header that is (IPv6) */
-	uint8_t following; /* and which comes after it */
+	uint32_t length;     /* of the whole frame */
+	uint32_t readable;   /* the bytes of it that are in the window */
+	uint32_t offset;     /* of the header or option looked at */
+	uint32_t end;        /* where its options end */
+	uint64_t sum;        /* of what a long message's checksum covers besides itself */
+	uint8_t next;        /* which header that is (IPv6) */
+	uint8_t following;   /* and which comes after it */
 	uint8_t router_alert;
 	uint8_t fragment;
 	uint8_t malformed;
 	uint8_t is_verified; /* the message's checksum has been looked at */
-	uint8_t is_damaged; /* the IPv4 header's checksum is wrong */
-	uint16_t sources;   /* that a query announces */
-	uint8_t type;       /* of an IGMP message */
-	uint8_t code;       /* Max Resp Code, of IGMP */
-	uint8_t hop_limit;  /* TTL too */
-	uint8_t source_end; /* the last byte of the source */
-	uint32_t source[4]; /* addresses as they lie in the packet; of IPv4 the first word */
+	uint8_t is_damaged;  /* the IPv4 header's checksum is wrong */
+	uint16_t sources;    /* that a query announces */
+	uint8_t type;        /* of an IGMP message */
+	uint8_t code;        /* Max Resp Code, of IGMP */
+	uint8_t hop_limit;   /* TTL too */
+	uint8_t source_end;  /* the last byte of the source */
+	uint32_t source[4];  /* addresses as they lie in the packet; of IPv4 the first word */
 	uint32_t destination[4];
 	uint32_t group[4];
 };
