@@ -56,8 +56,6 @@ MCAST_INLINE void mcast_check_addresses(struct mcast_work *work, const struct mc
 {
 	struct mcast_message *message = &work->message;
 
-	if (!(message->flags & (MCAST_TO_ASSIGNED | MCAST_FROM_OTHERS)))
-		return;
 	if (mcast_destination_matters(message) &&
 	    !(mcast_assignment(work, work->destination, ifindex) & MCAST_ASSIGNED))
 		message->reason = MCAST_BAD_DESTINATION;

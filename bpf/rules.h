@@ -8,6 +8,17 @@
 
 #include "work.h"
 
+/* The sources that a query of the newest version announces, of `width` bytes each behind its `fixed`
+ * first: only for a group, and no more than there are (RFC 9776 §4.1.8, RFC 9777 §5.1.10). */
+MCAST_INLINE void mcast_check_sources(const struct mcast_work *work, bool any_group, uint32_t fixed,
+				      uint32_t width, struct mcast_message *message)
+{
+	if (work->sources && any_group)
+		mcast_refuse(message, MCAST_BAD_GROUP);
+	else if (message->length < fixed + width * work->sources)
+		mcast_refuse(message, MCAST_BAD_SOURCE_COUNT);
+}
+
 /* --- IGMP ------------------------------------------------------------------------------------- */
 
 /* The kind of an IGMP message; MCAST_IGMP_OTHER also for types nobody knows (RFC 9776 §4, §7.1). */
@@ -77,16 +88,13 @@ MCAST_INLINE bool mcast_is_ipv4_multicast(uint32_t address)
  * and what is read as one (RFC 9776 §9.1, RFC 2236 §6, RFC 1112 appendix I). */
 MCAST_INLINE uint32_t mcast_group_asked(const struct mcast_work *work, uint8_t max_version)
 {
-	if (max_version == 3 && work->message.kind == MCAST_IGMP_QUERY_3)
-		return work->group[0];
 	if (work->message.kind == MCAST_IGMP_QUERY_1 || max_version == 1 ||
 	    (max_version == 2 && !work->code))
 		return 0;
 	return work->group[0];
 }
 
-/* What is asked of a query: Router Alert, destination and group (RFC 9776 §4.1.12), the number of
- * sources of version 3 (§4.1.8). */
+/* What is asked of a query: Router Alert, destination and group (RFC 9776 §4.1.12), sources. */
 MCAST_INLINE void mcast_check_igmp_query(const struct mcast_work *work,
 					 const struct mcast_rules *rules,
 					 struct mcast_message *message)
@@ -108,12 +116,8 @@ MCAST_INLINE void mcast_check_igmp_query(const struct mcast_work *work,
 	}
 	if (group && !mcast_is_ipv4_multicast(group))
 		mcast_refuse(message, MCAST_BAD_GROUP);
-	if (message->kind != MCAST_IGMP_QUERY_3 || rules->igmp_max_version != 3)
-		return;
-	if (work->sources && !work->group[0])
-		mcast_refuse(message, MCAST_BAD_GROUP);
-	else if (message->length < 12 + 4u * work->sources)
-		mcast_refuse(message, MCAST_BAD_SOURCE_COUNT);
+	if (message->kind == MCAST_IGMP_QUERY_3 && rules->igmp_max_version == 3)
+		mcast_check_sources(work, !group, 12, 4, message);
 }
 
 /* What is asked of all but queries. */
@@ -264,12 +268,8 @@ MCAST_INLINE void mcast_check_mld(struct mcast_work *work, const struct mcast_ru
 	any_group = mcast_is_query(kind) && mcast_is_unspecified(work->group);
 	if (!mcast_is_ipv6_multicast(work->group) && !any_group)
 		mcast_refuse(message, MCAST_BAD_GROUP);
-	if (kind != MCAST_MLD_QUERY_2 || rules->mld_max_version < 2)
-		return;
-	if (work->sources && any_group)
-		mcast_refuse(message, MCAST_BAD_GROUP);
-	else if (message->length < 28 + 16u * work->sources)
-		mcast_refuse(message, MCAST_BAD_SOURCE_COUNT);
+	if (kind == MCAST_MLD_QUERY_2 && rules->mld_max_version == 2)
+		mcast_check_sources(work, any_group, 28, 16, message);
 }
 
 /* --- Whether it may be believed --------------------------------------------------------------- */

@@ -42,7 +42,7 @@ MCAST_INLINE bool mcast_short_sum(const uint8_t *m, const uint8_t *end, uint32_t
 /* Looks at the checksum of a short message at `m`, whose sum begins with `sum`; that of a long one is
  * for mcast_judge(). */
 MCAST_INLINE bool mcast_verify_short(struct mcast_work *work, const uint8_t *m, const uint8_t *end,
-			       uint32_t there, uint64_t sum)
+				     uint32_t there, uint64_t sum)
 {
 	uint32_t length = work->message.length;
 
@@ -131,10 +131,9 @@ MCAST_INLINE bool mcast_is_usual_mld(struct mcast_work *work, const uint8_t *dat
 	    (message->length < 28 && message->length > 24 && m[0] == 130))
 		return false;
 	mcast_note_mld(work, ip, m + 8);
-	if (m + 28 <= end)
+	if (message->kind == MCAST_MLD_QUERY_2 && m + 28 <= end)
 		work->sources = mcast_be16(m + 26);
-	return mcast_verify_short(work, m, end, 24,
-			    mcast_pseudo_header_sum(ip, message->length));
+	return mcast_verify_short(work, m, end, 24, mcast_pseudo_header_sum(ip, message->length));
 }
 
 /* Finds the message in the frame from `data` to `end`, or in as much of it as lies in one piece, whose
