@@ -173,8 +173,7 @@ MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, uint16_t type, const
 		frame->work->length = (uint32_t)size;
 		if (size > MCAST_WINDOW)
 			size = MCAST_WINDOW;
-		MCAST_KEEP(size);
-		if (size == 0 || size > MCAST_WINDOW ||
+		if (!MCAST_IS_FROM_1_TO(size, MCAST_WINDOW) ||
 		    mcast_load(frame, 0, (void *)frame->window, size))
 			return false;
 		frame->work->readable = (uint32_t)size;

@@ -178,6 +178,20 @@ MCAST_INLINE bool mcast_is_right(uint64_t sum)
  * the verifier does not see it (LLVM 14 does). */
 #define MCAST_KEEP(value) asm volatile("" : "+r"(value))
 
+/* True, and the function's way on, only if `size` (uint64_t) is from 1 to `most`. Written so that every
+ * verifier since Linux 5.18 knows it afterwards: of "not 0 and at most N" LLVM makes one comparison,
+ * from which those before 6.18 learn nothing of 0, and 6.1 does not remember "not 0" at all. The
+ * size less 1 is compared, and hidden, so that the 1 is added behind the comparison. */
+#define MCAST_IS_FROM_1_TO(size, most)                                                             \
+	({                                                                                         \
+		(size)--;                                                                          \
+		MCAST_KEEP(size);                                                                  \
+		bool is_within = (size) < (most);                                                  \
+		if (is_within)                                                                     \
+			(size)++;                                                                  \
+		is_within;                                                                         \
+	})
+
 /* Keeps the first reason in the order of the list, whichever check found it first. */
 MCAST_INLINE void mcast_refuse(struct mcast_message *message, uint8_t reason)
 {
