@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mcastd.fastpath.fast_path import FastPath, is_unicast
     from mcastd.fastpath.policies import ANY_ADDRESS, Limit, Policies, Policy, bits, own_bit
     from mcastd.fastpath.ring import Captured, Fate, Ring
+    from mcastd.fastpath.sockets import SocketPart, Sockets
 
 __all__ = [
     "ANY_ADDRESS",
@@ -40,6 +41,8 @@ __all__ = [
     "Policies",
     "Policy",
     "Ring",
+    "SocketPart",
+    "Sockets",
     "bits",
     "describe",
     "is_unicast",
@@ -54,6 +57,7 @@ MODULES = {
     "fast_path": ("FastPath", "is_unicast"),
     "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "bits", "own_bit"),
     "ring": ("Captured", "Fate", "Ring"),
+    "sockets": ("SocketPart", "Sockets"),
 }
 
 __getattr__ = lazily(__name__, MODULES)

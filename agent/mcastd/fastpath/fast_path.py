@@ -17,6 +17,7 @@ from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
 from mcastd.fastpath.ring import Ring
+from mcastd.fastpath.sockets import Sockets
 
 if TYPE_CHECKING:
     from socket import socket
@@ -25,7 +26,11 @@ SOL_SOCKET, SO_COOKIE = 1, 57
 
 
 class FastPath:
-    """All interfaces' programs, counters and rings."""
+    """All interfaces' programs, counters and rings.
+
+    `sockets`: what the kernel's sockets have joined, once all is loaded; None if this kernel or its
+    rights do not let us see that, and then `sockets_problem` says why.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         """Of programs that `begin_loading` has begun to load; `wait` says when they are.
@@ -44,6 +49,11 @@ class FastPath:
         self._policies = Policies(self._kernel.maps["policies"])
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
+        self._delaying: set[bytes] = set()
+        self.asking = b"\x02" + os.urandom(5)
+        """The hardware address that questions to the kernel come from: nobody else knows it."""
+        self.sockets: Sockets | None = None
+        self.sockets_problem: str | None = None
 
     def wait(self) -> None:
         """Until all programs are loaded: rights to load them are not needed any more.
@@ -57,6 +67,16 @@ class FastPath:
                 self._kernel.program(name)
         except OSError as error:
             raise FastPathError(with_remedy(error)) from error
+        self._look_at_sockets()
+
+    def _look_at_sockets(self) -> None:
+        """Only now: it takes rights that are given up when all is loaded."""
+        if self.sockets is not None or self.sockets_problem is not None:
+            return
+        try:
+            self.sockets = Sockets(self._kernel)
+        except OSError as error:
+            self.sockets_problem = error.strerror or str(error)
 
     @classmethod
     def open(cls, say: Callable[[str], None]) -> FastPath:
@@ -138,6 +158,7 @@ class FastPath:
         if ifindex not in self._in_force:
             return
         slot, policy = self._in_force[ifindex]
+        policy = policy._replace(asking=self.asking)
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
         self._policies.put(ifindex, slot, policy, own, queriers)
 
@@ -156,16 +177,26 @@ class FastPath:
         cookie = sock.getsockopt(SOL_SOCKET, SO_COOKIE, 8)
         self._kernel.maps["own_sockets"].update(cookie, index_key(1))
 
-    def assign(self, ifindex: int, address: bytes, *, delaying: bool = False) -> None:
-        """The address, or joined group, is assigned to the interface.
-
-        `delaying`: other hosts' older reports for the group are handed over.
-        """
-        value = abi.MCAST_ASSIGNED | (abi.MCAST_DELAYING if delaying else 0)
-        self._kernel.maps["assigned"].update(assigned_key(ifindex, address), index_key(value))
+    def assign(self, ifindex: int, address: bytes) -> None:
+        """The address, or joined group, is assigned to the interface."""
+        key = assigned_key(ifindex, address)
+        self._assign(key, abi.MCAST_ASSIGNED | (abi.MCAST_DELAYING if key in self._delaying else 0))
         if is_unicast(address) and address not in self._unicast.setdefault(ifindex, set()):
             self._unicast[ifindex].add(address)
             self._write_policy(ifindex)
+
+    def delay(self, ifindex: int, group: bytes, *, delaying: bool) -> None:
+        """Whether other hosts' older reports for the group are handed over: its own is due."""
+        key = assigned_key(ifindex, group)
+        if delaying:
+            self._delaying.add(key)
+            self._assign(key, abi.MCAST_ASSIGNED | abi.MCAST_DELAYING)
+        elif key in self._delaying:
+            self._delaying.discard(key)
+            self._assign(key, abi.MCAST_ASSIGNED)
+
+    def _assign(self, key: bytes, value: int) -> None:
+        self._kernel.maps["assigned"].update(key, index_key(value))
 
     def know_querier(self, ifindex: int, address: bytes, *, known: bool = True) -> None:
         """The querier's queries are handed over however many others there are, or no longer so."""
@@ -179,7 +210,9 @@ class FastPath:
         self._write_policy(ifindex)
 
     def unassign(self, ifindex: int, address: bytes) -> None:
-        self._kernel.maps["assigned"].delete(assigned_key(ifindex, address))
+        key = assigned_key(ifindex, address)
+        self._delaying.discard(key)
+        self._kernel.maps["assigned"].delete(key)
         if address in self._unicast.get(ifindex, ()):
             self._unicast[ifindex].discard(address)
             self._write_policy(ifindex)
@@ -198,6 +231,8 @@ class FastPath:
         self.close_unclaimed()
         for ring in self.rings.values():
             ring.close()
+        if self.sockets is not None:
+            self.sockets.close()
         self._kernel.close()
 
 

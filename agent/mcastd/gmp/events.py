@@ -67,10 +67,32 @@ class SourceAddressChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SayAgain:
+    """Say the group's filter now, once more: something was said that takes away from it."""
+
+    group: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Report all groups as if they had just been joined: routers may have been told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """An operator's change of tunables."""
 
     config: HostConfig
 
 
-Event = Listen | ChangeListening | LinkDown | LinkUp | SourceAddressChanged | Configure | Message
+Event = (
+    Listen
+    | ChangeListening
+    | LinkDown
+    | LinkUp
+    | SourceAddressChanged
+    | SayAgain
+    | Announce
+    | Configure
+    | Message
+)

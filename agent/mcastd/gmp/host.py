@@ -9,12 +9,14 @@ from mcastd.gmp.counters import Counted
 from mcastd.gmp.delays import Delays
 from mcastd.gmp.effects import Effect, Refused
 from mcastd.gmp.events import (
+    Announce,
     ChangeListening,
     Configure,
     Event,
     LinkDown,
     LinkUp,
     Listen,
+    SayAgain,
     SourceAddressChanged,
 )
 from mcastd.gmp.family import Address, ProtocolFamily
@@ -75,6 +77,8 @@ class Host(HostView):
                 return self._interface_changed(now, event)
             case Configure():
                 return self._configure(now, event.config)
+            case SayAgain() | Announce():
+                return self._say_again(now, event)
             case _:
                 return self._receive(now, event)
 
@@ -233,6 +237,15 @@ class Host(HostView):
         if self._announcing.is_over:
             self._announcing = None
         return effects
+
+    def _say_again(self, now: Instant, event: SayAgain | Announce) -> list[Effect]:
+        if not self._link_is_up:
+            return []
+        if isinstance(event, Announce):
+            return self._announce(now)
+        if not self._is_reported(event.group):
+            return []
+        return self._speaker.reporter.say(now, event.group)
 
     def _source_address_changed(self, now: Instant, address: Address) -> list[Effect]:
         """All groups are reported from the first address (RFC 3590 §4, RFC 9777 §5.2.14)."""

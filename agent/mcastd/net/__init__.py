@@ -13,7 +13,7 @@ from mcastd.lazy import lazily
 if TYPE_CHECKING:
     from mcastd.net.links import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
     from mcastd.net.presence import present
-    from mcastd.net.proc import memberships
+    from mcastd.net.proc import Users, users
 
 __all__ = [
     "AddressChanged",
@@ -21,14 +21,15 @@ __all__ = [
     "LinkChanged",
     "LinkGone",
     "LinkWatcher",
-    "memberships",
+    "Users",
     "present",
+    "users",
 ]
 
 MODULES = {
     "links": ("AddressChanged", "Link", "LinkChanged", "LinkGone", "LinkWatcher"),
     "presence": ("present",),
-    "proc": ("memberships",),
+    "proc": ("Users", "users"),
 }
 
 __getattr__ = lazily(__name__, MODULES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mcastd.fastpath import FastPath, Policy
 from mcastd.gmp.config import HostConfig
@@ -16,13 +16,15 @@ from mcastd.service.config import Settings
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
-from mcastd.service.host_mode import HostMode
+from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
+from mcastd.service.joined import Change, Joined
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
+from mcastd.service.reader import KernelReader
 from mcastd.service.turns import Turns
 
 log = logging.getLogger("mcastd")
@@ -54,13 +56,18 @@ class Agent:
         self.by_index: dict[int, Interface] = {}
         self.addresses: dict[int, dict[bytes, None]] = {}
         self.teller = Teller(fast_path)
-        self.turns = Turns(fast_path, self.teller, self.by_index, self._known_changed)
+        self.reader = KernelReader(
+            lambda: fast_path.sockets, self._kernel_known, self._kernel_changed, self._is_holding
+        )
+        self.turns = Turns(
+            fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
+        )
         self.started = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
-        self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode)
+        self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
         self.hardware_filter = HardwareFilter()
         self.reload: Callable[[], str | None] = lambda: None
         self._remarked: set[str] = set()
@@ -72,6 +79,7 @@ class Agent:
         self._loop = loop
         self.turns.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
+        self.reader.request()
         self._flood_timer = loop.call_later(LOOK_SECONDS, self._look_for_floods)
 
     def started_up(self) -> None:
@@ -89,10 +97,29 @@ class Agent:
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look_for_floods)
 
     def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
-        """What comes of its own checks, between turns."""
+        """What it does between turns."""
         self.teller.tell(interface, family, happening)
         if interface.index is not None:
             self.turns.arm({interface.index})
+
+    # What the kernel receives.
+
+    def _is_holding(self) -> bool:
+        return self.host_mode.is_holding()
+
+    def _kernel_known(self) -> dict[int, dict[bytes, Joined]]:
+        return {index: interface.kernel() for index, interface in self.by_index.items()}
+
+    async def _kernel_changed(self, changes: Sequence[Change]) -> None:
+        """What was looked up, in bounded pieces, and no faster than it can be said."""
+        for number, (index, group, joined) in enumerate(changes):
+            interface = self.by_index.get(index)
+            if interface is None:
+                continue
+            self.teller.tell_all(interface, interface.kernel_receives(now(), group, joined))
+            await let_others(number)
+            await self.host_mode.room(interface)
+        self.turns.arm({index for index, _, _ in changes})
 
     # Queriers.
 
@@ -125,8 +152,14 @@ class Agent:
     def policy(self, interface: Interface) -> Policy:
         """What the programs are to be told of the interface as it is now."""
         reports = self.teller.bus.needs_reports
-        policy = policy_of(interface.configs, interface.guard, reports=reports)
-        return policy._replace(host_mode=interface.mode == "host")
+        link = interface.link
+        return policy_of(
+            interface.configs,
+            interface.guard,
+            reports=reports,
+            host_mode=interface.mode == "host",
+            hardware=hardware(link.hardware_address if link else ""),
+        )
 
     def enter_mode(self, interface: Interface) -> None:
         """Takes over at once, if the settings want host mode; else the kernel goes on."""
@@ -165,7 +198,7 @@ class Agent:
         return None
 
     def give_back(self, interface: Interface) -> None:
-        """The kernel speaks from now on; what only the agent itself had joined is left first."""
+        """Only the kernel speaks from now on; what only the agent had joined is left first."""
         for membership in list(interface.own.values()):
             self.withdraw(interface, membership)
         self.host_mode.stop(interface)
@@ -241,8 +274,11 @@ class Agent:
     ) -> None:
         """Other tunables for one family, at once."""
         interface.configs[observer.family.name] = config
+        announce = config.announce_version_change
         for happening in observer.configure(now(), config):
             self.teller.tell(interface, observer.family.name, happening)
+        if interface.attachment is not None:
+            self.host_mode.settle(interface, announce=announce)
         self.turns.arm()
 
     def missing(self) -> list[str]:
@@ -263,5 +299,6 @@ class Agent:
             self._keep_timer.cancel()
             self._keep_queriers()
         self.known_queriers.close()
+        self.reader.close()
         self.host_mode.close()
         self.hardware_filter.close()

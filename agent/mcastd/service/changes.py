@@ -179,21 +179,19 @@ def set_version(agent: Agent, interface: Interface, observer: Observer, config: 
     kept = config._replace(announce_version_change=observer.config.announce_version_change)
     agent.configure_family(interface, observer, config)
     agent.configure_family(interface, observer, kept)
-    assert interface.attachment is not None
-    agent.fast_path.set_policy(interface.attachment.ifindex, agent.policy(interface))
 
 
 def what_changes(observer: Observer, maximum: int) -> dict[str, Any]:
     """What a maximum version does, to whom: told before it is done."""
     host, family = observer.host, observer.family
     then = min(maximum, host.compatibility_version)
-    filtered = [group for group, held in host.groups.items() if held.sources]
+    filtered = [group for group, held in observer.received.groups.items() if held.sources]
     loses = then < family.newest == host.version
     return {
         "protocol": family.name,
         "from": {"max_version": host.config.max_version, "version": host.version},
         "to": {"max_version": maximum, "version": then},
-        "groups": len(host.groups),
+        "groups": len(observer.received.groups),
         "groups_whose_sources_are_no_longer_reported": sorted(
             family.format(group) for group in filtered
         )

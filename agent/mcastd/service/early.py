@@ -7,7 +7,7 @@ What is attached here the agent takes over; what cannot be is left to it, and to
 from __future__ import annotations
 
 from mcastd.fastpath import FastPath, FastPathError
-from mcastd.net import memberships, present
+from mcastd.net import present, users
 from mcastd.service.config import Settings
 from mcastd.service.policy import policy_of
 
@@ -17,6 +17,7 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
 
     FastPathError if the kernel refuses the programs themselves.
     """
+    joined = users()
     for each in present():
         wanted = settings.of(each.name)
         if wanted is None or each.unfit:
@@ -24,7 +25,7 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
         policy = policy_of(wanted.configs, wanted.guard, reports=False)
         try:
             fast_path.attach_early(each.name, each.ifindex, policy)
-            for address in (*each.addresses, *memberships(each.name)):
+            for address in (*each.addresses, *joined.get(each.ifindex, ())):
                 fast_path.assign(each.ifindex, address)
         except FastPathError:
             continue  # there are too many: the agent says so of each

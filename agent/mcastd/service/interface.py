@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mcastd.fastpath import Attachment, Captured
+from mcastd.fastpath import Attachment, Captured, Fate
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
-from mcastd.gmp.filters import FilterMode, SourceFilter
-from mcastd.gmp.time import Duration, Instant, after, milliseconds
-from mcastd.native import SourceList
-from mcastd.net import Link, memberships
-from mcastd.service.clock import now
+from mcastd.gmp.time import Instant
+from mcastd.net import Link
 from mcastd.service.guard import Guard
+from mcastd.service.joined import Joined
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import Owned
 from mcastd.wire import Received, ReceptionContext, Rejected, decode_event
@@ -65,13 +63,6 @@ class Decoder:
         return decoded
 
 
-LONG_AGO = Instant(0)
-
-CHEAP = milliseconds(10)
-RARELY = 20
-"""Reading the kernel's lists may take so long, or one part in so many of the time."""
-
-
 @dataclass(slots=True)
 class Interface:
     """An interface that the agent runs.
@@ -90,12 +81,10 @@ class Interface:
     observers: dict[str, Observer] = field(default_factory=dict)
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
-    _lists: dict[bytes, SourceFilter] = field(default_factory=dict)
-    _lists_until: Instant = LONG_AGO
 
     def __post_init__(self) -> None:
         for name, family in FAMILIES.items():
-            self.observers[name] = Observer(family, self.configs[name], self.kernel_filter)
+            self.observers[name] = Observer(family, self.configs[name])
 
     @property
     def index(self) -> int | None:
@@ -107,6 +96,11 @@ class Interface:
     def of_width(self, width: int) -> Observer:
         return next(e for e in self.observers.values() if e.family.address_width == width)
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether the agent speaks for the kernel, in either family."""
+        return any(each.is_holding for each in self.observers.values())
+
     def hear(self, event: Event) -> list[Happening]:
         """A message from outside. Those in a VLAN are not this interface's own business."""
         decoded = event.decoded
@@ -115,37 +109,29 @@ class Interface:
         return self.of(decoded.family).hear(Instant(event.captured.at), decoded)
 
     def overhear(self, event: Event) -> list[Happening]:
-        """A message that this host sends."""
+        """A message of this host's kernel."""
         decoded = event.decoded
         if isinstance(decoded, Rejected) or is_tagged(decoded.vlan):
             return []
-        return self.of(decoded.family).overhear(Instant(event.captured.at), decoded.message)
+        held = event.captured.fate == Fate.HELD_BACK
+        observer = self.of(decoded.family)
+        return observer.overhear(Instant(event.captured.at), decoded.message, held=held)
 
-    def kernel_filter(self, group: bytes) -> SourceFilter | None:
-        """What the kernel says of one group; None if it does not receive it.
-
-        Its lists can only be read as a whole: very long ones are not read anew for each group.
-        """
-        if now() >= self._lists_until:
-            begun = now()
-            self._lists = self.kernel_filters()
-            cost = Duration(now() - begun)
-            self._lists_until = after(now(), Duration(RARELY * cost)) if cost > CHEAP else begun
-        return self._lists.get(group)
-
-    def kernel_filters(self) -> dict[bytes, SourceFilter]:
-        """What the kernel says it receives; see `net.memberships` for how exact that is."""
+    def kernel(self) -> dict[bytes, Joined]:
+        """What is known of what the kernel receives, of both families."""
         return {
-            group: SourceFilter(FilterMode(mode), SourceList.of(sources, len(group)))
-            for group, (mode, sources) in memberships(self.name).items()
+            group: each
+            for o in self.observers.values()
+            for group, each in o.received.kernel.items()
         }
 
-    def seed(self, now: Instant) -> None:
-        """Takes over what the kernel receives already."""
-        filters = self.kernel_filters().items()
-        for observer in self.observers.values():
-            width = observer.family.address_width
-            observer.seed(now, ((group, held) for group, held in filters if len(group) == width))
+    def kernel_receives(
+        self, now: Instant, group: bytes, joined: Joined | None
+    ) -> list[tuple[str, Happening]]:
+        """As it was looked up; None: the group no longer."""
+        observer = self.of_width(len(group))
+        found = observer.kernel_receives(now, group, joined)
+        return [(observer.family.name, happening) for happening in found]
 
     def advance(self, now: Instant) -> Iterator[tuple[str, Happening]]:
         """What time brings, with the family's name."""

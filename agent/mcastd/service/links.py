@@ -6,11 +6,12 @@ import logging
 import time
 
 from mcastd.fastpath import FastPathError, said
-from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
+from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher, users
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Settings
 from mcastd.service.interface import Interface
+from mcastd.service.joined import unknown
 
 log = logging.getLogger("mcastd")
 
@@ -104,15 +105,26 @@ class Links:
             interface, self._agent.addresses.get(link.index, {})
         )
         self._agent.expect_queriers(interface)
-        interface.seed(now())
+        self._seed(interface)
         self._teller.assign(link.index, self._assigned(interface, link.index), assigned=True)
         self._teller.announce("attached", interface.name, hook=attachment.ingress.value)
         self._agent.remark(interface)
         self._agent.enter_mode(interface)
 
+    def _seed(self, interface: Interface) -> None:
+        """What the kernel receives already: presence is enough to begin with."""
+        try:
+            there = users().get(interface.index or 0, {})
+        except OSError as error:
+            log.error("%s: what the kernel receives cannot be read: %s", interface.name, error)
+            return
+        for group, count in there.items():
+            interface.kernel_receives(now(), group, unknown(count, len(group)))
+        self._agent.reader.request()
+
     def _assigned(self, interface: Interface, index: int) -> list[bytes]:
         """The interface's unicast addresses and the groups that it receives."""
-        groups = (group for each in interface.observers.values() for group in each.host.groups)
+        groups = (group for each in interface.observers.values() for group in each.received.groups)
         return [*self._agent.addresses.get(index, ()), *groups]
 
     def _rename(self, interface: Interface, name: str) -> None:
@@ -184,11 +196,10 @@ class Links:
             interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
             if interface.index in self._agent.by_index and interface.attachment is not None:
-                policy = self._agent.policy(interface)
-                self._fast_path.set_policy(interface.attachment.ifindex, policy)
                 problem = self._agent.set_mode(interface, wanted.mode)
                 if problem is not None:
                     log.error("%s; it is observed", problem)
+                self._agent.host_mode.settle(interface)
             self._agent.configure_memberships(interface, before[interface.name])
         for link in self._links.values():
             if link.index not in self._agent.by_index and settings.of(link.name) is not None:
