@@ -43,6 +43,7 @@ SWITCHES = {
     "consume_mld": abi.MCAST_CONSUME_MLD,
     "strict_kernel": abi.MCAST_STRICT_KERNEL,
     "shares_address": abi.MCAST_SHARES_ADDRESS,
+    "tags_taken_out": abi.MCAST_TAGS_TAKEN_OUT,
 }
 """Fields of a policy, and their bits in `struct mcast_policy`."""
 
@@ -55,6 +56,7 @@ class Policy(NamedTuple):
     `consume_igmp`, `consume_mld`: older queries are kept from it; `strict_kernel`: queries that are
     refused are, too. `shares_address`: others send from the `hardware` address of the interface.
     `asking`: from which hardware address the agent's questions to the kernel come.
+    `tags_taken_out`: the program at XDP has one behind it, which is told VLAN tags.
     """
 
     igmp_max_version: int = 3
@@ -72,6 +74,7 @@ class Policy(NamedTuple):
     shares_address: bool = False
     hardware: bytes = bytes(6)
     asking: bytes = b"\xff" * 6
+    tags_taken_out: bool = False
     queries: Limit = Limit(1000, 200)
     reports: Limit = Limit(2000, 500)
     egress: Limit = Limit(20000, 4000)

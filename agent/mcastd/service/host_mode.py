@@ -44,6 +44,10 @@ ASKING = bytes.fromhex("fe800000000000000000000000000001")
 """Where the questions to the kernel's MLD seem to come from: it must be link-local."""
 
 
+SPEAKS_ITSELF = ("", "vrf")
+"""Kinds of a master whose ports have addresses and memberships of their own; "" is no master."""
+
+
 def holds(family: ProtocolFamily, config: HostConfig) -> bool:
     """Whether the agent speaks for the kernel in host mode: there is a cap."""
     return config.max_version < family.newest
@@ -82,10 +86,16 @@ class HostMode:
         """Why the interface cannot be run in host mode; None if it can, and it is taken then."""
         if interface.link is None or interface.attachment is None:
             return f"{interface.name} {interface.problem or 'is not attached'}"
-        if interface.link.master_kind == "bridge":
+        master = interface.link.master_kind
+        if master == "bridge":
             return (
                 f"{interface.name} is a port of a bridge: snooping for what is behind it would "
                 "break; run the bridge itself"
+            )
+        if master not in SPEAKS_ITSELF:
+            return (
+                f"{interface.name} is a port of a {master} device, which speaks for it; "
+                f"run that {master} device itself"
             )
         if interface.mode == "host":
             return None

@@ -43,7 +43,7 @@ from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
 from mcastd.gmp.host import Host
 from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
 from mcastd.gmp.records import GroupRecord, RecordType
-from mcastd.gmp.time import Instant, after, in_seconds, milliseconds
+from mcastd.gmp.time import Duration, Instant, after, in_seconds, milliseconds
 from mcastd.native import SourceList
 from mcastd.service.joined import Joined
 from mcastd.service.querier import Queriers
@@ -228,8 +228,8 @@ class Observer:
         """Each record that is held back is an order to say that group now, if it is there.
 
         It may say nothing new, and be needed all the same: after a fail-over of the link, say. No
-        order is what answers a query that was answered, or repeats what is to be repeated anyway:
-        another host's report may make that unnecessary (RFC 2236 §3).
+        order is what answers a query that was answered, or repeats a join that was told: that is
+        for the engine, and another host's report may make it unnecessary (RFC 2236 §3).
         """
         match message:
             case RecordReport():
@@ -243,7 +243,9 @@ class Observer:
     def _is_said(self, at: Instant, record: GroupRecord) -> bool:
         if record.type in CURRENT_STATE:
             return self._is_answered(at, record.group)
-        return "delay" in self.host.timers(record.group)
+        since = self.times.since(record.group)
+        repeats = Duration(self.host.robustness * self.config.unsolicited_report_interval)
+        return since is not None and at <= after(since, repeats)
 
     def _is_answered(self, at: Instant, group: Address) -> bool:
         """Whether the group was said since the last query, while that may be answered."""
