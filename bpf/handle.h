@@ -263,14 +263,17 @@ MCAST_INLINE bool mcast_from_inside(const struct mcast_frame *frame,
 				    const struct mcast_message *message,
 				    struct mcast_handing *handing, struct mcast_counters *counted)
 {
-	bool reports = !mcast_is_query(message->kind) && message->kind != MCAST_IGMP_OTHER &&
-		       message->kind != MCAST_MLD_OTHER;
+	bool query = mcast_is_query(message->kind);
+	bool reports = !query && message->kind != MCAST_IGMP_OTHER && message->kind != MCAST_MLD_OTHER;
 
 	if (mcast_is_own(frame)) {
 		handing->fate = MCAST_OWN;
-	} else if (reports && mcast_is_of_this_kernel(frame, policy, message, handing->ifindex)) {
-		handing->fate = mcast_is_holding(policy, message, handing) ? MCAST_HELD_BACK :
-									     MCAST_PASSED;
+	} else if (query || (reports && mcast_is_of_this_kernel(frame, policy, message,
+								handing->ifindex))) {
+		/* A querier on this host asks this host, too. */
+		handing->fate = !query && mcast_is_holding(policy, message, handing) ?
+					MCAST_HELD_BACK :
+					MCAST_PASSED;
 		/* What could not be told must go out: no group may be lost. */
 		if (mcast_deliver(frame, policy, handing, counted) &&
 		    handing->fate == MCAST_HELD_BACK) {

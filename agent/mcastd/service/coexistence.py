@@ -34,16 +34,15 @@ def remarks(
 
 
 def forced_versions(name: str, proc: Path) -> Iterator[str]:
-    """A kernel forced to an older version reports no sources, so that none can be learned."""
+    """A kernel forced to an older version reports no sources; that is never overridden."""
     for folder, prefix, key, newest in FORCED.values():
         for where in ("all", name):
             value = read(proc / folder / where / key).strip()
             if value.isdecimal() and 0 < int(value) < newest:
                 sysctl = f"{prefix}.{where}.{key}"
                 yield (
-                    f"{sysctl} = {value}: the kernel reports no sources, and the agent learns "
-                    f"them only roughly (sysctl -w {sysctl}=0, and igmp_max_version or "
-                    "mld_max_version here instead)"
+                    f"{sysctl} = {value}: the kernel reports no sources "
+                    f"(sysctl -w {sysctl}=0, and igmp_max_version or mld_max_version here instead)"
                 )
 
 
