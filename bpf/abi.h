@@ -115,8 +115,9 @@ enum mcast_switch {
 	MCAST_CONSUME_IGMP = 32,     /* and older queries are kept from it, */
 	MCAST_CONSUME_MLD = 64,
 	MCAST_STRICT_KERNEL = 128,   /* and queries that are refused here */
-	MCAST_SHARES_ADDRESS = 256,  /* others send from the interface's hardware address, too */
-	MCAST_TAGS_TAKEN_OUT = 512   /* XDP cannot see VLAN tags here: it counts, and keeps floods
+	MCAST_HAS_IPV4 = 256,        /* the interface has an address to report from */
+	MCAST_HAS_IPV6 = 512,
+	MCAST_TAGS_TAKEN_OUT = 1024  /* XDP cannot see VLAN tags here: it counts, and keeps floods
 				      * from the kernel; a program behind it at the ingress hook of
 				      * traffic control, which is told the tags, does the rest */
 };

@@ -221,17 +221,19 @@ MCAST_INLINE bool mcast_is_of_kernels_socket(const struct mcast_frame *frame,
 	return sock && sock->family == MCAST_AF_INET6 && sock->protocol == MCAST_PROTOCOL_ICMPV6;
 }
 
-/* Whether the source is one that this kernel reports from on the interface. Without an address it
- * reports from none, and so does a child that shares the hardware address. */
+/* Whether the source is one that this kernel reports from on the interface. It reports from none only
+ * as long as it has no address there; children that share the hardware address may do so, too. */
 MCAST_INLINE bool mcast_is_of_own_source(const struct mcast_work *work,
 					 const struct mcast_policy *policy, uint32_t ifindex)
 {
-	uint32_t any = work->source[0];
+	uint32_t any = work->source[0], has = MCAST_HAS_IPV4;
 
-	if (mcast_is_mld(work->message.kind))
+	if (mcast_is_mld(work->message.kind)) {
 		any |= work->source[1] | work->source[2] | work->source[3];
+		has = MCAST_HAS_IPV6;
+	}
 	if (!any)
-		return !(policy->switches & MCAST_SHARES_ADDRESS);
+		return !(policy->switches & has);
 	return mcast_assignment(work, work->source, ifindex) & MCAST_ASSIGNED;
 }
 

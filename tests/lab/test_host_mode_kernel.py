@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from mcastd.client import Client
+from mcastd.client import AgentError, Client
 from mcastd.lab import Member, RunningAgent, Wire
 from support.host_lab import (
     ANY,
@@ -26,6 +26,7 @@ from support.host_lab import (
     host_lab,
     nothing_is_held_back,
     only,
+    sent,
 )
 from support.queries import igmp_query
 
@@ -316,3 +317,27 @@ def followed_by_our_own(net: HostLab, since: float, group: str, wanted: set[str]
     ]
     for at in harmful(net, since, group, wanted):
         assert any(at <= later <= at + 0.1 for later in adding)
+
+
+@pytest.mark.parametrize(
+    ("group", "source"), [("232.4.4.4", "10.4.{}.{}"), ("ff3e::4:4", "2001:db8:{}::{}")]
+)
+def test_a_membership_of_sockets_is_the_kernels_own(net: HostLab, group: str, source: str) -> None:
+    """Its list may be of any length; the kernel is the one voice, and the agent says nothing."""
+    agent, member = net.agent(), net.member()
+    net.host.sysctl({"ipv4.igmp_max_msf": 10})
+    sources = [source.format(i // 200, i % 200 + 1) for i in range(25)]
+    with Client(str(agent.control)) as client, nothing_is_held_back(agent):
+        client.join("eth0", group, sources=sources, name="own", kernel=True)
+        net.expect({group: only(*sources)})
+        eventually("it is shown", lambda: shown(agent).get(group) == only(*sources))
+        member.join_source(group, sources[0])
+        client.join("eth0", group, sources=sources[1:], name="own", kernel=True)
+        net.expect({group: only(*sources)})
+        assert sent(agent) == 0
+        client.leave("eth0", group, name="own")
+        net.expect({group: only(sources[0])})
+        many = [source.format(i // 200, i % 200 + 1) for i in range(300)]
+        other = "ff1e::4:4" if ":" in group else "239.4.4.4"
+        with pytest.raises(AgentError, match="cannot be excluded by one socket"):
+            client.join("eth0", other, sources=many, exclude=True, kernel=True)

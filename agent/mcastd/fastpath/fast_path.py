@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SOL_SOCKET, SO_COOKIE = 1, 57
 
+LINK_LOCAL = b"\xfe\x80"
+"""How the addresses begin that MLD's messages come from (RFC 3810 §5)."""
+
 
 class FastPath:
     """All interfaces' programs, counters and rings.
@@ -171,7 +174,12 @@ class FastPath:
         if ifindex not in self._in_force:
             return
         slot, policy = self._in_force[ifindex]
-        policy = policy._replace(asking=self.asking)
+        addresses = self._unicast.get(ifindex, ())
+        policy = policy._replace(
+            asking=self.asking,
+            has_ipv4=any(len(each) == 4 for each in addresses),
+            has_ipv6=any(each[:2] == LINK_LOCAL for each in addresses if len(each) == 16),
+        )
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
         policy = policy._replace(tags_taken_out=ifindex in self._split)
         self._policies.put(ifindex, slot, policy, own, queriers)

@@ -42,7 +42,8 @@ SWITCHES = {
     "consume_igmp": abi.MCAST_CONSUME_IGMP,
     "consume_mld": abi.MCAST_CONSUME_MLD,
     "strict_kernel": abi.MCAST_STRICT_KERNEL,
-    "shares_address": abi.MCAST_SHARES_ADDRESS,
+    "has_ipv4": abi.MCAST_HAS_IPV4,
+    "has_ipv6": abi.MCAST_HAS_IPV6,
     "tags_taken_out": abi.MCAST_TAGS_TAKEN_OUT,
 }
 """Fields of a policy, and their bits in `struct mcast_policy`."""
@@ -53,10 +54,11 @@ class Policy(NamedTuple):
 
     In host mode only, while the heartbeat is fresh: `discard_floods`: what is beyond the limits is
     kept from the kernel, too; `hold_igmp`, `hold_mld`: the kernel's own reports are held back;
-    `consume_igmp`, `consume_mld`: older queries are kept from it; `strict_kernel`: queries that are
-    refused are, too. `shares_address`: others send from the `hardware` address of the interface.
-    `asking`: from which hardware address the agent's questions to the kernel come.
-    `tags_taken_out`: the program at XDP has one behind it, which is told VLAN tags.
+    `consume_igmp`, `consume_mld`: older queries are kept from it; `strict_kernel`: those that are
+    refused are, too. `hardware`: the interface's own address; `has_ipv4`, `has_ipv6`: whether it
+    has one that reports come from. `asking`: from which hardware address the agent's questions to
+    the kernel come. `tags_taken_out`: the program at XDP has one behind it, which is told VLAN
+    tags.
     """
 
     igmp_max_version: int = 3
@@ -71,7 +73,8 @@ class Policy(NamedTuple):
     consume_igmp: bool = False
     consume_mld: bool = False
     strict_kernel: bool = False
-    shares_address: bool = False
+    has_ipv4: bool = False
+    has_ipv6: bool = False
     hardware: bytes = bytes(6)
     asking: bytes = b"\xff" * 6
     tags_taken_out: bool = False

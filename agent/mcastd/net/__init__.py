@@ -12,6 +12,7 @@ from mcastd.lazy import lazily
 
 if TYPE_CHECKING:
     from mcastd.net.links import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
+    from mcastd.net.membership import SocketMembership
     from mcastd.net.presence import present
     from mcastd.net.proc import Users, users
 
@@ -21,6 +22,7 @@ __all__ = [
     "LinkChanged",
     "LinkGone",
     "LinkWatcher",
+    "SocketMembership",
     "Users",
     "present",
     "users",
@@ -28,6 +30,7 @@ __all__ = [
 
 MODULES = {
     "links": ("AddressChanged", "Link", "LinkChanged", "LinkGone", "LinkWatcher"),
+    "membership": ("SocketMembership",),
     "presence": ("present",),
     "proc": ("Users", "users"),
 }

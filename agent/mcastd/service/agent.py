@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from mcastd.fastpath import FastPath, HookChoice, Policy
 from mcastd.gmp.config import HostConfig
-from mcastd.gmp.filters import SourceFilter
+from mcastd.gmp.filters import FilterMode, SourceFilter
+from mcastd.net import SocketMembership
 from mcastd.service import coexistence
 from mcastd.service.clock import now
 from mcastd.service.config import Settings
@@ -174,8 +175,8 @@ class Agent:
         if self.owned.is_fresh:  # routers know of these: from before a restart
             kept = {each.key for each in self.owned.kept}
             for membership in self.wanted(interface):
-                if membership.key in kept:
-                    self.put(interface, membership)
+                if membership.key in kept and not membership.kernel:
+                    self._put_or_tell(interface, membership)
         problem = self.set_mode(interface, "host")
         if problem is not None:
             interface.problem = problem
@@ -192,7 +193,7 @@ class Agent:
             assert interface.index is not None
             self.host_mode.start(interface, self.addresses.get(interface.index, {}))
             for membership in self.wanted(interface):
-                self.put(interface, membership)
+                self._put_or_tell(interface, membership)
         else:
             self.give_back(interface)
         self._keep_configured()
@@ -226,8 +227,14 @@ class Agent:
         return [each._replace(interface=interface.name) for each in configured] + asked
 
     def put(self, interface: Interface, membership: Owned) -> None:
-        """Puts one in force. OSError if the NIC's filter cannot have it."""
+        """Puts one in force. OSError if the NIC's filter, or the kernel, cannot have it."""
         if interface.index is None:
+            return
+        before = interface.own.get(membership.key)
+        if before is not None and before.kernel != membership.kernel:
+            self.withdraw(interface, before)
+        if membership.kernel:
+            self._hold(interface, membership)
             return
         group, observer = membership.address, interface.observers[membership.family.name]
         if observer.asked_by(membership.application, group) is None:
@@ -235,14 +242,44 @@ class Agent:
         interface.own[membership.key] = membership
         self.listen_for(interface, membership.application, group, membership.filter)
 
+    def _hold(self, interface: Interface, membership: Owned) -> None:
+        """By sockets, for which the kernel speaks. The new ones come before the old ones go."""
+        assert interface.index is not None
+        wanted = membership.filter
+        held = SocketMembership(
+            interface.index,
+            membership.address,
+            list(wanted.sources),
+            exclude=wanted.mode is FilterMode.EXCLUDE,
+        )
+        earlier = interface.sockets.get(membership.key)
+        interface.sockets[membership.key] = held
+        interface.own[membership.key] = membership
+        if earlier is not None:
+            earlier.close()
+        self.reader.request()
+
     def withdraw(self, interface: Interface, membership: Owned) -> None:
         """The application no longer asks for the group."""
         interface.own.pop(membership.key, None)
+        held = interface.sockets.pop(membership.key, None)
+        if held is not None:
+            held.close()
+            self.reader.request()
+            return
         observer = interface.observers[membership.family.name]
         group = membership.address
         if interface.index is not None and observer.asked_by(membership.application, group):
             self.hardware_filter.drop(interface.index, group)
         self.listen_for(interface, membership.application, group, observer.nothing)
+
+    def _put_or_tell(self, interface: Interface, membership: Owned) -> None:
+        """What cannot be had is told, and keeps no others from being put in force."""
+        try:
+            self.put(interface, membership)
+        except OSError as error:
+            text = error.strerror or str(error)
+            log.error("%s: %s is not joined: %s", interface.name, membership.group, text)
 
     def listen_for(
         self, interface: Interface, application: str, group: bytes, wanted: SourceFilter
@@ -269,7 +306,7 @@ class Agent:
                 self.withdraw(interface, membership)
         for key, membership in wanted.items():
             if interface.own.get(key) != membership:
-                self.put(interface, membership)
+                self._put_or_tell(interface, membership)
         self._keep_configured()
 
     # The operator.
@@ -307,3 +344,5 @@ class Agent:
         self.reader.close()
         self.host_mode.close()
         self.hardware_filter.close()
+        for interface in self.interfaces.values():
+            interface.close_sockets()

@@ -56,9 +56,17 @@ def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[st
     earlier = agent.owned.get(*membership.key)
     if earlier is not None:
         membership = membership._replace(since=earlier.since)
-    agent.put(interface, membership)
-    agent.owned.put(membership)
+    put(agent, interface, membership)
     return membership_object(membership)
+
+
+def put(agent: Agent, interface: Interface, membership: Owned) -> None:
+    """Puts it in force, and keeps it. ChangeError if it cannot be had."""
+    try:
+        agent.put(interface, membership)
+    except OSError as error:
+        raise ChangeError("refused", error.strerror or str(error)) from None
+    agent.owned.put(membership)
 
 
 def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,8 +79,7 @@ def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[s
     rest = tuple(each for each in held.sources if each not in asked.sources)
     if asked.sources and held.mode == FilterMode.INCLUDE.value and rest:
         fewer = held._replace(sources=rest)
-        agent.put(interface, fewer)
-        agent.owned.put(fewer)
+        put(agent, interface, fewer)
         return {"left": True, "remaining": membership_object(fewer)}
     agent.withdraw(interface, held)
     agent.owned.drop(held)
@@ -103,6 +110,7 @@ def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
             caller.pid,
             time.time(),
             bool(parameters.get("hold")),
+            bool(parameters.get("kernel")),
         )
         membership = membership._replace(group=str(parameters["group"]))
         family = membership.family
@@ -125,6 +133,7 @@ def membership_object(membership: Owned) -> dict[str, Any]:
         "uid": membership.uid,
         "pid": membership.pid,
         "held": membership.held,
+        "kernel": membership.kernel,
     }
 
 

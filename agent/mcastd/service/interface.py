@@ -10,7 +10,7 @@ from mcastd.fastpath import Attachment, Captured, Fate
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.time import Instant
-from mcastd.net import Link
+from mcastd.net import Link, SocketMembership
 from mcastd.service.guard import Guard
 from mcastd.service.joined import Joined
 from mcastd.service.observer import Happening, Observer
@@ -68,7 +68,8 @@ class Interface:
     """An interface that the agent runs.
 
     `problem`: why it is not attached, if it is not. `own`: the agent's own memberships in force.
-    `known_queriers`: whose queries the programs know.
+    `known_queriers`: whose queries the programs know. `sockets`: those memberships that the kernel
+    speaks for.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Interface:
     observers: dict[str, Observer] = field(default_factory=dict)
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
+    sockets: dict[tuple[str, str, str], SocketMembership] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, family in FAMILIES.items():
@@ -89,6 +91,11 @@ class Interface:
     @property
     def index(self) -> int | None:
         return self.link.index if self.link else None
+
+    def close_sockets(self) -> None:
+        for each in self.sockets.values():
+            each.close()
+        self.sockets.clear()
 
     def of(self, family: ProtocolFamily) -> Observer:
         return self.observers[family.name]
