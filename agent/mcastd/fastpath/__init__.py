@@ -18,7 +18,7 @@ from mcastd.lazy import lazily
 if TYPE_CHECKING:
     from mcastd.fastpath.attach import Attachment, Hook, said
     from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
-    from mcastd.fastpath.errors import FastPathError, describe
+    from mcastd.fastpath.errors import FastPathError, explained
     from mcastd.fastpath.fast_path import FastPath, is_unicast
     from mcastd.fastpath.policies import ANY_ADDRESS, Limit, Policies, Policy, bits, own_bit
     from mcastd.fastpath.ring import Captured, Fate, Ring
@@ -41,7 +41,7 @@ __all__ = [
     "Policy",
     "Ring",
     "bits",
-    "describe",
+    "explained",
     "is_unicast",
     "own_bit",
     "said",
@@ -50,7 +50,7 @@ __all__ = [
 MODULES = {
     "attach": ("Attachment", "Hook", "said"),
     "counters": ("CAUSES", "Counters", "DIRECTIONS", "PROTOCOLS", "RINGS"),
-    "errors": ("FastPathError", "describe"),
+    "errors": ("FastPathError", "explained"),
     "fast_path": ("FastPath", "is_unicast"),
     "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "bits", "own_bit"),
     "ring": ("Captured", "Fate", "Ring"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
 from mcastd.fastpath.counters import RINGS, Counters, clear, read
-from mcastd.fastpath.errors import RIGHTS, FastPathError
+from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.policies import Policies, Policy, bits
@@ -37,7 +35,7 @@ class FastPath:
             self.rings = {name: Ring(self._kernel.maps[f"{name}_events"]) for name in RINGS}
         except OSError as error:
             self._kernel.close()
-            raise FastPathError(with_remedy(error)) from error
+            raise FastPathError(explained(error)) from error
         self._slots: dict[str, int] = {}
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
@@ -56,7 +54,7 @@ class FastPath:
             for name in ("mcast_xdp", "mcast_egress"):
                 self._kernel.program(name)
         except OSError as error:
-            raise FastPathError(with_remedy(error)) from error
+            raise FastPathError(explained(error)) from error
 
     @classmethod
     def open(cls, say: Callable[[str], None]) -> FastPath:
@@ -199,16 +197,6 @@ class FastPath:
         for ring in self.rings.values():
             ring.close()
         self._kernel.close()
-
-
-def with_remedy(error: OSError) -> str:
-    """What the kernel said, and what that means where it lacks something."""
-    text = error.strerror or str(error)
-    if "unknown func" in text or "invalid func" in text:
-        return f"{text} (Linux 5.18 or newer is needed, this is {os.uname().release})"
-    if error.errno == errno.EPERM or "!root" in text:
-        return f"{text} (loading needs {RIGHTS})"
-    return text
 
 
 def is_unicast(address: bytes) -> bool:
