@@ -31,6 +31,7 @@ struct mcast_work {
 	uint8_t malformed;
 	uint8_t is_verified; /* the message's checksum has been looked at */
 	uint8_t is_damaged;  /* the IPv4 header's checksum is wrong */
+	uint8_t unclear;     /* enum mcast_unclear */
 	uint16_t sources;    /* that a query announces */
 	uint8_t type;        /* of an IGMP message */
 	uint8_t code;        /* Max Resp Code, of IGMP */
@@ -40,6 +41,10 @@ struct mcast_work {
 	uint32_t destination[4];
 	uint32_t group[4];
 };
+
+/* What the kernel may understand as a query where this walk ends: the network may strip more tags,
+ * follow more headers and put fragments together. */
+enum mcast_unclear { MCAST_CLEAR = 0, MCAST_UNCLEAR_IGMP = 1, MCAST_UNCLEAR_MLD = 2 };
 
 /* A frame: its first MCAST_WINDOW bytes, or all if it is shorter, are at `window`; the kernel's
  * verifier wants that memory to be 64 bytes longer than they are. */
