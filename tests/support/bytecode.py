@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.objects import file_name, obtain
 from mcastd.lab import generator
 
 VARIABLE = "MCASTD_TEST_BYTECODE"
 
 
 def make(directory: Path) -> None:
-    """Has all programs that tests load compiled, unless they are there."""
-    obtain(print, cache=directory)
+    """Has all programs that tests load compiled, unless they are there: as for a package."""
+    if not (directory / file_name()).exists():
+        command = ["-m", "mcastd.cli.mcastd", "build-cache", "--output", str(directory)]
+        subprocess.run([sys.executable, *command], check=True)
     obtain(print, cache=directory, main="generator.c", programs=generator.PROGRAMS)
 
 

@@ -45,9 +45,13 @@ def run_tests(
     tests: Sequence[str],
     *,
     seconds: float,
+    bytecode_from: Path = BYTECODE,
     follow: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Arguments are pytest's. Those that need what a kernel lacks are skipped by themselves."""
+    """Arguments are pytest's. Those that need what a kernel lacks are skipped by themselves.
+
+    `bytecode_from`: where the compiled programs are that they load.
+    """
     BYTECODE.mkdir(parents=True, exist_ok=True)
     bytecode.make(BYTECODE)
     report = machine.directory / "report.xml"
@@ -56,8 +60,7 @@ def run_tests(
         [*PYTEST, *tests],
         seconds=seconds,
         environment={
-            bytecode.VARIABLE: str(BYTECODE),
-            "MCASTD_CACHE": str(BYTECODE),
+            bytecode.VARIABLE: str(bytecode_from),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         },
         follow=follow,
