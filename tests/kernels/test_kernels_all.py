@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from support import bytecode, supported
+from support import supported
 from support.machines import Kernel, Machine
+from support.machines.clone import clone
 from support.machines.compilers import SUITES, bytecode_of
-from support.machines.guest_tests import BYTECODE, Outcome, run_tests
+from support.machines.guest_tests import Outcome, brought, run_tests
 from support.machines.kernel import key, series_of
+from support.machines.matrix import SERVED
 
 pytestmark = pytest.mark.kernels
 
@@ -122,14 +125,33 @@ def test_a_host_is_run(machine: Machine, tried: Tried, follow: Follow) -> None:
     tried.modes.append("host")
 
 
+def test_the_demonstration_runs_from_a_fresh_clone(
+    machine: Machine, tried: Tried, follow: Follow
+) -> None:
+    if machine.kernel.series != SERVED[0]:
+        pytest.skip(f"it takes long, and is tried on {SERVED[0]}")
+    place, environment = clone(machine)
+    done = machine.run(
+        ["make", "demo"],
+        where=place,
+        environment=environment | {"DEMO_SECONDS": "40"},
+        seconds=1800,
+        follow=follow,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    events, _, tables = done.stdout.partition("$ mcastctl status")
+    assert "JOINED" in events
+    assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 +192\.0\.2\.1", tables)
+    assert re.search(r"232\.1\.2\.3 +include +198\.51\.100\.1", tables)
+    tried.parts.append("`make demo` from a fresh clone")
+
+
 def test_a_kernel_that_is_too_old_is_refused_in_one_line(
     old_release: str, old_machine: Machine
 ) -> None:
-    BYTECODE.mkdir(parents=True, exist_ok=True)
-    bytecode.make(BYTECODE)
     done = old_machine.run(
         ["mcastd", "run", "-i", "lo", "--metrics", ""],
-        environment={"MCASTD_CACHE": str(BYTECODE)},
+        environment={"MCASTD_CACHE": brought(old_machine)},
     )
     assert done.returncode == 3, done.stdout + done.stderr
     (line,) = done.stderr.splitlines()

@@ -41,8 +41,8 @@ SECTIONS = {
     ),
     "verifier": Section(
         "The verifier's work",
-        "Instructions that it walked through, of a million at most; a test fails when they grow by a "
-        "tenth and this table does not say so. The time is that of a machine without KVM.",
+        "Instructions that it walked through, of a million at most; a test fails when they grow by "
+        "a tenth and this table does not say so. The time is that of a machine without KVM.",
         ("program", "kernel", "instructions", "ms"),
         2,
     ),
@@ -69,8 +69,8 @@ SECTIONS = {
 HEAD = """\
 # Where it was tried
 
-Written by the tests (`make kernels`, `make supported`) and not by hand: what stands here was run and
-held. What is not here was not tried.
+Written by the tests (`make kernels`, `make supported`) and not by hand: what stands here was run
+and held. What is not here was not tried.
 """
 
 
@@ -101,7 +101,7 @@ def merged(tables: Iterable[Table]) -> Table:
         for section, found in table.items():
             rows[section] |= {key_of(section, row): row for row in found}
     return {
-        name: sorted(found.values(), key=lambda row: [*map(numbers, key_of(name, row))])  # noqa: B023
+        name: sorted(found.values(), key=lambda row: [*map(numbers, key_of(name, row))])
         for name, found in rows.items()
         if found
     }
