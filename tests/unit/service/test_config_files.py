@@ -160,7 +160,7 @@ def test_a_mistake_in_a_drop_in_names_the_drop_in(path: Path) -> None:
 MISTAKES = [
     ("[metrics", "not TOML: "),
     ("\x00", "not TOML: "),
-    ("[metric]", "[metric]: no such section; control, defaults, interface, metrics"),
+    ("[metric]", "[metric]: no such section; agent, control, defaults, interface, metrics"),
     ("metrics = 1", "metrics = 1: this is a section: [metrics]"),
     ("interface = 1", "interface = 1: this is a section: [interface]"),
     ("[interface]\neth0 = 1", "interface.eth0 = 1: this is a section: [interface.eth0]"),
