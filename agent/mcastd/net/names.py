@@ -14,6 +14,8 @@ LONGEST = 127
 
 ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|\\)")
 
+LONE = re.compile(r"(?<!\\)\\(?!x[0-9a-f]{2}|\\)")
+
 BARE = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 """What no shell gives a meaning to."""
 
@@ -44,9 +46,12 @@ def raw(name: str) -> bytes:
 
 
 def given(text: str) -> str:
-    """A name or pattern from a command line, as it is shown: a shell may have put bytes into it."""
+    """A name or pattern as an operator wrote it, as it is shown: a shell may have made bytes of it.
+
+    A backslash that escapes nothing is one of the name's own.
+    """
     return "".join(
-        each if each == "\\" or each.isprintable() else _shown_character(each) for each in text
+        each if each.isprintable() else _shown_character(each) for each in LONE.sub(r"\\\\", text)
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from mcastd.fastpath.programs import MAX_INTERFACES
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
+from mcastd.net import names
 from mcastd.service import guard
 from mcastd.service.guard import Guard
 from mcastd.service.interface_names import hint, names_given, refusal, unquoted
@@ -142,6 +143,7 @@ def load(
         fields |= read_keys(each, document)
         defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
         for name, section in document.get("interface", {}).items():
+            name = names.given(name)  # noqa: PLW2901
             check_name(f'{each}: [interface."{name}"]', name)
             merged = read_tunables(each, f"interface.{name}", section)
             earlier = sections.setdefault(name, {})

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from hypothesis import given as given_that
+from hypothesis import settings
 from hypothesis import strategies as st
 from mcastd.net.names import given, raw, shown, word
 
@@ -40,6 +41,7 @@ def test_each_shown_name_stands_for_one_device(name: bytes) -> None:
 
 def test_a_name_that_a_shell_has_made_is_the_one_that_is_shown() -> None:
     assert given("\udcff0") == shown(b"\xff0") == given(r"\xff0")
+    assert given(r"a\0") == shown(rb"a\0") == given(r"a\\0")
 
 
 @pytest.mark.parametrize("name", ["eth0", "eth0.100", "br-lan", "eth0@if5"])
@@ -47,6 +49,7 @@ def test_a_usual_name_is_a_word_as_it_is(name: str) -> None:
     assert word(name) == name
 
 
+@settings(deadline=None, max_examples=40)
 @given_that(NAMES)
 def test_a_word_is_the_name_to_a_shell(name: bytes) -> None:
     printed = subprocess.run(
