@@ -101,8 +101,7 @@ class Links:
         if link.has_multicast != before.has_multicast:
             self._teller.announce("multicast", interface.name, on=link.has_multicast)
         self._agent.host_mode.link_changed(interface)
-        if link != before or interface.attachment is None:
-            self._settling.soon(interface)
+        self._settling.soon(interface)  # also what a driver does may be another now
 
     def _run(self, interface: Interface, *, running: bool) -> None:
         """The interface is up and has a carrier, or no longer so."""

@@ -113,7 +113,8 @@ class Settling:
         assert interface.link is not None
         unfit = interface.link.unfit
         if interface.attachment is not None:
-            self._note(interface, self._settle_mode(interface) or unfit)
+            in_the_way = self._renew(index, interface) or self._settle_mode(interface)
+            self._note(interface, in_the_way or unfit)
             return False
         problem = unfit or self._attach(index, interface)
         if problem is None:
@@ -124,38 +125,54 @@ class Settling:
         self._note(interface, problem)
         return False
 
+    def _renew(self, index: int, interface: Interface) -> str | None:
+        """Attaches anew where another hook is wanted, or is right, than the one that is held.
+
+        Why it cannot be attached any more, if it cannot.
+        """
+        attachment, choice = interface.attachment, self._agent.hook_choice(interface)
+        if attachment is None or not attachment.is_outdated(choice):
+            return None
+        attachment.close()
+        interface.attachment = None
+        problem = self._attach(index, interface)
+        if problem is not None:
+            self._refused[index] = interface
+            self._agent.change_mode(interface, "observe")
+        return problem
+
     def _attach(self, index: int, interface: Interface) -> str | None:
         """Why it cannot be attached; None if it is now."""
         agent = self._agent
+        policy, choice = agent.policy(interface), agent.hook_choice(interface)
         try:
-            interface.attachment = agent.fast_path.attach(
-                interface.name, index, agent.policy(interface)
-            )
+            attachment = agent.fast_path.attach(interface.name, index, policy, choice)
         except OSError as error:
             return f"cannot attach: {said(error)}"
         except FastPathError as error:
             return str(error)
+        interface.attachment = attachment
+        log.info(
+            "%s: %s%s and %s%s",
+            interface.name,
+            attachment.ingress.value,
+            " (VLAN tags by traffic control)" if attachment.tags_taken_out else "",
+            attachment.egress.value,
+            f" ({'; '.join(attachment.reasons)})" if attachment.reasons else "",
+        )
+        agent.teller.announce("attached", interface.name, hook=attachment.ingress.value)
         return None
 
     def _begin(self, interface: Interface, received: Memberships) -> None:
         """All that an interface needs whose programs have just been attached."""
-        agent, attachment, index = self._agent, interface.attachment, interface.index
-        assert attachment is not None
+        agent, index = self._agent, interface.index
         assert index is not None
-        log.info(
-            "%s: %s and %s%s",
-            interface.name,
-            attachment.ingress.value,
-            attachment.egress.value,
-            f" ({'; '.join(attachment.reasons)})" if attachment.reasons else "",
-        )
         addresses = agent.addresses.get(index, {})
         agent.host_mode.addresses_changed(interface, addresses)
         agent.expect_queriers(interface)
         interface.seed(clock.now(), received)
         groups = (group for each in interface.observers.values() for group in each.host.groups)
         agent.teller.assign(index, [*addresses, *groups], assigned=True)
-        agent.teller.announce("attached", interface.name, hook=attachment.ingress.value)
         agent.remark(interface)
         self._note(interface, self._settle_mode(interface))
 
