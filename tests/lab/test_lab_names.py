@@ -42,6 +42,7 @@ def test_a_name_of_any_bytes_is_run_and_shown(
     assert agent.ask("status")["missing"] == []
     assert shown in mcastctl(agent, "status").stdout
     assert mcastctl(agent, "querier", shown).returncode == 0
+    assert mcastctl(agent, "querier", name).returncode == 0
     assert mcastctl(agent, "doctor", shown, "--json").returncode in (0, 1)
     assert scrape(cable.host).text
 

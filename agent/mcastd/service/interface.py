@@ -13,6 +13,7 @@ from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.time import Duration, Instant, after, milliseconds
 from mcastd.native import SourceList
 from mcastd.net import Link, Memberships, memberships
+from mcastd.net.names import given
 from mcastd.service.clock import now
 from mcastd.service.guard import Guard
 from mcastd.service.observer import Happening, Observer
@@ -186,10 +187,11 @@ class Interface:
 
 
 def called(interfaces: Mapping[str, Interface], name: str) -> str:
-    """The name of the interface that has it for an alternative name; else the same."""
-    if name in interfaces:
-        return name
-    found = (each.name for each in interfaces.values() if name in each.alternative_names)
+    """The name of the interface that is called so by an operator; what none is called, as it is."""
+    shown = given(name)
+    if name in interfaces or shown in interfaces:
+        return name if name in interfaces else shown
+    found = (each.name for each in interfaces.values() if shown in each.alternative_names)
     return next(found, name)
 
 

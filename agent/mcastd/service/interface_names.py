@@ -54,6 +54,5 @@ def hint(path: Path, error: str) -> str:
     found = SECTION.match(line[0]) if line else None
     if found is None:
         return ""
-    return (
-        f'; a name that is more than letters, digits, - and _ stands in quotes: "{found["name"]}"'
-    )
+    name = found["name"]
+    return f'; a name of more than letters, digits, - and _ stands in quotes: [interface."{name}"]'
