@@ -82,16 +82,18 @@ MCAST_INLINE bool mcast_admit_report(const struct mcast_frame *frame,
 /* Whether a query is to be kept from the kernel: an older one, be it good or not, where the kernel is
  * not to fall back to that version; one that is refused, where the kernel is to be as strict. */
 MCAST_INLINE bool mcast_is_consumed(const struct mcast_policy *policy,
-				    const struct mcast_message *message)
+				    const struct mcast_work *work)
 {
-	uint8_t kind = message->kind;
+	uint8_t kind = work->message.kind;
 
-	if (kind == MCAST_IGMP_QUERY_1 || kind == MCAST_IGMP_QUERY_2)
+	if (kind == MCAST_IGMP_QUERY_1 || kind == MCAST_IGMP_QUERY_2 ||
+	    (work->unclear && work->unclear != MCAST_UNCLEAR_MLD))
 		if (policy->switches & MCAST_CONSUME_IGMP)
 			return true;
-	if (kind == MCAST_MLD_QUERY_1 && (policy->switches & MCAST_CONSUME_MLD))
-		return true;
-	return mcast_is_query(kind) && message->reason != MCAST_ACCEPTED &&
+	if (kind == MCAST_MLD_QUERY_1 || work->unclear == MCAST_UNCLEAR_MLD)
+		if (policy->switches & MCAST_CONSUME_MLD)
+			return true;
+	return mcast_is_query(kind) && work->message.reason != MCAST_ACCEPTED &&
 	       (policy->switches & MCAST_STRICT_KERNEL);
 }
 
@@ -155,7 +157,7 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 		admitted = mcast_admit_report(frame, policy, handing, guarded, counted);
 	if (!acting)
 		return false;
-	if (mcast_is_consumed(policy, message)) {
+	if (mcast_is_consumed(policy, frame->work)) {
 		mcast_count_protocol(counted->consumed, message);
 		return true;
 	}
@@ -165,9 +167,8 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 	return true;
 }
 
-/* Whether a frame that the kernel may understand further than the classifier is to be kept from it:
- * it may be an older query. Nobody has a use for more than two tags without a VLAN, for a message of
- * IGMP in fragments, or for MLD behind more than MCAST_EXTENSION_STEPS. */
+/* Whether a frame in which no message was found is to be kept from the kernel, which may understand it
+ * further: see enum mcast_unclear. */
 MCAST_INLINE bool mcast_keeps_unclear(const struct mcast_frame *frame,
 				      const struct mcast_policy *policy,
 				      struct mcast_handing *handing, struct mcast_counters *counted)
@@ -331,18 +332,22 @@ MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, uint16_t type, const
 /* The policy of an interface; NULL if it is none of ours. */
 MCAST_INLINE struct mcast_policy *mcast_policy_of(uint32_t ifindex)
 {
-	struct mcast_policy *policy;
-	uint32_t i, index = ifindex & (MCAST_PLACES - 1);
+	uint32_t i, *place, index = ifindex & (MCAST_PLACES - 1);
+	struct mcast_policy *policy = policies.lookup(&index);
 
-	policy = policies.lookup(&index);
-	for (i = 1; policy && policy->ifindex != ifindex; i++) {
+	for (i = 1; policy && policy->ifindex != ifindex && i < MCAST_PLACES_TRIED; i++) {
 		MCAST_KEEP(i);
-		if (i >= MCAST_PLACES_TRIED)
-			return NULL;
 		index = (ifindex + i) & (MCAST_PLACES - 1);
 		policy = policies.lookup(&index);
 	}
-	return policy;
+	if (policy && policy->ifindex == ifindex)
+		return policy;
+	place = elsewhere.lookup(&ifindex);
+	if (!place)
+		return NULL;
+	index = *place;
+	policy = policies.lookup(&index);
+	return policy && policy->ifindex == ifindex ? policy : NULL;
 }
 
 /* What is to be done with a frame that may be control, of type `type`. True if it must not pass. */
@@ -372,8 +377,6 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 	if (!mcast_classify(frame, type, data, end, &policy->rules))
 		return false;
 	MCAST_FORGET();
-	if (message->kind == MCAST_NOT_CONTROL && !frame->work->unclear)
-		return false;
 	/* A question of the agent's to this kernel alone: nobody's event, wherever the hook is. */
 	if (frame->hook != MCAST_HOOK_EGRESS && mcast_is_query(message->kind) &&
 	    mcast_is_sent_by(frame, policy->asking))
@@ -385,13 +388,12 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 			message->tags++;
 	}
 	MCAST_FORGET();
+	if (message->kind == MCAST_NOT_CONTROL)
+		return frame->hook != MCAST_HOOK_EGRESS &&
+		       mcast_keeps_unclear(frame, policy, &handing, counted);
 	if (frame->hook == MCAST_HOOK_EGRESS)
-		return message->kind != MCAST_NOT_CONTROL &&
-		       mcast_from_inside(frame, policy, message, &handing, counted);
-	if (message->kind != MCAST_NOT_CONTROL &&
-	    mcast_from_outside(frame, policy, message, &handing, counted))
-		return true;
-	return mcast_keeps_unclear(frame, policy, &handing, counted);
+		return mcast_from_inside(frame, policy, message, &handing, counted);
+	return mcast_from_outside(frame, policy, message, &handing, counted);
 }
 
 #endif

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 from collections.abc import Callable
@@ -11,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
-from mcastd.fastpath.counters import RINGS, Counters, clear, read
-from mcastd.fastpath.errors import RIGHTS, FastPathError
+from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
+from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.policies import Policies, Policy, bits
-from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
+from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.sockets import Sockets
 
@@ -47,11 +46,13 @@ class FastPath:
             self.rings = {name: Ring(self._kernel.maps[f"{name}_events"]) for name in RINGS}
         except OSError as error:
             self._kernel.close()
-            raise FastPathError(with_remedy(error)) from error
+            raise FastPathError(explained(error)) from error
         self._slots: dict[str, int] = {}
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
-        self._policies = Policies(self._kernel.maps["policies"])
+        self._policies = Policies(kernel.maps)
+        self._counters = Reader(kernel.maps["counters"])
+        self._max_interfaces = kernel.maps["counters"].spec.entries
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
         self._delaying: set[bytes] = set()
@@ -72,7 +73,7 @@ class FastPath:
             for name in ("mcast_xdp", "mcast_egress"):
                 self._kernel.program(name)
         except OSError as error:
-            raise FastPathError(with_remedy(error)) from error
+            raise FastPathError(explained(error)) from error
         self._look_at_sockets()
 
     def _look_at_sockets(self) -> None:
@@ -133,13 +134,16 @@ class FastPath:
         """
         if name in self._slots:
             return self._slots[name]
-        if len(self._slots) < MAX_INTERFACES:
+        if len(self._slots) < self._max_interfaces:
             self._slots[name] = len(self._slots)
             return self._slots[name]
         busy = {slot for slot, _ in self._in_force.values()}
         gone = next((each for each, slot in self._slots.items() if slot not in busy), None)
         if gone is None:
-            raise FastPathError(f"{name}: more than {MAX_INTERFACES} interfaces at once")
+            raise FastPathError(
+                f"is one too many: {self._max_interfaces} interfaces are run, and no more at once; "
+                "raise agent.max_interfaces (mcastd.toml) and start mcastd anew"
+            )
         slot = self._slots.pop(gone)
         clear(self._kernel.maps["counters"], slot)
         self._slots[name] = slot
@@ -247,7 +251,7 @@ class FastPath:
     def counters(self) -> dict[str, Counters]:
         """Of each interface by name, also of those that are gone; one call into the kernel."""
         used = max(self._slots.values(), default=-1) + 1
-        values = read(self._kernel.maps["counters"], used)
+        values = self._counters.read(used)
         return {name: values[slot] for name, slot in self._slots.items()}
 
     def close(self) -> None:
@@ -257,16 +261,6 @@ class FastPath:
         if self.sockets is not None:
             self.sockets.close()
         self._kernel.close()
-
-
-def with_remedy(error: OSError) -> str:
-    """What the kernel said, and what that means where it lacks something."""
-    text = error.strerror or str(error)
-    if "unknown func" in text or "invalid func" in text:
-        return f"{text} (Linux 5.18 or newer is needed, this is {os.uname().release})"
-    if error.errno == errno.EPERM or "!root" in text:
-        return f"{text} (loading needs {RIGHTS})"
-    return text
 
 
 def is_unicast(address: bytes) -> bool:

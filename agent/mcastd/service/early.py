@@ -17,7 +17,7 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
 
     FastPathError if the kernel refuses the programs themselves.
     """
-    joined = users()
+    addresses = {}
     for each in present():
         wanted = settings.of(each.name)
         if wanted is None or each.unfit:
@@ -25,9 +25,12 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
         policy = policy_of(wanted.configs, wanted.guard, reports=False)
         try:
             fast_path.attach_early(each.name, each.ifindex, policy, wanted.hook)
-            for address in (*each.addresses, *joined.get(each.ifindex, ())):
-                fast_path.assign(each.ifindex, address)
+            addresses[each.ifindex] = each.addresses
         except FastPathError:
             continue  # too many, or not the hook that was asked for: the agent says so of each
         except OSError:
             fast_path.wait()  # if it was not the interface but a program, this says so
+    received = users() if addresses else {}
+    for index, unicast in addresses.items():
+        for address in (*unicast, *received.get(index, ())):
+            fast_path.assign(index, address)

@@ -83,7 +83,7 @@ class HostMode:
         self.lapses = 0
 
     def refusal(self, interface: Interface) -> str | None:
-        """Why the interface cannot be run in host mode; None if it can, and it is taken then."""
+        """Why the interface cannot be run in host mode; None if it can."""
         if interface.link is None or interface.attachment is None:
             return f"{interface.name} {interface.problem or 'is not attached'}"
         master = interface.link.master_kind
@@ -97,8 +97,11 @@ class HostMode:
                 f"{interface.name} is a port of a {master} device, which speaks for it; "
                 f"run that {master} device itself"
             )
-        if interface.mode == "host":
-            return None
+        return None
+
+    def taken(self, interface: Interface) -> str | None:
+        """Takes the interface for this process. Why it cannot be, if another agent has it."""
+        assert interface.link is not None
         other = self._locks.take(interface.link.index)
         if other is not None:
             who = f"process {other}" if other else "in another container"

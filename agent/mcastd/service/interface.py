@@ -11,6 +11,7 @@ from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.time import Instant
 from mcastd.net import Link, SocketMembership
+from mcastd.net.names import given
 from mcastd.service.guard import Guard
 from mcastd.service.joined import Joined
 from mcastd.service.observer import Happening, Observer
@@ -67,8 +68,10 @@ class Decoder:
 class Interface:
     """An interface that the agent runs.
 
-    `problem`: why it is not attached, if it is not. `own`: the agent's own memberships in force.
-    `known_queriers`: whose queries the programs know. `sockets`: those memberships that the kernel
+    `wanted_mode`: what settings or operator last said; `mode` is another while that cannot be.
+    `problem`: why it is not run as it should be; None if it is. `alternative_names`: by which it
+    may be called, too. `own`: the agent's own memberships in force. `known_queriers`: whose queries
+    the programs know. `sockets`: those memberships that the kernel
     speaks for.
     """
 
@@ -76,9 +79,11 @@ class Interface:
     configs: dict[str, HostConfig]
     guard: Guard
     mode: str = "observe"
+    wanted_mode: str = "observe"
     link: Link | None = None
     attachment: Attachment | None = None
     problem: str | None = None
+    alternative_names: tuple[str, ...] = ()
     observers: dict[str, Observer] = field(default_factory=dict)
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
@@ -124,6 +129,10 @@ class Interface:
         observer = self.of(decoded.family)
         return observer.overhear(Instant(event.captured.at), decoded.message, held=held)
 
+    def groups(self) -> Iterator[bytes]:
+        """All that are received, of both families."""
+        return (group for each in self.observers.values() for group in each.received.groups)
+
     def kernel(self) -> dict[bytes, Joined]:
         """What is known of what the kernel receives, of both families."""
         return {
@@ -161,12 +170,29 @@ class Interface:
             for happening in observer.configure(now, configs[name])
         ]
 
+    def announce(self, now: Instant) -> list[tuple[str, Happening]]:
+        """All groups are to be reported again, on a link that stays up."""
+        return [
+            (name, happening)
+            for name, observer in self.observers.items()
+            for happening in observer.announce(now)
+        ]
+
     def set_running(self, now: Instant, running: bool) -> list[tuple[str, Happening]]:
         return [
             (name, happening)
             for name, observer in self.observers.items()
             for happening in observer.link(now, running=running)
         ]
+
+
+def called(interfaces: Mapping[str, Interface], name: str) -> str:
+    """The name of the interface that is called so by an operator; what none is called, as it is."""
+    shown = given(name)
+    if name in interfaces or shown in interfaces:
+        return name if name in interfaces else shown
+    found = (each.name for each in interfaces.values() if shown in each.alternative_names)
+    return next(found, name)
 
 
 def is_tagged(vlan: Iterable[int]) -> bool:

@@ -260,10 +260,6 @@ class Observer:
             return []
         return self._effects(at, self.host.handle(at, SayAgain(group)), urgent=True)
 
-    def announce(self, at: Instant) -> list[Happening]:
-        """Says all groups anew that the agent speaks for."""
-        return self._effects(at, self.host.handle(at, Announce()))
-
     # What the kernel receives.
 
     def kernel_receives(
@@ -342,6 +338,10 @@ class Observer:
 
     def link(self, now: Instant, *, running: bool) -> list[Happening]:
         return self._effects(now, self.host.handle(now, LinkUp() if running else LinkDown()))
+
+    def announce(self, now: Instant) -> list[Happening]:
+        """All groups are to be reported again, on a link that stays up."""
+        return self._effects(now, self.host.handle(now, Announce()))
 
     def source_address(self, now: Instant, address: Address) -> list[Happening]:
         """The address that messages are sent from; all zeros if there is none."""
