@@ -110,6 +110,7 @@ def test_reports_that_are_split_anywhere_are_nothing_to_learn_from(
         assert net.lacking(many) == {}
     assert taken_away(net, since) == []
     assert {group: shown(agent)[group] for group in many} == many
+    assert sent(agent) == 0
     agent.kill()
     cycle(net)
     assert net.lacking(many) == {}
@@ -320,7 +321,7 @@ def followed_by_our_own(net: HostLab, since: float, group: str, wanted: set[str]
 
 
 @pytest.mark.parametrize(
-    ("group", "source"), [("232.4.4.4", "10.4.{}.{}"), ("ff3e::4:4", "2001:db8:{}::{}")]
+    ("group", "source"), [("232.4.4.4", "10.4.{}.{}"), ("ff3e::4:4", "2001:db8:1{}::{}")]
 )
 def test_a_membership_of_sockets_is_the_kernels_own(net: HostLab, group: str, source: str) -> None:
     """Its list may be of any length; the kernel is the one voice, and the agent says nothing."""

@@ -87,6 +87,10 @@ class Twin:
     def _apply(self, owner: int, group: str, before: Filter | None, wanted: Filter | None) -> None:
         change(self.members[owner], group, before, wanted)
 
+    def is_absent(self, _at: float) -> bool:
+        """Whether nobody is there who could speak for clients."""
+        return False
+
     def close(self) -> None:
         for each in self.members:
             each.close()
@@ -132,6 +136,8 @@ class WithAgent(Twin):
         self.net = net
         self.settings = net.lab.directory / "twins.toml"
         self.caps = {"igmp": 3, "mld": 2}
+        self.absences: list[tuple[float, float]] = []
+        """When there was no agent, which could have spoken for its clients."""
         self.agent = self._start()
 
     def _start(self) -> RunningAgent:
@@ -160,8 +166,13 @@ class WithAgent(Twin):
             client.call("version", name="eth0", protocol=protocol, version=version)
 
     def restart(self, *, kill: bool) -> None:
+        begun = time.monotonic()
         self.agent.kill() if kill else self.agent.close()
         self.agent = self._start()
+        self.absences.append((begun, time.monotonic() + SLACK))
+
+    def is_absent(self, at: float) -> bool:
+        return any(begin <= at <= end for begin, end in self.absences)
 
     def flip(self) -> None:
         """To observe and back; clients' memberships are not in force meanwhile, so without any."""
@@ -291,9 +302,18 @@ def harms(twin: Twin, since: float) -> Iterator[str]:
                     continue  # it has just changed
                 (current,) = steady
                 lost = taken(type_, sources, current)
-                if lost and not (owner >= SOCKETS and is_said_again(spoken, each, group, lost)):
+                excused = owner >= SOCKETS and (
+                    twin.is_absent(each.at) or is_said_again(spoken, each, group, lost)
+                )
+                if lost and not excused:
                     text = f"{type_} {group} {sorted(sources)} takes {sorted(lost)} from owner"
-                    yield f"{text} {owner}, who wants {current}"
+                    later = [
+                        (f"{other.at - each.at:+.3f}", kind, sorted(listed))
+                        for other in spoken
+                        for kind, about, listed in other.records
+                        if about == group and abs(other.at - each.at) < 2
+                    ]
+                    yield f"{text} {owner}, who wants {current}; all that was said: {later}"
 
 
 ALL = "all others"

@@ -42,8 +42,10 @@ def main(rounds: int = 100, seed: int = 1) -> int:
 def keep(name: str, story: list[tuple[object, ...]], problems: list[str]) -> None:
     print(f"story {name}:", *problems, sep="\n  ")
     KEPT.mkdir(parents=True, exist_ok=True)
-    document = {"problems": problems, "story": shrunk(story), "whole": story}
-    (KEPT / f"{name}.json").write_text(json.dumps(document, indent=1))
+    path = KEPT / f"{name}.json"
+    document = {"problems": problems, "story": story}
+    path.write_text(json.dumps(document, indent=1))
+    path.write_text(json.dumps(document | {"story": shrunk(story), "whole": story}, indent=1))
 
 
 def again(path: Path) -> int:

@@ -17,6 +17,7 @@ from mcastd.gmp.events import (
     LinkDown,
     LinkUp,
     Listen,
+    Resume,
     SayAgain,
     SourceAddressChanged,
 )
@@ -78,7 +79,7 @@ class Host(HostView):
                 return self._interface_changed(now, event)
             case Configure():
                 return self._configure(now, event.config)
-            case SayAgain() | Announce():
+            case SayAgain() | Resume():
                 return self._say_again(now, event)
             case _:
                 return self._receive(now, event)
@@ -239,11 +240,14 @@ class Host(HostView):
             self._announcing = None
         return effects
 
-    def _say_again(self, now: Instant, event: SayAgain | Announce) -> list[Effect]:
+    def _say_again(self, now: Instant, event: SayAgain | Resume) -> list[Effect]:
         if not self._link_is_up:
             return []
-        if isinstance(event, Announce):
-            return self._announce(now)
+        if isinstance(event, Resume):
+            nothing, within = self._state.family.no_sources, self._state.config
+            return self._speaker.reporter.query(
+                now, None, nothing, within.unsolicited_report_interval
+            )
         if not self._is_reported(event.group):
             return []
         return self._speaker.reporter.say(now, event.group)

@@ -172,12 +172,16 @@ class Agent:
 
     def enter_mode(self, interface: Interface) -> str | None:
         """Runs it in the mode that is wanted. Why it cannot be, if it cannot; OSError, likewise."""
-        if interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh:
+        resumes = interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh
+        if resumes:
             kept = {each.key for each in self.owned.kept}  # routers know of these
             for membership in self.wanted(interface):
                 if membership.key in kept and not membership.kernel:
                     self._put_or_tell(interface, membership)
-        return self.change_mode(interface, interface.wanted_mode)
+        problem = self.change_mode(interface, interface.wanted_mode)
+        if resumes and problem is None:
+            self.teller.tell_all(interface, interface.resume(now()))
+        return problem
 
     def set_mode(self, interface: Interface, mode: str) -> str | None:
         """Hands an interface over, either way, as the operator wants it from now on.
@@ -219,8 +223,8 @@ class Agent:
 
     def remark(self, interface: Interface) -> None:
         """Logs once what gets in the way; `mcastctl status` says it as long as it is so."""
-        speaking = interface.mode == "host"
-        for text in coexistence.remarks(interface.name, interface.index or 0, host_mode=speaking):
+        newest = interface.keeps_kernel_newest
+        for text in coexistence.remarks(interface.name, interface.index or 0, newest=newest):
             if text not in self._remarked:
                 log.warning("%s: %s", interface.name, text)
             self._remarked.add(text)

@@ -73,9 +73,8 @@ def of_interface(
                     f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
                     "somebody floods, or the agent had no CPU: mcastctl counters",
                 )
-    speaking = interface.mode == "host"
     for text in coexistence.remarks(
-        interface.name, interface.index or 0, host_mode=speaking, host=host
+        interface.name, interface.index or 0, newest=interface.keeps_kernel_newest, host=host
     ):
         yield text, "see there"
     if interface.mode == "host" and agent.owned.problem:

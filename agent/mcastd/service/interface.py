@@ -109,6 +109,13 @@ class Interface:
         return next(e for e in self.observers.values() if e.family.address_width == width)
 
     @property
+    def keeps_kernel_newest(self) -> bool:
+        """Whether older IGMP queries are kept from the kernel, which so stays in version 3."""
+        config = self.configs["igmp"]
+        capped = config.max_version < FAMILIES["igmp"].newest
+        return self.mode == "host" and (capped or not config.compat_enable)
+
+    @property
     def is_holding(self) -> bool:
         """Whether the agent speaks for the kernel, in either family."""
         return any(each.is_holding for each in self.observers.values())
@@ -176,6 +183,14 @@ class Interface:
             (name, happening)
             for name, observer in self.observers.items()
             for happening in observer.announce(now)
+        ]
+
+    def resume(self, now: Instant) -> list[tuple[str, Happening]]:
+        """The agent speaks on for what it spoke for before a restart."""
+        return [
+            (name, happening)
+            for name, observer in self.observers.items()
+            for happening in observer.resume(now)
         ]
 
     def set_running(self, now: Instant, running: bool) -> list[tuple[str, Happening]]:

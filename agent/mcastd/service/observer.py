@@ -35,6 +35,7 @@ from mcastd.gmp.events import (
     LinkDown,
     LinkUp,
     Listen,
+    Resume,
     SayAgain,
     SourceAddressChanged,
 )
@@ -342,6 +343,10 @@ class Observer:
     def announce(self, now: Instant) -> list[Happening]:
         """All groups are to be reported again, on a link that stays up."""
         return self._effects(now, self.host.handle(now, Announce()))
+
+    def resume(self, now: Instant) -> list[Happening]:
+        """The agent speaks on for what it spoke for before a restart."""
+        return self._effects(now, self.host.handle(now, Resume()))
 
     def source_address(self, now: Instant, address: Address) -> list[Happening]:
         """The address that messages are sent from; all zeros if there is none."""

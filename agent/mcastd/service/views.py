@@ -75,8 +75,9 @@ def floods(history: History) -> dict[str, Any]:
 def remarks(interface: Interface, host: coexistence.Host) -> list[str]:
     if interface.index is None:
         return []
-    speaking = interface.mode == "host"
-    return coexistence.remarks(interface.name, interface.index, host_mode=speaking, host=host)
+    return coexistence.remarks(
+        interface.name, interface.index, newest=interface.keeps_kernel_newest, host=host
+    )
 
 
 def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
