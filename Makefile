@@ -33,7 +33,7 @@ test: setup-test lint
 
 ## make check        the part that needs no privileges: lint, types, unit, property, conformance
 check: setup-test lint
-	$(PYTHON) -m pytest -m "not bpf and not lab"
+	$(PYTHON) -m pytest -m "not bpf and not lab and not kernels"
 
 ## make kernels      all of it on other kernels, in virtual machines; KERNELS="6.1 6.12 newest"; hours
 kernels: setup-test
