@@ -20,7 +20,8 @@ WANTED = os.environ.get("MCASTD_KERNELS", "")
 REQUIRED = bool(WANTED)
 """Whoever asks for kernels is told that they cannot be had; otherwise it is no failure."""
 
-collect_ignore = [] if WANTED else ["test_kernels_all.py", "test_kernels_lacking.py"]
+LONG, SHORT = ["test_kernels_all.py", "test_kernels_lacking.py"], ["test_kernels_short.py"]
+collect_ignore = SHORT if WANTED else LONG
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

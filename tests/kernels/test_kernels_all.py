@@ -134,7 +134,7 @@ def test_the_demonstration_runs_from_a_fresh_clone(
     done = machine.run(
         ["make", "demo"],
         where=place,
-        environment=environment | {"DEMO_SECONDS": "40"},
+        environment=environment | {"DEMO_SECONDS": "60"},
         seconds=1800,
         follow=follow,
     )
