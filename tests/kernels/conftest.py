@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
 from support.machines import Archive, Kernel, Machine, MachineError, chosen, obtain
@@ -32,12 +33,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, found, scope="session")
 
 
+@cache
 def tried() -> list[str]:
     """Series; the archive is asked only if somebody wants more than the usual ones."""
     if not WANTED:
         return list(SERVED)
+    return [series_of(each) for each in chosen(WANTED, releases(Archive()))]
+
+
+def pytest_configure() -> None:
+    """What cannot be had is said before anything else is done."""
     try:
-        return [series_of(each) for each in chosen(WANTED, releases(Archive()))]
+        tried()
     except MachineError as error:
         raise pytest.UsageError(str(error)) from None
 
