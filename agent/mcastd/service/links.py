@@ -137,6 +137,10 @@ class Links:
         log.warning("%s is gone", interface.name)
         self._release(interface)
         self._teller.announce("gone", interface.name)
+        # The latest of those that are gone is the last.
+        if self._agent.interfaces.get(interface.name) is interface:
+            self._agent.interfaces[interface.name] = self._agent.interfaces.pop(interface.name)
+        self._agent.forget_names()
 
     def _release(self, interface: Interface) -> None:
         index = interface.index

@@ -11,15 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from mcastd.fastpath import FastPath
 from mcastd.net import LinkWatcher
+from mcastd.printable import printable
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
+from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults, is_of_a_connection
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.links import Links
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.state_file import state_directory
-from mcastd.service.system import drop_capabilities, notify, trim_heap, watchdog_seconds
+from mcastd.service.system import (
+    drop_capabilities,
+    notify,
+    raise_descriptor_limit,
+    trim_heap,
+    watchdog_seconds,
+)
 
 if TYPE_CHECKING:
     from mcastd.service.exposition import MetricsServer
@@ -37,8 +45,16 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
     FastPathError, ControlError or StartError, with one line each, if it cannot start.
     """
     loop = asyncio.get_running_loop()
+    raise_descriptor_limit()
     state = state_directory()
-    agent = Agent(settings, fast_path, OwnedMemberships(state), KnownQueriers(state, now()))
+    faults = Faults()
+    agent = Agent(
+        settings,
+        fast_path,
+        OwnedMemberships(state, faults.tell_of_file),
+        KnownQueriers(state, now(), faults.tell_of_file),
+        faults,
+    )
     links = Links(agent)
     control = Control(agent)
     stopped = asyncio.Event()
@@ -48,7 +64,7 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
     loop.add_signal_handler(signal.SIGHUP, agent.reload)
     metrics: MetricsServer | None = None
     failures: list[BaseException] = []
-    loop.set_exception_handler(lambda _loop, context: fail(failures, stopped, context))
+    loop.set_exception_handler(lambda _loop, context: judge(faults, failures, stopped, context))
     try:
         async with LinkWatcher() as watcher:
             snapshot = await watcher.snapshot()
@@ -77,9 +93,23 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
         raise failures[0]
 
 
-def fail(failures: list[BaseException], stopped: asyncio.Event, context: dict[str, Any]) -> None:
-    """A bug of ours ends the agent: the kernel goes on, and the service manager starts it anew."""
+def judge(
+    faults: Faults,
+    failures: list[BaseException],
+    stopped: asyncio.Event,
+    context: dict[str, Any],
+) -> None:
+    """What nobody has caught: a connection's is told and counted, the core's own ends the agent.
+
+    Then the kernel goes on, and the service manager starts the agent anew.
+    """
     error = context.get("exception")
+    if is_of_a_connection(context) and isinstance(error, Exception):
+        faults.tell_error(Fault.CONNECTION, printable(context["message"]), error)
+        return
+    if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
+        faults.tell_error(Fault.DESCRIPTORS, printable(context["message"]), error)
+        return
     log.critical("%s", context["message"], exc_info=error)
     failures.append(error or RuntimeError(context["message"]))
     stopped.set()
@@ -116,7 +146,7 @@ async def serve(settings: Settings, agent: Agent, control: Control) -> MetricsSe
 
 
 def announce(agent: Agent) -> None:
-    attached = [each.name for each in agent.interfaces.values() if each.attachment]
+    attached = [printable(each.name) for each in agent.interfaces.values() if each.attachment]
     for name in agent.missing():
         log.warning("%s: there is no such interface now; it is attached when it appears", name)
     notify(f"READY=1\nSTATUS=observing {', '.join(attached) or 'no interface yet'}")

@@ -14,7 +14,9 @@ import pytest
 from mcastd.client import AgentError, Client, NotThereError
 from mcastd.service.bus import Bus
 from mcastd.service.config import Settings
+from mcastd.service.connections import Door
 from mcastd.service.control import LONGEST_REQUEST, Control
+from mcastd.service.faults import Faults
 
 
 class Idle:
@@ -25,6 +27,8 @@ class Idle:
         self.interfaces: dict[str, Any] = {}
         self.bus = Bus(lambda interest: None)
         self.owned: list[Any] = []
+        self.faults = Faults()
+        self.doors: list[Door] = []
         self.reload: Callable[[], str | None] = lambda: None
 
 
