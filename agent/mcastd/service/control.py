@@ -25,7 +25,7 @@ from mcastd.service import changes, doctor, views
 from mcastd.service.agent import Agent
 from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.callers import Caller, caller_of, may_change
-from mcastd.service.connections import Connection, Door, TooLongError, Turnstile
+from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
 from mcastd.service.control_socket import bound
 from mcastd.service.faults import Fault, said
 from mcastd.service.owned import Owned
@@ -175,8 +175,8 @@ class Control:
             await self._tell(pieces_of(result), client)
         except (RequestError, changes.ChangeError) as error:
             await client.connection.send(error_line(error))
-        except (ConnectionError, TimeoutError, asyncio.CancelledError):
-            raise
+        except (ConnectionError, TimeoutError, SlowError):
+            raise  # nobody is there to be told
         except Exception as error:
             self._agent.faults.tell_error(Fault.CONNECTION, "a request", error)
             await client.connection.send(error_line(RequestError("failed", said(error))))

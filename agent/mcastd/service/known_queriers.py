@@ -33,10 +33,11 @@ class KnownQueriers:
         started: Instant,
         tell: Callable[[str], None] = log.error,
     ) -> None:
-        """`tell` is told what cannot be read or written."""
-        self._file = StateFile(directory / QUERIERS_FILE, tell) if directory else None
+        """`tell` is told once what cannot be read or written; `problem` says it while it is so."""
+        self._file = StateFile(directory / QUERIERS_FILE, self._tell) if directory else None
+        self._say = tell
         self._kept: frozenset[Known] = frozenset()
-        self._failed = False
+        self.problem: str | None = None
         self._until = started
         self._earlier = self._read(started)
 
@@ -83,23 +84,26 @@ class KnownQueriers:
         assert self._file is not None
         try:
             self._file.write(sorted(self._kept), len(self._kept))
-            self._failed = False
+            self.problem = None
         except OSError as error:
-            self._failed = True
             self._file.tell(f"not written: {error.strerror}")
 
     def touch(self) -> None:
         """They are known still; what could not be written may be now."""
         if self._file is None or not self._kept:
             return
-        if self._failed:
+        if self.problem is not None:
             self._write()
             return
         try:
             self._file.touch()
         except OSError as error:
-            self._failed = True
             self._file.tell(f"not written: {error.strerror}")
+
+    def _tell(self, problem: str) -> None:
+        if problem != self.problem:
+            self._say(problem)
+        self.problem = problem
 
     def close(self) -> None:
         self.touch()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 
@@ -10,7 +11,11 @@ from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Settings
+from mcastd.service.faults import Fault
 from mcastd.service.interface import Interface
+
+AGAIN_SECONDS = 10.0
+"""Until an interface is taken up again that was given up."""
 
 log = logging.getLogger("mcastd")
 
@@ -23,6 +28,7 @@ class Links:
         self._teller = agent.teller
         self._fast_path = agent.fast_path
         self._links: dict[int, Link] = {}
+        agent.turns.failed = self.failed
 
     async def follow(self, watcher: LinkWatcher) -> None:
         """Follows the interfaces for ever; they are all attached that are there already."""
@@ -198,6 +204,31 @@ class Links:
             if link.index not in self._agent.by_index and settings.of(link.name) is not None:
                 self._adopt(link)
         self._agent.turns.arm()
+
+    # What the kernel refuses for one interface.
+
+    def failed(self, index: int, error: OSError) -> None:
+        """The interface is let go of, and taken up anew in a while; the others go on."""
+        interface = self._agent.by_index.get(index)
+        if interface is None:
+            return
+        self._agent.faults.tell_error(Fault.INTERFACE, interface.name, error)
+        try:
+            self._release(interface)
+        except OSError as more:
+            self._agent.faults.tell_error(Fault.INTERFACE, f"{interface.name}, given up", more)
+            self._agent.by_index.pop(index, None)
+            interface.link = None
+        interface.problem = f"was given up: {said(error)}; it is tried again"
+        asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again, index)
+
+    def _try_again(self, index: int) -> None:
+        link = self._links.get(index)
+        if link is not None and index not in self._agent.by_index:
+            try:
+                self.change(LinkChanged(link))
+            except OSError as error:
+                self.failed(index, error)
 
     def close(self) -> None:
         """Gives back and lets go of all interfaces."""

@@ -16,7 +16,7 @@ from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
-from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults, is_of_a_connection
+from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults, is_of_a_connection, said
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.links import Links
 from mcastd.service.memberships import OwnedMemberships
@@ -174,6 +174,9 @@ def reload(links: Links, reread: Callable[[], Settings]) -> str | None:
     except ConfigFileError as error:
         problem = str(error)
         log.error("%s; the running configuration stays", problem)
+    except OSError as error:
+        problem = f"not all of it could be put in force: {said(error)}"
+        log.error("%s", problem)
     notify("READY=1")
     return problem
 

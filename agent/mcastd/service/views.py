@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -22,19 +22,26 @@ from mcastd.service.querier import QuerierView
 from mcastd.wire import Kind, Reason
 
 
-def status(agent: Agent) -> dict[str, Any]:
-    """Everything on one page."""
+def status(agent: Agent) -> Generator[None, None, dict[str, Any]]:
+    """Everything on one page, made interface by interface."""
+    interfaces = []
+    counted = agent.fast_path.counters() if agent.interfaces else {}
+    for each in list(agent.interfaces.values()):
+        interfaces.append(interface_status(agent, each, counted.get(each.name)))
+        yield
     return {
         "version": mcastd.__version__,
         "uptime": in_seconds(now() - agent.started),
-        "interfaces": [interface_status(agent, each) for each in agent.interfaces.values()],
+        "interfaces": interfaces,
         "missing": agent.missing(),
+        "faults": agent.faults.as_object(),
+        "clients": {each.name: each.clients for each in agent.doors},
+        "state": {"problem": agent.owned.problem or agent.known_queriers.problem},
     }
 
 
-def interface_status(agent: Agent, interface: Interface) -> dict[str, Any]:
+def interface_status(agent: Agent, interface: Interface, values: Counters | None) -> dict[str, Any]:
     attachment = interface.attachment
-    values = agent.fast_path.counters().get(interface.name)
     return {
         "name": interface.name,
         "index": interface.index,
