@@ -304,7 +304,7 @@ def test_a_state_file_is_believed_or_put_aside(
         else:
             at = Instant(seconds(1000))
             known = KnownQueriers(directory, at, told.append)
-            assert [*known.earlier("eth0", IGMP, at)] != None
-        assert bool(told) == (not path.exists())
+            assert all(until > at for _, until in known.earlier("eth0", IGMP, at))
+        assert bool(told) is not path.exists()
         for each in directory.glob("*.[jb]*"):
             each.unlink()

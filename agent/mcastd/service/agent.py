@@ -98,6 +98,7 @@ class Agent:
     def _retry_keeping(self) -> None:
         """What could not be written is tried again: the disk may have room now."""
         self.owned.retry()
+        self.known_queriers.retry()
         self._loop.call_later(RETRY_SECONDS, self._retry_keeping)
 
     def _look_for_floods(self) -> None:

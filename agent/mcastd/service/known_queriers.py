@@ -38,6 +38,7 @@ class KnownQueriers:
         self._say = tell
         self._kept: frozenset[Known] = frozenset()
         self.problem: str | None = None
+        self._failed = False
         self._until = started
         self._earlier = self._read(started)
 
@@ -84,20 +85,25 @@ class KnownQueriers:
         assert self._file is not None
         try:
             self._file.write(sorted(self._kept), len(self._kept))
-            self.problem = None
+            self.problem, self._failed = None, False
         except OSError as error:
+            self._failed = True
             self._file.tell(f"not written: {error.strerror}")
+
+    def retry(self) -> None:
+        """Writes what could not be written, if that is possible now."""
+        if self._failed:
+            self._write()
 
     def touch(self) -> None:
         """They are known still; what could not be written may be now."""
         if self._file is None or not self._kept:
             return
-        if self.problem is not None:
-            self._write()
-            return
+        self.retry()
         try:
             self._file.touch()
         except OSError as error:
+            self._failed = True
             self._file.tell(f"not written: {error.strerror}")
 
     def _tell(self, problem: str) -> None:

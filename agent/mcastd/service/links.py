@@ -36,13 +36,18 @@ class Links:
             self.change(change)
 
     def change(self, change: LinkChanged | LinkGone | AddressChanged) -> None:
-        match change:
-            case LinkChanged(link):
-                self._link_changed(link)
-            case LinkGone(index):
-                self._link_gone(index)
-            case AddressChanged():
-                self._address_changed(change)
+        try:
+            match change:
+                case LinkChanged(link):
+                    self._link_changed(link)
+                case LinkGone(index):
+                    self._link_gone(index)
+                case AddressChanged():
+                    self._address_changed(change)
+        except OSError as error:
+            self.failed(
+                change.link.index if isinstance(change, LinkChanged) else change.index, error
+            )
         self._agent.turns.arm()
 
     def _link_changed(self, link: Link) -> None:
@@ -225,10 +230,7 @@ class Links:
     def _try_again(self, index: int) -> None:
         link = self._links.get(index)
         if link is not None and index not in self._agent.by_index:
-            try:
-                self.change(LinkChanged(link))
-            except OSError as error:
-                self.failed(index, error)
+            self.change(LinkChanged(link))
 
     def close(self) -> None:
         """Gives back and lets go of all interfaces."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 from collections.abc import Callable
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from mcastd.service.exposition import MetricsServer
 
 log = logging.getLogger("mcastd")
+
+
+SHORT = OUT_OF_DESCRIPTORS | {errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC}
+"""What the system is short of now and then; it is no bug of ours, and it passes."""
 
 
 class StartError(Exception):
@@ -107,7 +112,7 @@ def judge(
     if is_of_a_connection(context) and isinstance(error, Exception):
         faults.tell_error(Fault.CONNECTION, printable(context["message"]), error)
         return
-    if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
+    if isinstance(error, OSError) and error.errno in SHORT:
         faults.tell_error(Fault.DESCRIPTORS, printable(context["message"]), error)
         return
     log.critical("%s", context["message"], exc_info=error)
