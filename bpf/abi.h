@@ -108,8 +108,14 @@ struct mcast_limit {
 enum mcast_switch {
 	MCAST_HAND_OVER_REPORTS = 1, /* somebody watches: other hosts' reports go to the ring */
 	MCAST_HOST_MODE = 2,         /* the agent speaks here, while its heartbeat is fresh */
-	MCAST_DISCARD_FLOODS = 4     /* and what is beyond the limits is kept from the kernel */
+	MCAST_DISCARD_FLOODS = 4,    /* and what is beyond the limits is kept from the kernel */
+	MCAST_TAGS_TAKEN_OUT = 8     /* XDP cannot see VLAN tags here: it counts, and keeps floods
+				      * from the kernel; a program behind it at the ingress hook of
+				      * traffic control, which is told the tags, does the rest */
 };
+
+/* Which of an interface's two ingress programs looks at a message, where there are two. */
+enum mcast_stage { MCAST_STAGE_ONLY = 0, MCAST_STAGE_SECOND = 1, MCAST_STAGES = 2 };
 
 /* How many policies there is room for. An interface's is in the place of its index, modulo their
  * number, or in one of the next MCAST_PLACES_TRIED. */
@@ -127,9 +133,10 @@ struct mcast_policy {
 	struct mcast_limit known;    /* of one querier that is known, when that of the ring is used up */
 };
 
-/* When the next event is due if they come as fast as they may, by ring; ns of CLOCK_MONOTONIC. */
+/* When the next event is due if they come as fast as they may, by stage and ring; ns of
+ * CLOCK_MONOTONIC. */
 struct mcast_pace {
-	uint64_t due[3];
+	uint64_t due[2][3];
 };
 
 /* What an address is to an interface. */
@@ -147,7 +154,17 @@ struct mcast_assigned {
 /* A querier that is known by address (key: struct mcast_assigned) has a pace of its own, which no
  * flood of others' queries can take from it. */
 struct mcast_querier {
-	uint64_t due; /* as in struct mcast_pace */
+	uint64_t due[2]; /* as in struct mcast_pace, by stage */
+};
+
+/* General queries that give a host the same time to answer are one question, whoever asks: the key
+ * of when that was handed over last. */
+struct mcast_question {
+	uint32_t ifindex;
+	uint8_t kind;
+	uint8_t stage;
+	uint8_t response; /* the time to answer: see mcast_response_class() */
+	uint8_t reserved;
 };
 
 /* What became of the packet of an event. */

@@ -112,8 +112,7 @@ MCAST_INLINE bool mcast_tell_any(const struct mcast_frame *frame, uint32_t ring,
 
 	if (size > MCAST_EVENT_FRAME)
 		size = MCAST_EVENT_FRAME;
-	MCAST_KEEP(size);
-	if (!lay_out || size == 0 || size > MCAST_EVENT_FRAME ||
+	if (!lay_out || !MCAST_IS_FROM_1_TO(size, MCAST_EVENT_FRAME) ||
 	    mcast_load(frame, 0, lay_out->event_frame, size))
 		return false;
 	lay_out->event = mcast_event_of(frame, handing, at, length);

@@ -80,11 +80,9 @@ MCAST_INLINE bool mcast_frame_sum(const struct mcast_frame *frame, uint32_t offs
 		length -= MCAST_SUM_CHUNK;
 	}
 	rest = length;
-	MCAST_KEEP(rest);
-	if (rest >= MCAST_SUM_CHUNK)
-		return false;
 	if (rest) {
-		if (mcast_load(frame, offset, lay_out->part, rest))
+		if (!MCAST_IS_FROM_1_TO(rest, MCAST_SUM_CHUNK - 1) ||
+		    mcast_load(frame, offset, lay_out->part, rest))
 			return false;
 		lay_out->part[rest] = 0;
 		lay_out->part[rest + 1] = 0;

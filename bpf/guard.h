@@ -4,12 +4,14 @@
 #define MCAST_GUARD_H
 
 #include "addresses.h"
+#include "frame.h"
 
 /* What is handed over besides the frame. */
 struct mcast_handing {
 	uint32_t ifindex;
 	uint32_t slot;
 	uint8_t fate;
+	uint8_t stage; /* enum mcast_stage */
 	struct mcast_tick *tick;
 };
 
@@ -48,7 +50,7 @@ MCAST_INLINE bool mcast_may_pass(const struct mcast_policy *policy, uint32_t rin
 	if (!limit->interval)
 		return true;
 	pace = paces.lookup(&handing->slot);
-	return pace && mcast_take(limit, &pace->due[ring], mcast_now(handing));
+	return pace && mcast_take(limit, &pace->due[handing->stage & 1][ring], mcast_now(handing));
 }
 
 /* Whether a query comes from a querier that is known, and not faster than one may ask. */
@@ -63,7 +65,94 @@ MCAST_INLINE bool mcast_is_known(const struct mcast_work *work, const struct mca
 		return false;
 	mcast_key_of(work, work->source, handing->ifindex, &key);
 	querier = queriers.lookup(&key);
-	return querier && mcast_take(&policy->known, &querier->due, mcast_now(handing));
+	return querier &&
+	       mcast_take(&policy->known, &querier->due[handing->stage & 1], mcast_now(handing));
+}
+
+/* How often the same question is handed over beyond all limits. */
+enum { MCAST_SAME_QUESTION = 100 * 1000 * 1000 }; /* ns */
+
+/* The class of a Maximum Response Code of MLD; times of one class differ by an eighth at the most
+ * (RFC 9777 §5.1.3). IGMP's codes, of 8 bits, are classes of their own. */
+MCAST_INLINE uint8_t mcast_response_class(uint32_t code)
+{
+	uint32_t zeros = 0;
+
+	if (code & 0x8000) /* a float: exponent and the first bits of the mantissa */
+		return (uint8_t)(0x80 | (code >> 8 & 0x7f));
+	if (!(code & 0x7f80)) {
+		code <<= 8;
+		zeros += 8;
+	}
+	if (!(code & 0x7800)) {
+		code <<= 4;
+		zeros += 4;
+	}
+	if (!(code & 0x6000)) {
+		code <<= 2;
+		zeros += 2;
+	}
+	if (!(code & 0x4000)) {
+		code <<= 1;
+		zeros += 1;
+	}
+	return (uint8_t)(zeros << 3 | (code >> 11 & 7));
+}
+
+/* Whether a general query asks something that was not handed over just now. So nobody who floods a
+ * host keeps it from answering in the time that its querier gives it. */
+MCAST_INLINE bool mcast_is_new_question(const struct mcast_frame *frame,
+					const struct mcast_policy *policy,
+					struct mcast_handing *handing)
+{
+	const struct mcast_work *work = frame->work;
+	struct mcast_question key = {.ifindex = handing->ifindex,
+				     .kind = work->message.kind,
+				     .stage = handing->stage};
+	uint64_t now, *last;
+	uint8_t code[2];
+
+	if (work->message.reason != MCAST_ACCEPTED || !mcast_is_general(work, &policy->rules))
+		return false;
+	if (!mcast_is_mld(key.kind)) {
+		key.response = work->code;
+	} else {
+		if (mcast_load(frame, work->message.message + 4u, code, sizeof(code)))
+			return false;
+		key.response = mcast_response_class((uint32_t)code[0] << 8 | code[1]);
+	}
+	now = mcast_now(handing);
+	last = questions.lookup(&key);
+	if (last && now - *last < MCAST_SAME_QUESTION)
+		return false;
+	questions.update(&key, &now);
+	return true;
+}
+
+/* Whether a query is within the limits: all queriers', one known querier's, one question's. What is
+ * asked with the last token of the first is noted, or it would be handed over twice. */
+MCAST_INLINE bool mcast_query_may_pass(const struct mcast_frame *frame,
+				       const struct mcast_policy *policy,
+				       struct mcast_handing *handing)
+{
+	const struct mcast_limit *limit = &policy->limit[MCAST_RING_QUERY];
+	struct mcast_pace *pace;
+	uint64_t *due, now;
+
+	if (!limit->interval)
+		return true;
+	pace = paces.lookup(&handing->slot);
+	if (!pace)
+		return false;
+	due = &pace->due[handing->stage & 1][MCAST_RING_QUERY];
+	now = mcast_now(handing);
+	if (mcast_take(limit, due, now)) {
+		if (*due - now > limit->burst)
+			mcast_is_new_question(frame, policy, handing);
+		return true;
+	}
+	return mcast_is_known(frame->work, policy, handing) ||
+	       mcast_is_new_question(frame, policy, handing);
 }
 
 /* Whether the agent speaks for this host now: host mode, and it is alive. */

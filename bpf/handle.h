@@ -46,8 +46,7 @@ MCAST_INLINE bool mcast_admit_query(const struct mcast_frame *frame,
 				    const struct mcast_policy *policy,
 				    struct mcast_handing *handing, struct mcast_counters *counted)
 {
-	if (mcast_may_pass(policy, MCAST_RING_QUERY, handing) ||
-	    mcast_is_known(frame->work, policy, handing)) {
+	if (mcast_query_may_pass(frame, policy, handing)) {
 		mcast_hand_over(frame, MCAST_RING_QUERY, handing, counted);
 		return true;
 	}
@@ -80,6 +79,41 @@ MCAST_INLINE bool mcast_admit_report(const struct mcast_frame *frame,
 	return false;
 }
 
+/* Counts a message that is kept from the kernel because it is beyond the limits. */
+MCAST_INLINE void mcast_count_discarded(struct mcast_counters *counted,
+					const struct mcast_message *message)
+{
+	if (mcast_is_query(message->kind)) {
+		mcast_count_protocol(counted->discarded[MCAST_RING_QUERY], message);
+		MCAST_FORGET(); /* as in mcast_count_protocol() */
+	} else {
+		mcast_count_protocol(counted->discarded[MCAST_RING_REPORT], message);
+	}
+}
+
+/* Whether a message that another program will look at, which is told its VLAN, is to be kept from
+ * both: only floods are. */
+MCAST_INLINE bool mcast_from_outside_first(const struct mcast_frame *frame,
+					   const struct mcast_policy *policy,
+					   const struct mcast_message *message,
+					   struct mcast_handing *handing,
+					   struct mcast_counters *counted)
+{
+	if (!(policy->switches & MCAST_DISCARD_FLOODS) || mcast_is_in_vlan(message) ||
+	    !mcast_is_acting(policy, handing))
+		return false;
+	if (mcast_is_query(message->kind)) {
+		if (mcast_query_may_pass(frame, policy, handing))
+			return false;
+		counted->lost[MCAST_RING_QUERY][MCAST_LOST_RATE_LIMITED]++;
+		MCAST_FORGET(); /* as in mcast_count_protocol() */
+	} else if (mcast_may_pass(policy, MCAST_RING_REPORT, handing)) {
+		return false;
+	}
+	mcast_count_discarded(counted, message);
+	return true;
+}
+
 /* A message from outside. True if it is to be kept from the kernel: an older query, be it good or
  * not, because the kernel would fall back to that version and no longer report its sources; and
  * what is beyond the limits, because a flood is the agent's to deal with. */
@@ -92,7 +126,11 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 
 	mcast_check_addresses(frame->work, policy, handing->ifindex);
 	MCAST_FORGET();
-	mcast_count(counted, MCAST_RX, message);
+	if (handing->stage != MCAST_STAGE_SECOND)
+		mcast_count(counted, MCAST_RX, message);
+	MCAST_FORGET();
+	if (frame->hook == MCAST_HOOK_XDP && (policy->switches & MCAST_TAGS_TAKEN_OUT))
+		return mcast_from_outside_first(frame, policy, message, handing, counted);
 	acting = !mcast_is_in_vlan(message) && mcast_is_acting(policy, handing);
 	guarded = acting && (policy->switches & MCAST_DISCARD_FLOODS);
 	query = mcast_is_query(message->kind);
@@ -109,11 +147,28 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 	}
 	if (admitted || !guarded)
 		return false;
-	if (query) {
-		mcast_count_protocol(counted->discarded[MCAST_RING_QUERY], message);
+	mcast_count_discarded(counted, message);
+	return true;
+}
+
+/* Whether a frame that the kernel may understand further than the classifier is to be kept from it:
+ * it may be an older query. Nobody has a use for more than two tags without a VLAN, for a message of
+ * IGMP in fragments, or for MLD behind more than MCAST_EXTENSION_STEPS. */
+MCAST_INLINE bool mcast_keeps_unclear(const struct mcast_frame *frame,
+				      const struct mcast_policy *policy,
+				      struct mcast_handing *handing, struct mcast_counters *counted)
+{
+	uint8_t unclear = frame->work->unclear;
+
+	if (!unclear || mcast_is_in_vlan(&frame->work->message) ||
+	    (frame->hook == MCAST_HOOK_XDP && (policy->switches & MCAST_TAGS_TAKEN_OUT)) ||
+	    !mcast_is_acting(policy, handing))
+		return false;
+	if (unclear == MCAST_UNCLEAR_MLD) {
+		counted->consumed[1]++;
 		MCAST_FORGET(); /* as in mcast_count_protocol() */
 	} else {
-		mcast_count_protocol(counted->discarded[MCAST_RING_REPORT], message);
+		counted->consumed[0]++;
 	}
 	return true;
 }
@@ -173,8 +228,7 @@ MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, uint16_t type, const
 		frame->work->length = (uint32_t)size;
 		if (size > MCAST_WINDOW)
 			size = MCAST_WINDOW;
-		MCAST_KEEP(size);
-		if (size == 0 || size > MCAST_WINDOW ||
+		if (!MCAST_IS_FROM_1_TO(size, MCAST_WINDOW) ||
 		    mcast_load(frame, 0, (void *)frame->window, size))
 			return false;
 		frame->work->readable = (uint32_t)size;
@@ -217,6 +271,8 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 	if (!policy)
 		return false;
 	handing.slot = policy->slot;
+	if (frame->hook == MCAST_HOOK_INGRESS && (policy->switches & MCAST_TAGS_TAKEN_OUT))
+		handing.stage = MCAST_STAGE_SECOND;
 	counted = counters.lookup(&handing.slot);
 	lay_out = scratch.lookup(&hook);
 	if (!counted || !lay_out)
@@ -228,7 +284,7 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 	if (!mcast_classify(frame, type, data, end, &policy->rules))
 		return false;
 	MCAST_FORGET();
-	if (message->kind == MCAST_NOT_CONTROL)
+	if (message->kind == MCAST_NOT_CONTROL && !frame->work->unclear)
 		return false;
 	if (tagged) { /* a tag that the driver has taken out of the frame */
 		message->vlan[1] = message->vlan[0];
@@ -238,8 +294,12 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 	}
 	MCAST_FORGET();
 	if (frame->hook == MCAST_HOOK_EGRESS)
-		return mcast_from_inside(frame, policy, message, &handing, counted);
-	return mcast_from_outside(frame, policy, message, &handing, counted);
+		return message->kind != MCAST_NOT_CONTROL &&
+		       mcast_from_inside(frame, policy, message, &handing, counted);
+	if (message->kind != MCAST_NOT_CONTROL &&
+	    mcast_from_outside(frame, policy, message, &handing, counted))
+		return true;
+	return mcast_keeps_unclear(frame, policy, &handing, counted);
 }
 
 #endif

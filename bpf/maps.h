@@ -9,6 +9,9 @@ BPF_ARRAY(policies, struct mcast_policy, MCAST_PLACES);
 BPF_PERCPU_ARRAY(counters, struct mcast_counters, 128);
 BPF_ARRAY(paces, struct mcast_pace, 128);
 BPF_HASH(queriers, struct mcast_assigned, struct mcast_querier, 4096);
+/* When a question was handed over last, ns of CLOCK_MONOTONIC. One that is pushed out of here is
+ * handed over once more. */
+BPF_TABLE("lru_hash", struct mcast_question, uint64_t, questions, 8192);
 /* Takes memory as addresses and groups come: a host may hold 100,000 groups, and hardly any does. */
 BPF_F_TABLE("hash", struct mcast_assigned, uint32_t, assigned, 262144, BPF_F_NO_PREALLOC);
 

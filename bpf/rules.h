@@ -272,6 +272,14 @@ MCAST_INLINE void mcast_check_mld(struct mcast_work *work, const struct mcast_ru
 		mcast_check_sources(work, any_group, 28, 16, message);
 }
 
+/* Whether a query asks for all groups. */
+MCAST_INLINE bool mcast_is_general(const struct mcast_work *work, const struct mcast_rules *rules)
+{
+	if (mcast_is_mld(work->message.kind))
+		return mcast_is_unspecified(work->group);
+	return !mcast_group_asked(work, rules->igmp_max_version);
+}
+
 /* --- Whether it may be believed --------------------------------------------------------------- */
 
 /* Checks the sum of a message that has been found, and then all the rules. */

@@ -16,6 +16,16 @@ enum {
 	MCAST_SHORT_WORDS = 16, /* of a message that is summed up where it lies */
 };
 
+/* A length in a header, to be added to a pointer. The mask changes nothing: verifiers before Linux
+ * 6.18 do not know that a half word is below 65,536 still when its bytes are swapped. */
+MCAST_INLINE uint32_t mcast_length_at(const uint8_t *p)
+{
+	uint32_t length = mcast_be16(p);
+
+	MCAST_KEEP(length);
+	return length & 0xffff;
+}
+
 /* Adds a short message at `m` to `*sum`, whose first `there` bytes are known to be there; false if it
  * does not end before `end`. */
 MCAST_INLINE bool mcast_short_sum(const uint8_t *m, const uint8_t *end, uint32_t there,
@@ -80,7 +90,7 @@ MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *da
 	}
 	MCAST_FORGET(); /* or the verifier follows the two lengths on two paths */
 	options = (ip[0] & 2u) * 2;
-	total = mcast_be16(ip + 2);
+	total = mcast_length_at(ip + 2);
 	m = ip + MCAST_IPV4_HEADER + options;
 	if (!mcast_is_right(sum) || total < MCAST_IPV4_HEADER + 8 + options || m + 8 > end ||
 	    ip + total > end)
@@ -118,7 +128,7 @@ MCAST_INLINE bool mcast_is_usual_mld(struct mcast_work *work, const uint8_t *dat
 	if (m + 24 > end || ip[0] >> 4 != 6 || ip[6] != MCAST_PROTOCOL_HOP_BY_HOP ||
 	    header[0] != MCAST_PROTOCOL_ICMPV6 || !mcast_is_usual_hop_by_hop(header))
 		return false;
-	payload = mcast_be16(ip + 4);
+	payload = mcast_length_at(ip + 4);
 	if (payload < 8 + 24 || header + payload > end)
 		return false;
 	work->router_alert = 1;

@@ -105,6 +105,17 @@ MCAST_INLINE bool mcast_header_sum(const struct mcast_frame *frame, uint64_t *su
 	return true;
 }
 
+/* Of a fragment at `position`: the first one tells whether this is a query. */
+MCAST_INLINE void mcast_note_first_fragment(const struct mcast_frame *frame, uint32_t position,
+					    uint32_t offset)
+{
+	const uint8_t *m = mcast_at(frame, offset, 1);
+
+	if (!position && m && m[0] == 0x11)
+		frame->work->unclear = MCAST_UNCLEAR_IGMP;
+	MCAST_FORGET();
+}
+
 /* Where the message in an IPv4 packet is and how long; false if there is none, or none to believe. */
 MCAST_INLINE bool mcast_find_igmp(const struct mcast_frame *frame)
 {
@@ -118,8 +129,10 @@ MCAST_INLINE bool mcast_find_igmp(const struct mcast_frame *frame)
 	message->kind = MCAST_IGMP_OTHER;
 	header = (ip[0] & 15u) * 4;
 	total = mcast_be16(ip + 2);
-	if (mcast_be16(ip + 6) & 0x3fff)
+	if (mcast_be16(ip + 6) & 0x3fff) {
 		mcast_refuse(message, MCAST_FRAGMENT);
+		mcast_note_first_fragment(frame, mcast_be16(ip + 6) & 0x1fff, network + header);
+	}
 	if (available < MCAST_IPV4_HEADER + 8 || available < header + 8 ||
 	    (total >= header && total < header + 8))
 		mcast_refuse(message, MCAST_TOO_SHORT);
@@ -290,6 +303,16 @@ MCAST_INLINE void mcast_walk_icmpv6(const struct mcast_frame *frame, const struc
 	MCAST_FORGET();
 }
 
+/* Notes a packet that the kernel may take for an MLD message, with a hop limit of 1 and Router Alert
+ * in its first extension header, although none was found in it. */
+MCAST_INLINE void mcast_note_chain(struct mcast_work *work, const uint8_t *ip)
+{
+	if (ip[7] == 1 && ip[6] == MCAST_PROTOCOL_HOP_BY_HOP &&
+	    (work->malformed || (work->router_alert && work->next != MCAST_PROTOCOL_ICMPV6)))
+		work->unclear = MCAST_UNCLEAR_MLD;
+	MCAST_FORGET();
+}
+
 MCAST_INLINE void mcast_walk_ipv6(const struct mcast_frame *frame, const struct mcast_rules *rules)
 {
 	struct mcast_work *work = frame->work;
@@ -301,6 +324,7 @@ MCAST_INLINE void mcast_walk_ipv6(const struct mcast_frame *frame, const struct 
 	work->offset = work->message.network + MCAST_IPV6_HEADER;
 	mcast_walk_extensions(frame);
 	MCAST_FORGET();
+	mcast_note_chain(work, ip);
 	if (work->fragment && !work->offset) {
 		if (work->next == MCAST_PROTOCOL_ICMPV6)
 			mcast_refuse_chain(work, MCAST_FRAGMENT);
@@ -338,6 +362,8 @@ MCAST_INLINE uint16_t mcast_find_network(const struct mcast_frame *frame)
 		ethertype = mcast_be16(tag + 2);
 	}
 	MCAST_FORGET();
+	if (mcast_is_vlan(ethertype))
+		frame->work->unclear = MCAST_UNCLEAR_IGMP;
 	return ethertype;
 }
 

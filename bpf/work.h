@@ -31,6 +31,7 @@ struct mcast_work {
 	uint8_t malformed;
 	uint8_t is_verified; /* the message's checksum has been looked at */
 	uint8_t is_damaged;  /* the IPv4 header's checksum is wrong */
+	uint8_t unclear;     /* enum mcast_unclear */
 	uint16_t sources;    /* that a query announces */
 	uint8_t type;        /* of an IGMP message */
 	uint8_t code;        /* Max Resp Code, of IGMP */
@@ -40,6 +41,10 @@ struct mcast_work {
 	uint32_t destination[4];
 	uint32_t group[4];
 };
+
+/* What the kernel may understand as a query where this walk ends: the network may strip more tags,
+ * follow more headers and put fragments together. */
+enum mcast_unclear { MCAST_CLEAR = 0, MCAST_UNCLEAR_IGMP = 1, MCAST_UNCLEAR_MLD = 2 };
 
 /* A frame: its first MCAST_WINDOW bytes, or all if it is shorter, are at `window`; the kernel's
  * verifier wants that memory to be 64 bytes longer than they are. */
@@ -177,6 +182,20 @@ MCAST_INLINE bool mcast_is_right(uint64_t sum)
 /* Hides a value from the compiler, which else may move a loop's bound or a check of a size to where
  * the verifier does not see it (LLVM 14 does). */
 #define MCAST_KEEP(value) asm volatile("" : "+r"(value))
+
+/* True, and the function's way on, only if `size` (uint64_t) is from 1 to `most`. Written so that every
+ * verifier since Linux 5.18 knows it afterwards: of "not 0 and at most N" LLVM makes one comparison,
+ * from which those before 6.18 learn nothing of 0, and 6.1 does not remember "not 0" at all. The
+ * size less 1 is compared, and hidden, so that the 1 is added behind the comparison. */
+#define MCAST_IS_FROM_1_TO(size, most)                                                             \
+	({                                                                                         \
+		(size)--;                                                                          \
+		MCAST_KEEP(size);                                                                  \
+		bool is_within = (size) < (most);                                                  \
+		if (is_within)                                                                     \
+			(size)++;                                                                  \
+		is_within;                                                                         \
+	})
 
 /* Keeps the first reason in the order of the list, whichever check found it first. */
 MCAST_INLINE void mcast_refuse(struct mcast_message *message, uint8_t reason)

@@ -8,7 +8,7 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
-HEADERS = [HERE / "counters.h", HERE / "privileges.h"]
+HEADERS = [HERE / "counters.h", HERE / "link_facts.h", HERE / "privileges.h"]
 
 LIBBPF = """
 struct bpf_map_create_opts { size_t sz; uint32_t map_flags; ...; };
@@ -68,6 +68,7 @@ SOURCE = """
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "counters.h"
+#include "link_facts.h"
 #include "privileges.h"
 
 static int nothing(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -107,7 +108,7 @@ for header in HEADERS:
 ffibuilder.set_source(
     "mcastd._libbpf",
     SOURCE,
-    sources=["native/counters.c", "native/privileges.c"],
+    sources=["native/counters.c", "native/link_facts.c", "native/privileges.c"],
     include_dirs=[str(HERE)],
     libraries=["bpf"],
     extra_compile_args=["-std=gnu11", "-O2"],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
 import pytest
@@ -24,7 +25,7 @@ from support.kernel_programs import (
     is_runnable,
     parts_of,
 )
-from support.packets import ethernet, igmp, ipv4
+from support.packets import HOP_BY_HOP, ethernet, icmpv6, igmp, ipv4, ipv6
 
 pytestmark = pytest.mark.bpf
 
@@ -204,11 +205,31 @@ def test_other_hosts_reports_are_only_counted_unless_somebody_watches(
 QUERY = ethernet(next(each.packet for each in golden_messages() if "v3 general" in each.name))
 
 
+GROUP = bytes((239, 1, 2, 3))
+
+
+def igmp_query(code: int, group: bytes = bytes(4), source: int = 1) -> bytes:
+    """An IGMPv3 query with this Max Resp Code; general without a group."""
+    message = igmp(bytes((0x11, code, 0, 0)) + group + bytes((2, 125, 0, 0)))
+    to = group if any(group) else bytes((224, 0, 0, 1))
+    return ethernet(ipv4(message, source=bytes((192, 0, 2, source)), destination=to))
+
+
+def mld_query(code: int) -> bytes:
+    """A general MLDv2 query with this Maximum Response Code."""
+    source, to = (
+        bytes.fromhex("fe80") + bytes(13) + b"\1",
+        bytes.fromhex("ff02") + bytes(13) + b"\1",
+    )
+    message = bytes((130, 0, 0, 0)) + code.to_bytes(2) + bytes(2 + 16) + bytes((2, 125, 0, 0))
+    return ethernet(ipv6(HOP_BY_HOP + icmpv6(message, source, to), source=source, destination=to))
+
+
 def test_queries_beyond_the_limit_are_counted_as_lost(fresh: KernelPrograms) -> None:
     fresh.use(Policy(queries=Limit(1, 5)))
-    before = fresh.counters()
+    before, query = fresh.counters(), igmp_query(10, GROUP)
 
-    events = [event for _ in range(20) for event in fresh.run("mcast_xdp", QUERY).events]
+    events = [event for _ in range(20) for event in fresh.run("mcast_xdp", query).events]
 
     after = fresh.counters()
     assert len(events) == 5
@@ -221,7 +242,9 @@ GUARDED = Policy(host_mode=True, discard_floods=True, queries=NO_MORE, reports=N
 
 @pytest.mark.parametrize("program", ["mcast_xdp", "mcast_ingress"])
 @pytest.mark.parametrize(
-    ("ring", "frame"), [(0, QUERY), (1, report_of(100))], ids=["queries", "reports"]
+    ("ring", "frame"),
+    [(0, igmp_query(10, GROUP)), (1, report_of(100))],
+    ids=["queries", "reports"],
 )
 def test_in_host_mode_what_is_beyond_the_limit_is_kept_from_the_kernel(
     fresh: KernelPrograms, program: str, ring: int, frame: bytes
@@ -253,6 +276,139 @@ def test_else_a_flood_reaches_the_kernel(fresh: KernelPrograms, policy: Policy) 
 
     assert verdicts == {PASSES["mcast_xdp"]}
     assert fresh.counters().discarded == before
+
+
+@pytest.mark.parametrize("query", [igmp_query, mld_query])
+@pytest.mark.parametrize("policy", [GUARDED, GUARDED._replace(host_mode=False)])
+def test_a_flood_of_queries_keeps_no_other_question_from_the_agent(
+    fresh: KernelPrograms, query: Callable[[int], bytes], policy: Policy
+) -> None:
+    """Whoever it comes from: a host must answer in the time that its querier gives it."""
+    fresh.use(policy)
+    fresh.beat()
+    flood = [igmp_query(code, GROUP, source=7) for code in range(20)] + [query(200)] * 20
+    for frame in flood:
+        fresh.run("mcast_xdp", frame)
+
+    seen = fresh.run("mcast_xdp", query(10))
+
+    assert seen.value == PASSES["mcast_xdp"]
+    assert [event.frame for event in seen.events] == [query(10)]
+
+
+def test_the_same_question_is_handed_over_once_in_a_while(fresh: KernelPrograms) -> None:
+    """A tenth of a second: a flood of it costs the agent no more than ten of them a second."""
+    fresh.use(GUARDED)
+    fresh.beat()
+    begun, passed = time.monotonic(), 0
+    for _ in range(200):
+        passed += fresh.run("mcast_xdp", igmp_query(10)).value == PASSES["mcast_xdp"]
+
+    assert 1 <= passed <= 2 + 10 * (time.monotonic() - begun)
+
+
+@pytest.mark.parametrize(
+    ("code", "alike"),
+    [(0, 0), (1, 1), (100, 103), (1000, 1023), (10000, 10239), (0x8001, 0x80FF), (0xFFFF, 0xFF01)],
+)
+def test_times_to_answer_of_mld_are_alike_within_an_eighth(
+    fresh: KernelPrograms, code: int, alike: int
+) -> None:
+    fresh.use(GUARDED)
+    fresh.beat()
+    fresh.run("mcast_xdp", igmp_query(10, GROUP))
+    others = [each for each in (code * 2 or 7, code // 2 or 9, code * 5 // 4 + 3) if each < 1 << 16]
+
+    assert fresh.run("mcast_xdp", mld_query(code)).value == PASSES["mcast_xdp"]
+    assert fresh.run("mcast_xdp", mld_query(alike)).value == STOPS["mcast_xdp"]
+    for other in others:
+        assert fresh.run("mcast_xdp", mld_query(other)).value == PASSES["mcast_xdp"], other
+
+
+SPLIT = EVERYTHING._replace(tags_taken_out=True)
+
+
+@pytest.mark.parametrize("frame", [QUERY, report_of(100)], ids=["query", "report"])
+def test_where_xdp_cannot_see_tags_it_counts_and_the_program_behind_it_hands_over(
+    fresh: KernelPrograms, frame: bytes
+) -> None:
+    fresh.use(SPLIT)
+
+    first, second = fresh.run("mcast_xdp", frame), fresh.run("mcast_ingress", frame)
+
+    assert (len(first.counted), first.events) == (1, ())
+    assert (second.counted, [each.frame for each in second.events]) == ((), [frame])
+
+
+def test_where_xdp_cannot_see_tags_it_keeps_back_floods_only(fresh: KernelPrograms) -> None:
+    """An older query may be a VLAN's: the program behind it is told."""
+    older = ethernet(ipv4(igmp(bytes((0x11, 100, 0, 0, 0, 0, 0, 0)))))
+    fresh.use(GUARDED._replace(tags_taken_out=True))
+    fresh.beat()
+
+    assert fresh.run("mcast_xdp", older).value == PASSES["mcast_xdp"]
+    assert fresh.run("mcast_ingress", older).value == STOPS["mcast_ingress"]
+    before = fresh.counters()
+    verdicts = [fresh.run("mcast_xdp", older).value for _ in range(5)]
+    after = fresh.counters()
+    assert verdicts == [STOPS["mcast_xdp"]] * 5
+    assert after.discarded[0][0] - before.discarded[0][0] == 5
+
+
+OLDER_IGMP = igmp(bytes((0x11, 100, 0, 0)) + bytes(4))
+LINK_LOCAL, ALL_NODES = (
+    bytes.fromhex("fe80") + bytes(13) + b"\1",
+    bytes.fromhex("ff02") + bytes(13) + b"\1",
+)
+OLDER_MLD = icmpv6(bytes((130, 0, 0, 0, 3, 232)) + bytes(18), LINK_LOCAL, ALL_NODES)
+ALERT, PAD_1, UNKNOWN_OPTION = b"\5\2\0\0", b"\0", b"\x1e\0"
+
+
+def behind(*options: bytes, then: bytes = b"") -> bytes:
+    """An MLDv1 query behind a hop-by-hop header with these options, and more headers."""
+    content = b"".join(options)
+    content += PAD_1 * (-(len(content) + 2) % 8)
+    first = (then[:1] or b":") + bytes(((len(content) + 2) // 8 - 1,))
+    return ethernet(ipv6(first + content + then[1:] + OLDER_MLD))
+
+
+HIDDEN_QUERIES = {
+    "priority tags": ethernet(ipv4(OLDER_IGMP))[:12]
+    + b"\x81\0\0\0" * 4
+    + b"\x08\0"
+    + ipv4(OLDER_IGMP),
+    "fragments": ethernet(ipv4(OLDER_IGMP, fragment=0x2000)),
+    "padding before Router Alert": behind(*[PAD_1 * 6, UNKNOWN_OPTION] * 4, ALERT),
+    "options behind Router Alert": behind(ALERT, *[PAD_1 * 6, UNKNOWN_OPTION] * 4),
+    "a long option": behind(b"\x1e\xfa" + bytes(250), ALERT),
+    "a routing header": behind(ALERT, b"\1\0", then=b"\x2b" + b"\x3a\0\4\0" + bytes(4)),
+}
+"""Older queries that the kernel understands and the classifier does not follow to their end."""
+
+
+@pytest.mark.parametrize("program", ["mcast_xdp", "mcast_ingress"])
+@pytest.mark.parametrize("name", HIDDEN_QUERIES)
+def test_an_older_query_that_is_hidden_does_not_reach_the_kernel(
+    fresh: KernelPrograms, program: str, name: str
+) -> None:
+    frame = HIDDEN_QUERIES[name]
+    assert fresh.run(program, frame).value == PASSES[program]
+    fresh.use(EVERYTHING._replace(host_mode=True))
+    fresh.beat()
+    before = fresh.counters().consumed
+
+    assert fresh.run(program, frame).value == STOPS[program]
+    after = fresh.counters().consumed
+    assert sum(after) - sum(before) == 1
+
+
+def test_what_is_hidden_in_a_vlan_is_the_vlans(fresh: KernelPrograms) -> None:
+    fresh.use(EVERYTHING._replace(host_mode=True))
+    fresh.beat()
+    frame = ethernet(ipv4(OLDER_IGMP))
+    tagged = frame[:12] + b"\x81\0\0\7" + b"\x81\0\0\0" * 3 + frame[12:]
+
+    assert fresh.run("mcast_xdp", tagged).value == PASSES["mcast_xdp"]
 
 
 def test_a_dead_agent_keeps_nothing_from_the_kernel(fresh: KernelPrograms) -> None:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from importlib import import_module
 from ipaddress import ip_address
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from mcastd.fastpath import FastPath, Hook, Policy
@@ -22,12 +24,14 @@ from support.lab import (
     Attached,
     Cable,
     Filter,
+    counters,
     expect_filter,
     interface,
     programs_on,
     received,
     returning,
     run_in,
+    tagging,
 )
 from support.packets import ethernet, igmp, ipv4
 from support.waiting import eventually
@@ -38,6 +42,8 @@ ladder = import_module("mcastd.fastpath.attach")
 """The package has a function of that name."""
 
 QUERY = next(each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp query 3").frame
+ROUTER_TEXT = "192.0.2.1"
+OLDER_QUERY = next(each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp query 2").frame
 
 
 def program_on(namespace: Namespace, name: str) -> int:
@@ -107,7 +113,7 @@ def test_other_programs_of_traffic_control_go_on_beside_ours(cable: Cable) -> No
 
     cable.observe()
 
-    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_ingress": 1, "tcx_egress": 2}
+    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_ingress": 2, "tcx_egress": 2}
     assert sees_queries(cable)
     assert sees_joins(cable)
 
@@ -134,6 +140,107 @@ def test_tags_are_told_wherever_the_frame_is_seen(
     assert querier == (None if tags else "192.0.2.1"), "what is in a VLAN is not the interface's"
 
 
+def offload(cable: Cable, state: str) -> None:
+    """Whether eth0 takes VLAN tags out of frames."""
+    done = run_in(
+        cable.host, "ethtool", "-K", "eth0", "rxvlan", state, "rx-vlan-stag-hw-parse", state
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def tagged_by_offload(cable: Cable, vlan: int) -> None:
+    """What leaves for eth0 has a tag that stands beside the frame and not in it."""
+    cable.lab.keep(Attached(cable.outside, "out0", tagging(vlan), AttachType.TCX_EGRESS))
+
+
+@pytest.mark.parametrize("hook", ["auto", "xdp", "tc"])
+@pytest.mark.parametrize("mode", ["observe", "host"])
+def test_a_tag_that_the_nic_takes_out_is_told(
+    cable: Cable, tmp_path: Path, hook: str, mode: str
+) -> None:
+    """The default of nearly every NIC: XDP sees such a frame as one without a tag."""
+    config = tmp_path / "mcastd.toml"
+    config.write_text(f'[interface.eth0]\nhook = "{hook}"\nmode = "{mode}"\n')
+    cable.observe("-c", config)
+    tagged_by_offload(cable, 100)
+
+    with cable.agent.watching(type="query") as events:
+        cable.agent.ask("status")
+        cable.wire.send(QUERY)
+        cable.wire.send(OLDER_QUERY)
+        found = list(islice((each for each in events if each["from"] == ROUTER_TEXT), 2))
+
+    assert [event["vlan"] for event in found] == [[100], [100]]
+    counted = received(cable.agent)
+    assert counted["igmp query 2"] == 1, "one message is counted once, whoever looks at it"
+    status = interface(cable.agent)
+    assert status["tags_taken_out"] == (hook != "tc")
+    assert status["igmp"]["querier"] != ROUTER_TEXT, "the VLAN's querier is not the interface's"
+    consumed = counters(cable.agent)["host_mode"]["older_queries_consumed"]
+    assert consumed == {"igmp": 0, "mld": 0}, "nor is it kept from the VLAN"
+
+
+def test_the_hook_follows_what_the_nic_does_with_tags(cable: Cable) -> None:
+    offload(cable, "off")
+    cable.observe()
+    assert interface(cable.agent)["tags_taken_out"] is False
+    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_egress": 1}
+    assert sees_queries(cable)
+
+    offload(cable, "on")
+
+    eventually(lambda: interface(cable.agent)["tags_taken_out"] is True)
+    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_ingress": 1, "tcx_egress": 1}
+    assert sees_queries(cable)
+
+
+def test_the_hook_is_the_one_that_the_settings_choose(cable: Cable, tmp_path: Path) -> None:
+    """Also at a reload; what was counted goes on."""
+    config = tmp_path / "mcastd.toml"
+    for choice, hook, on_xdp in (
+        ("tc", "tcx", 0),
+        ("auto", "xdp-native", 1),
+        ("xdp", "xdp-native", 1),
+    ):
+        config.write_text(f'[interface.eth0]\nhook = "{choice}"\n')
+        if choice == "tc":
+            cable.observe("-c", config)
+        else:
+            cable.agent.ask("reload")
+        assert interface(cable.agent)["hook"] == hook
+        assert programs_on(cable.host, "eth0").get("xdp", 0) == on_xdp
+        assert sees_queries(cable)
+
+    assert received(cable.agent)["igmp query 3"] == 3
+
+
+def test_xdp_that_was_chosen_and_is_not_free_is_a_problem_and_no_other_hook(
+    cable: Cable, tmp_path: Path
+) -> None:
+    cable.lab.keep(Attached(cable.host, "eth0", returning(XDP_PASS, "xdp"), AttachType.XDP))
+    config = tmp_path / "mcastd.toml"
+    config.write_text('[interface.eth0]\nhook = "xdp"\n')
+    cable.observe("-c", config)
+
+    found = interface(cable.agent)
+    assert found["hook"] == "none"
+    assert found["problem"].startswith(
+        'cannot attach: hook = "xdp": native XDP for any MTU: another'
+    )
+    assert programs_on(cable.host, "eth0") == {"xdp": 1}
+
+
+def test_generic_xdp_is_taken_where_xdp_was_chosen(lab: Lab, tmp_path: Path) -> None:
+    host = lab.namespace("host")
+    host.ip("link", "add", "eth0", "type", "bridge")
+    config = tmp_path / "mcastd.toml"
+    config.write_text('[interface.eth0]\nhook = "xdp"\n')
+    agent = lab.agent(host, "-c", config, "--metrics", "")
+
+    found = interface(agent)
+    assert (found["hook"], found["tags_taken_out"]) == ("xdp-generic", True)
+
+
 @pytest.mark.parametrize("mtu", [3000, 9000])
 def test_a_jumbo_mtu_gets_native_xdp_too(lab: Lab, mtu: int) -> None:
     cable = Cable(lab, mtu=mtu)
@@ -153,7 +260,7 @@ def test_a_jumbo_mtu_gets_native_xdp_too(lab: Lab, mtu: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bridge", "macvlan"])
-def test_generic_xdp_is_taken_where_the_driver_has_none(lab: Lab, kind: str) -> None:
+def test_traffic_control_serves_where_the_driver_has_no_xdp(lab: Lab, kind: str) -> None:
     host, outside = lab.namespace("host"), lab.namespace("outside")
     veth(outside, "out0", host, "port")
     if kind == "bridge":
@@ -166,7 +273,7 @@ def test_generic_xdp_is_taken_where_the_driver_has_none(lab: Lab, kind: str) -> 
     agent = lab.agent(host, "-i", "eth0", "--metrics", "")
 
     found = interface(agent)
-    assert (found["hook"], found["egress_hook"]) == ("xdp-generic", "tcx")
+    assert (found["hook"], found["egress_hook"]) == ("tcx", "tcx")
     assert any("the driver cannot" in reason for reason in found["hook_reasons"])
 
     def seen() -> bool:

@@ -61,6 +61,8 @@ class KernelPrograms:
         """From now on, as if nothing had come before."""
         self._policy = policy
         self._kernel.maps["paces"].update(bytes(4), bytes(ffi.sizeof("struct mcast_pace")))
+        for key in list(self._kernel.maps["questions"].keys()):
+            self._kernel.maps["questions"].delete(key)
         self._policies.put(LOOPBACK, 0, policy, own)
 
     def beat(self, until: int = FOR_EVER) -> None:

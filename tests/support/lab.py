@@ -26,6 +26,8 @@ LIBBPF = ctypes.CDLL("libbpf.so.1")
 
 XDP_PASS, XDP_DROP = 2, 1
 TCX_NEXT, TCX_DROP = -1, 2
+SKB_VLAN_PUSH = 18
+"""BPF_FUNC_skb_vlan_push."""
 
 
 class Segment:
@@ -191,6 +193,21 @@ def returning(verdict: int, kind: str) -> Program:
     code = bytes((0xB7, 0, 0, 0)) + verdict.to_bytes(4, "little", signed=True)
     exit_ = bytes((0x95,)) + bytes(7)
     return Program(ProgramSpec("other_people", kind, code + exit_, ()), {})
+
+
+def tagging(vlan: int) -> Program:
+    """A program that puts a VLAN tag beside each frame that is sent, as a VLAN's interface does.
+
+    It is in the frame only where the driver cannot carry it otherwise; a veth can.
+    """
+    code = (
+        b"\xb7\x02\0\0" + (0x81).to_bytes(4, "little")  # the type 0x8100 in network order
+        + b"\xb7\x03\0\0" + vlan.to_bytes(4, "little")
+        + b"\x85\0\0\0" + SKB_VLAN_PUSH.to_bytes(4, "little")
+        + b"\xb7\0\0\0" + TCX_NEXT.to_bytes(4, "little", signed=True)
+        + b"\x95" + bytes(7)
+    )  # fmt: skip
+    return Program(ProgramSpec("tagging", "tc", code, ()), {})
 
 
 class Attached:

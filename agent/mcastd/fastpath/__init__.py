@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from mcastd.lazy import lazily
 
 if TYPE_CHECKING:
-    from mcastd.fastpath.attach import Attachment, Hook, said
+    from mcastd.fastpath.attach import Attachment, said
     from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
     from mcastd.fastpath.errors import FastPathError, describe
     from mcastd.fastpath.fast_path import FastPath, is_unicast
+    from mcastd.fastpath.hooks import Hook, HookChoice
     from mcastd.fastpath.policies import ANY_ADDRESS, Limit, Policies, Policy, bits, own_bit
     from mcastd.fastpath.ring import Captured, Fate, Ring
 
@@ -36,6 +37,7 @@ __all__ = [
     "FastPathError",
     "Fate",
     "Hook",
+    "HookChoice",
     "Limit",
     "Policies",
     "Policy",
@@ -48,10 +50,11 @@ __all__ = [
 ]
 
 MODULES = {
-    "attach": ("Attachment", "Hook", "said"),
+    "attach": ("Attachment", "said"),
     "counters": ("CAUSES", "Counters", "DIRECTIONS", "PROTOCOLS", "RINGS"),
     "errors": ("FastPathError", "describe"),
     "fast_path": ("FastPath", "is_unicast"),
+    "hooks": ("Hook", "HookChoice"),
     "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "bits", "own_bit"),
     "ring": ("Captured", "Fate", "Ring"),
 }

@@ -1,18 +1,24 @@
 """Where a program gets a place on an interface: the best hook that is free, never somebody else's.
 
-XDP for frames in several buffers, XDP plain, generic XDP, the TCX ingress hook, and before Linux
-6.6 traffic control's clsact. All but the last are links, which end with this process whatever
-happens.
+Native XDP for frames in several buffers, native XDP, the TCX ingress hook, and before Linux 6.6
+traffic control's clsact. All but the last are links, which end with this process whatever happens.
+
+Generic XDP is taken only where XDP is asked for: it costs more than traffic control's hook does,
+and like native XDP it cannot see a VLAN tag that was taken out of the frame. Where a NIC takes tags
+out, XDP counts, and a second program at traffic control's hook, which is told the tags, does the
+rest.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from enum import Enum
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from mcastd._libbpf import ffi, lib
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program, checked
 
 XDP_FLAGS_SKB_MODE = 1 << 1
@@ -22,14 +28,24 @@ CLSACT_PRIORITY, CLSACT_HANDLE = 49151, 0x9776
 """Where our filter stands in clsact: behind all that others are likely to choose."""
 
 
-class Hook(Enum):
-    """Labels of metrics and of `mcastctl status`."""
+BORROWED_DRIVERS = frozenset({"bonding", "team", "hv_netvsc", "net_failover"})
+"""Devices whose frames come in by others. An XDP program on them runs on those others, under their
+index; and while it is there, a bond takes no port that cannot have it."""
 
-    XDP_NATIVE = "xdp-native"
-    XDP_GENERIC = "xdp-generic"
-    TCX = "tcx"
-    CLSACT = "clsact"
-    NONE = "none"
+
+class LinkFacts(NamedTuple):
+    """What the driver of an interface says; see native/link_facts.h."""
+
+    driver: str
+    tags_taken_out: bool
+
+    @classmethod
+    def of(cls, ifindex: int) -> LinkFacts:
+        """OSError if there is no such interface in this thread's network namespace."""
+        facts = ffi.new("struct mcast_link_facts *")
+        checked(f"interface {ifindex}", lib.mcast_link_facts_of(ifindex, facts))
+        driver = ffi.string(facts.driver).decode(errors="replace")
+        return cls(driver, bool(facts.tags_taken_out))
 
 
 class Closable(Protocol):
@@ -65,13 +81,31 @@ class ClsactFilter:
 
 
 class Attachment(NamedTuple):
-    """What is attached to an interface, and why nothing better is."""
+    """What is attached to an interface, by which choice, and why nothing better is.
+
+    `tags_taken_out`: XDP cannot see VLAN tags there, and a second program at traffic control's
+    ingress hook looks at what XDP has counted.
+    """
 
     ifindex: int
     ingress: Hook
     egress: Hook
     reasons: tuple[str, ...]
     links: tuple[Closable, ...]
+    tags_taken_out: bool = False
+    choice: HookChoice = HookChoice.AUTO
+
+    def is_outdated(self, choice: HookChoice) -> bool:
+        """Whether it should be attached anew: by another choice now, or other work of the driver,
+        which has begun to take tags out, or no longer does."""
+        if choice is not self.choice:
+            return True
+        if self.ingress is not Hook.XDP_NATIVE:
+            return False
+        try:
+            return LinkFacts.of(self.ifindex).tags_taken_out != self.tags_taken_out
+        except OSError:
+            return False  # it is gone, which others say
 
     def close(self) -> None:
         """Does nothing when it is done again."""
@@ -91,33 +125,103 @@ def said(error: OSError) -> str:
     return meaning or os.strerror(error.errno or 0)
 
 
-def attach(kernel: Kernel, ifindex: int) -> Attachment:
-    """Attaches to both directions; OSError if one of them has no place at all."""
-    reasons: list[str] = []
-    ingress, ingress_link = attach_ingress(kernel, ifindex, reasons)
+XDP_LADDER = (
+    (Hook.XDP_NATIVE, True, XDP_FLAGS_DRV_MODE, "native XDP for any MTU"),
+    (Hook.XDP_NATIVE, False, XDP_FLAGS_DRV_MODE, "native XDP"),
+    (Hook.XDP_GENERIC, True, XDP_FLAGS_SKB_MODE, "generic XDP"),
+)
+"""Hook, whether for frames in several buffers, flags of the link, and what to call it."""
+
+Split = Callable[[bool], None]
+"""Is told whether the program at traffic control's hook stands behind one of XDP's."""
+
+
+def attach(
+    kernel: Kernel, ifindex: int, choice: HookChoice = HookChoice.AUTO, split: Split | None = None
+) -> Attachment:
+    """Attaches to both directions.
+
+    `split` is called before programs that share the work are attached, and when they are not.
+    OSError if a direction has no place at all, FastPathError if the hook that was chosen is not to
+    be had.
+    """
+    made = _Ingress(kernel, ifindex, split or (lambda _: None))
     try:
-        egress, egress_link = attach_tc(kernel, ifindex, "mcast_egress", reasons)
-    except OSError:
-        ingress_link.close()
+        ingress = made.attach(choice)
+        egress, egress_link = attach_tc(kernel, ifindex, "mcast_egress", made.reasons)
+    except (OSError, FastPathError):
+        made.close()
         raise
-    return Attachment(ifindex, ingress, egress, tuple(reasons), (ingress_link, egress_link))
+    links = (*made.links, egress_link)
+    reasons = tuple(dict.fromkeys(made.reasons))
+    return Attachment(ifindex, ingress, egress, reasons, links, made.is_split, choice)
 
 
-def attach_ingress(kernel: Kernel, ifindex: int, reasons: list[str]) -> tuple[Hook, Closable]:
-    ladder = (
-        (Hook.XDP_NATIVE, True, XDP_FLAGS_DRV_MODE, "native XDP for any MTU"),
-        (Hook.XDP_NATIVE, False, XDP_FLAGS_DRV_MODE, "native XDP"),
-        (Hook.XDP_GENERIC, True, XDP_FLAGS_SKB_MODE, "generic XDP"),
-    )
-    for hook, frags, flags, name in ladder:
-        try:
-            program = kernel.program("mcast_xdp", frags=frags)
-            return hook, Link(program, ifindex, AttachType.XDP, flags)
-        except OSError as error:
-            reasons.append(f"{name}: {said(error)}")
-            if error.errno in (errno.EBUSY, errno.EEXIST):
-                break  # the other modes exclude one another too
-    return attach_tc(kernel, ifindex, "mcast_ingress", reasons)
+class _Ingress:
+    """The ingress hook of an interface, while a place for it is looked for."""
+
+    def __init__(self, kernel: Kernel, ifindex: int, split: Split) -> None:
+        self.links: list[Closable] = []
+        self.reasons: list[str] = []
+        self.is_split = False
+        self._kernel = kernel
+        self._ifindex = ifindex
+        self._split = split
+        self._facts = LinkFacts.of(ifindex)
+
+    def attach(self, choice: HookChoice) -> Hook:
+        hook = None if choice is HookChoice.TC else self._xdp(generic=choice is HookChoice.XDP)
+        if hook is not None:
+            return hook
+        if choice is HookChoice.XDP:
+            raise FastPathError(f'cannot attach: hook = "xdp": {"; ".join(self.reasons)}')
+        if choice is HookChoice.TC:
+            self.reasons.append('hook = "tc"')
+        return self._traffic_control()
+
+    def _xdp(self, *, generic: bool) -> Hook | None:
+        """The best of XDP's modes that is to be had; None, with reasons, if none is."""
+        driver = self._facts.driver
+        if driver in BORROWED_DRIVERS:
+            self.reasons.append(f"XDP: its frames come in by other interfaces ({driver})")
+            return None
+        for hook, frags, flags, name in XDP_LADDER if generic else XDP_LADDER[:2]:
+            self._stand_behind(self._facts.tags_taken_out or hook is Hook.XDP_GENERIC)
+            try:
+                program = self._kernel.program("mcast_xdp", frags=frags)
+                self.links.append(Link(program, self._ifindex, AttachType.XDP, flags))
+                return hook
+            except OSError as error:
+                self.reasons.append(f"{name}: {said(error)}")
+                if error.errno in (errno.EBUSY, errno.EEXIST):
+                    break  # the other modes exclude one another too
+        self.close()
+        return None
+
+    def _stand_behind(self, needed: bool) -> None:
+        """Where XDP cannot see tags, the program that can stands behind it before it is there.
+
+        Nothing is counted before XDP is, so that no message is counted twice.
+        """
+        if needed and not self.is_split:
+            self._set_split(True)
+            self._traffic_control()
+
+    def _traffic_control(self) -> Hook:
+        hook, link = attach_tc(self._kernel, self._ifindex, "mcast_ingress", self.reasons)
+        self.links.append(link)
+        return hook
+
+    def _set_split(self, on: bool) -> None:
+        self.is_split = on
+        self._split(on)
+
+    def close(self) -> None:
+        """Gives up what was attached."""
+        for link in self.links:
+            link.close()
+        self.links = []
+        self._set_split(False)
 
 
 def attach_tc(kernel: Kernel, ifindex: int, name: str, reasons: list[str]) -> tuple[Hook, Closable]:

@@ -7,12 +7,14 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
 from mcastd.fastpath.counters import RINGS, Counters, clear, read
 from mcastd.fastpath.errors import RIGHTS, FastPathError
+from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.policies import Policies, Policy, bits
@@ -54,6 +56,7 @@ class FastPath:
         self._policies = Policies(self._kernel.maps["policies"])
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
+        self._split: set[int] = set()
 
     def wait(self) -> None:
         """Until all programs are loaded: rights to load them are not needed any more.
@@ -75,9 +78,11 @@ class FastPath:
         made.wait()
         return made
 
-    def attach_early(self, name: str, ifindex: int, policy: Policy) -> None:
+    def attach_early(
+        self, name: str, ifindex: int, policy: Policy, choice: HookChoice = HookChoice.AUTO
+    ) -> None:
         """As `attach`, for whoever will call that later: counting begins, events wait."""
-        self._unclaimed[ifindex] = (name, self.attach(name, ifindex, policy))
+        self._unclaimed[ifindex] = (name, self.attach(name, ifindex, policy, choice))
 
     def close_unclaimed(self) -> None:
         """Gives up what was attached early and nobody wants: the link has changed meanwhile."""
@@ -86,11 +91,13 @@ class FastPath:
             self.forget(ifindex)
         self._unclaimed.clear()
 
-    def attach(self, name: str, ifindex: int, policy: Policy) -> Attachment:
+    def attach(
+        self, name: str, ifindex: int, policy: Policy, choice: HookChoice = HookChoice.AUTO
+    ) -> Attachment:
         """Attaches to both directions of an interface, whose counters go on under its name.
 
         What was attached early is what its caller gets. OSError with the kernel's reason if no hook
-        is free; FastPathError if there is no place.
+        is free; FastPathError if there is no place, or the hook that was chosen is not to be had.
         """
         early_name, early = self._unclaimed.pop(ifindex, ("", None))
         if early is not None and early_name == name:
@@ -101,7 +108,7 @@ class FastPath:
         self._in_force[ifindex] = (self._slot(name), policy)
         try:
             self._write_policy(ifindex)
-            return attach(self._kernel, ifindex)
+            return attach(self._kernel, ifindex, choice, partial(self._set_split, ifindex))
         except (OSError, FastPathError):
             self.forget(ifindex)
             raise
@@ -124,6 +131,7 @@ class FastPath:
     def forget(self, ifindex: int) -> None:
         """The interface is no longer ours; its links are closed by their owner."""
         slot, _ = self._in_force.pop(ifindex, (None, None))
+        self._split.discard(ifindex)
         self._policies.leave(ifindex)
         name = next((name for name, each in self._slots.items() if each == slot), None)
         if name is not None:
@@ -153,12 +161,18 @@ class FastPath:
         self._in_force[ifindex] = (slot, policy)
         self._write_policy(ifindex)
 
+    def _set_split(self, ifindex: int, on: bool) -> None:
+        """Whether two programs share the ingress side of the interface."""
+        (self._split.add if on else self._split.discard)(ifindex)
+        self._write_policy(ifindex)
+
     def _write_policy(self, ifindex: int) -> None:
         """The interface's policy, with what tells its own addresses and its queriers from most."""
         if ifindex not in self._in_force:
             return
         slot, policy = self._in_force[ifindex]
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
+        policy = policy._replace(tags_taken_out=ifindex in self._split)
         self._policies.put(ifindex, slot, policy, own, queriers)
 
     def hand_over_reports(self, on: bool) -> None:
@@ -193,7 +207,8 @@ class FastPath:
         """The querier's queries are handed over however many others there are, or no longer so."""
         key, queriers = assigned_key(ifindex, address), self._queriers.setdefault(ifindex, set())
         if known:
-            if self._put("queriers", key, bytes(8)):
+            size = self._kernel.maps["queriers"].spec.value_size
+            if self._put("queriers", key, bytes(size)):
                 queriers.add(address)
         else:
             self._kernel.maps["queriers"].delete(key)

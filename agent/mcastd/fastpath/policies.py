@@ -37,6 +37,7 @@ class Policy(NamedTuple):
     """What is done with an interface's packets.
 
     `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
+    `tags_taken_out`: the program at XDP has one behind it, which is told VLAN tags.
     """
 
     igmp_max_version: int = 3
@@ -46,6 +47,7 @@ class Policy(NamedTuple):
     hand_over_reports: bool = False
     host_mode: bool = False
     discard_floods: bool = False
+    tags_taken_out: bool = False
     queries: Limit = Limit(1000, 200)
     reports: Limit = Limit(2000, 500)
     egress: Limit = Limit(20000, 4000)
@@ -56,6 +58,7 @@ class Policy(NamedTuple):
         switches = abi.MCAST_HAND_OVER_REPORTS if self.hand_over_reports else 0
         switches |= abi.MCAST_HOST_MODE if self.host_mode else 0
         switches |= abi.MCAST_DISCARD_FLOODS if self.discard_floods else 0
+        switches |= abi.MCAST_TAGS_TAKEN_OUT if self.tags_taken_out else 0
         head = struct.pack(
             "=IIIBBBBQQ",
             ifindex,

@@ -87,9 +87,7 @@ def address_of(message: Any) -> AddressChanged | None:
     if text is None:
         return None
     flags = message.get("flags") or 0
-    usable = message.get("event") != "RTM_DELADDR" and not flags & (
-        IFA_F_TENTATIVE | IFA_F_DADFAILED
-    )
+    usable = message["event"] != "RTM_DELADDR" and not flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)
     return AddressChanged(message["index"], ip_address(text).packed, usable)
 
 
@@ -131,7 +129,7 @@ class LinkWatcher:
 
 
 def change_of(message: Any) -> Change | None:
-    match message.get("event"):
+    match message["event"]:  # not get(): that would look for an attribute of the name first
         case "RTM_NEWLINK":
             return LinkChanged(link_of(message))
         case "RTM_DELLINK":

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 
-from mcastd.fastpath import FastPath, Policy
+from mcastd.fastpath import FastPath, HookChoice, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.filters import SourceFilter
 from mcastd.service import coexistence
@@ -145,6 +145,11 @@ class Agent:
         reports = self.teller.bus.needs_reports
         policy = policy_of(interface.configs, interface.guard, reports=reports)
         return policy._replace(host_mode=interface.mode == "host")
+
+    def hook_choice(self, interface: Interface) -> HookChoice:
+        """Which ingress hook the interface is to have."""
+        settings = self.settings.of(interface.name)
+        return settings.hook if settings else HookChoice.AUTO
 
     def enter_mode(self, interface: Interface) -> None:
         """Takes over at once, if the settings want host mode; else the kernel goes on."""

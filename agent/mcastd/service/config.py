@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mcastd import files as content
+from mcastd.fastpath import HookChoice
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.printable import brief, printable
@@ -21,7 +22,12 @@ from mcastd.service.owned import CONFIG, Owned
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
 DEFAULT_METRICS = "127.0.0.1:9776"
-MODES = ("observe", "host")
+
+WORDS = {
+    "mode": ("observe", "host"),
+    "hook": tuple(choice.value for choice in HookChoice),
+}
+"""Keys of an interface that are words, and which; the first is the default."""
 
 LARGEST_FILE = 4 << 20
 """Bytes; a membership takes about a hundred."""
@@ -54,13 +60,14 @@ class Address(NamedTuple):
 
 
 class InterfaceSettings(NamedTuple):
-    """An interface's mode, its tunables by family, its guard against floods, and what the agent
-    itself joins there."""
+    """An interface's mode, its tunables by family, its guard against floods, what the agent itself
+    joins there, and which ingress hook it is to have."""
 
     mode: str
     configs: Mapping[str, HostConfig]
     guard: Guard
     memberships: tuple[Owned, ...] = ()
+    hook: HookChoice = HookChoice.AUTO
 
 
 class Settings(NamedTuple):
@@ -248,14 +255,15 @@ def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[s
     """Mode, memberships and tunables, as they are written; checked for both families."""
     tunables = dict(values)
     check_memberships(path, section, tunables.pop(MEMBERSHIP, []))
-    mode = tunables.pop("mode", MODES[0])
-    if mode not in MODES:
-        raise ConfigFileError(
-            path, f"{section}.mode = {brief(mode)}: allowed is {' or '.join(MODES)}"
-        )
+    for key, allowed in WORDS.items():
+        value = tunables.pop(key, allowed[0])
+        if value not in allowed:
+            raise ConfigFileError(
+                path, f"{section}.{key} = {brief(value)}: allowed is {' or '.join(allowed)}"
+            )
     for key, value in tunables.items():
         if key not in TUNABLES and key not in guard.KEYS:
-            known = ", ".join(("mode", MEMBERSHIP, *TUNABLES, *guard.KEYS))
+            known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
             raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
     try:
         read_guard(tunables)
@@ -275,10 +283,10 @@ def read_guard(tunables: dict[str, Any]) -> Guard:
 def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
     tunables = dict(values)
     memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
-    mode = tunables.pop("mode", MODES[0])
+    mode, hook = (tunables.pop(key, allowed[0]) for key, allowed in WORDS.items())
     guarded = read_guard(tunables)
     configs = {name: HostConfig.from_mapping(family, tunables) for name, family in FAMILIES.items()}
-    return InterfaceSettings(mode, configs, guarded, memberships)
+    return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook))
 
 
 MEMBERSHIP = "membership"

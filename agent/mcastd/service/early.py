@@ -23,10 +23,10 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
             continue
         policy = policy_of(wanted.configs, wanted.guard, reports=False)
         try:
-            fast_path.attach_early(each.name, each.ifindex, policy)
+            fast_path.attach_early(each.name, each.ifindex, policy, wanted.hook)
             for address in (*each.addresses, *memberships(each.name)):
                 fast_path.assign(each.ifindex, address)
         except FastPathError:
-            continue  # there are too many: the agent says so of each
+            continue  # too many, or not the hook that was asked for: the agent says so of each
         except OSError:
             fast_path.wait()  # if it was not the interface but a program, this says so

@@ -34,6 +34,10 @@ STOPPED_AT_ONCE = 1024
 """Groups for which other hosts' reports cease to matter, in one turn."""
 
 
+SPEAKS_ITSELF = ("", "vrf")
+"""Kinds of a master whose ports have addresses and memberships of their own; "" is no master."""
+
+
 class Voice:
     """Carries out what one family's engine on one interface wants sent and heard."""
 
@@ -111,10 +115,16 @@ class HostMode:
         """Why the interface cannot be run in host mode; None if it can."""
         if interface.link is None or interface.attachment is None:
             return f"{interface.name} {interface.problem or 'is not attached'}"
-        if interface.link.master_kind == "bridge":
+        master = interface.link.master_kind
+        if master == "bridge":
             return (
                 f"{interface.name} is a port of a bridge: snooping for what is behind it would "
                 "break; run the bridge itself"
+            )
+        if master not in SPEAKS_ITSELF:
+            return (
+                f"{interface.name} is a port of a {master} device, which speaks for it; "
+                f"run that {master} device itself"
             )
         return None
 

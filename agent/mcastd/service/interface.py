@@ -138,7 +138,7 @@ class Interface:
         return self._lists.get(group)
 
     def kernel_filters(self) -> dict[bytes, SourceFilter]:
-        """What the kernel says it receives; see `net.memberships` for how exact that is. OSError."""
+        """What the kernel says it receives; see `net.memberships` for how exact it is. OSError."""
         return {
             group: SourceFilter(FilterMode(mode), SourceList.of(sources, len(group)))
             for group, (mode, sources) in memberships(self.name).items()

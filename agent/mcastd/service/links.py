@@ -66,6 +66,8 @@ class Links:
             self._teller.announce("link", interface.name, running=link.is_running)
         if interface.attachment is None:
             self._attach(interface)
+        else:
+            self._renew(interface)
         self._agent.host_mode.link_changed(interface)
         if interface.mode == "host" and (problem := self._agent.host_mode.refusal(interface)):
             log.error("%s; it is observed", problem)
@@ -86,14 +88,31 @@ class Links:
         if not link.is_running:
             self._teller.tell_all(interface, interface.set_running(now(), False))
 
-    def _attach(self, interface: Interface) -> None:
+    def _renew(self, interface: Interface) -> None:
+        """Attaches anew where another hook is wanted, or is right, than the one that is held."""
+        attachment, choice = interface.attachment, self._agent.hook_choice(interface)
+        if attachment is None or not attachment.is_outdated(choice):
+            return
+        attachment.close()
+        interface.attachment = None
+        if self._take_hooks(interface):
+            self._announce_attached(interface)
+        elif interface.mode == "host":
+            problem = interface.problem
+            self._agent.set_mode(interface, "observe")
+            interface.problem = problem
+
+    def _take_hooks(self, interface: Interface) -> bool:
+        """Attaches the programs, or says why they cannot be."""
         link = interface.link
         assert link is not None
         problem = link.unfit
         if problem is None:
-            policy = self._agent.policy(interface)
+            policy, choice = self._agent.policy(interface), self._agent.hook_choice(interface)
             try:
-                interface.attachment = self._fast_path.attach(interface.name, link.index, policy)
+                interface.attachment = self._fast_path.attach(
+                    interface.name, link.index, policy, choice
+                )
             except OSError as error:
                 problem = f"cannot attach: {said(error)}"
             except FastPathError as error:
@@ -101,25 +120,38 @@ class Links:
         if problem != interface.problem and problem is not None:
             log.error("%s %s", interface.name, problem)
         interface.problem = problem
-        if interface.attachment is None:
-            return
         attachment = interface.attachment
+        if attachment is None:
+            return False
         log.info(
-            "%s: %s and %s%s",
+            "%s: %s%s and %s%s",
             interface.name,
             attachment.ingress.value,
+            " (VLAN tags by traffic control)" if attachment.tags_taken_out else "",
             attachment.egress.value,
             f" ({'; '.join(attachment.reasons)})" if attachment.reasons else "",
         )
+        return True
+
+    def _attach(self, interface: Interface) -> None:
+        link = interface.link
+        assert link is not None
+        if not self._take_hooks(interface):
+            return
         self._agent.host_mode.addresses_changed(
             interface, self._agent.addresses.get(link.index, {})
         )
         self._agent.expect_queriers(interface)
         interface.seed(now())
         self._teller.assign(link.index, self._assigned(interface, link.index), assigned=True)
-        self._teller.announce("attached", interface.name, hook=attachment.ingress.value)
+        self._announce_attached(interface)
         self._agent.remark(interface)
         self._agent.enter_mode(interface)
+
+    def _announce_attached(self, interface: Interface) -> None:
+        assert interface.attachment is not None
+        hook = interface.attachment.ingress.value
+        self._teller.announce("attached", interface.name, hook=hook)
 
     def _assigned(self, interface: Interface, index: int) -> list[bytes]:
         """The interface's unicast addresses and the groups that it receives."""
@@ -198,6 +230,7 @@ class Links:
                 continue
             interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
+            self._renew(interface)
             if interface.index in self._agent.by_index and interface.attachment is not None:
                 policy = self._agent.policy(interface)
                 self._fast_path.set_policy(interface.attachment.ifindex, policy)

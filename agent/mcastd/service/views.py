@@ -49,6 +49,7 @@ def interface_status(agent: Agent, interface: Interface, values: Counters | None
         "hook": attachment.ingress.value if attachment else "none",
         "egress_hook": attachment.egress.value if attachment else "none",
         "hook_reasons": list(attachment.reasons) if attachment else [],
+        "tags_taken_out": attachment.tags_taken_out if attachment else False,
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
         "remarks": remarks(interface),

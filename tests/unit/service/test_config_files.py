@@ -176,7 +176,10 @@ MISTAKES = [
     ("[control]\nmode = 'x'", "control.mode: no such key; socket, group, admin_group"),
     ("[defaults]\nmode = 'active'", "defaults.mode = 'active': allowed is observe or host"),
     ("[defaults]\nmode = []", "defaults.mode = []: allowed is observe or host"),
-    ("[defaults]\nno_such = 1", "defaults.no_such = 1: no such key; mode, membership, igmp_max"),
+    (
+        "[defaults]\nno_such = 1",
+        "defaults.no_such = 1: no such key; mode, hook, membership, igmp_max",
+    ),
     ("[defaults]\nquery_limits = 1", "report_limit, report_burst, querier_limit, querier_burst"),
     ("[defaults]\nquery_limit = -1", "defaults.query_limit = -1: allowed is a whole number from 0"),
     ("[defaults]\nquery_limit = 1.5", "defaults.query_limit = 1.5: allowed is a whole number"),
@@ -253,3 +256,22 @@ def test_an_address_to_listen_at(text: str, address: Address) -> None:
 def test_no_address_to_listen_at(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (which one is the reader's affair)
         parse_address(text)
+
+
+@pytest.mark.parametrize("choice", ["auto", "xdp", "tc"])
+def test_the_hook_is_chosen_for_each_interface(path: Path, choice: str) -> None:
+    path.write_text(
+        f'[defaults]\nhook = "{choice}"\n[interface.eth0]\n[interface.eth1]\nhook="tc"\n'
+    )
+
+    settings = load(path)
+
+    assert settings.interfaces["eth0"].hook.value == choice
+    assert settings.interfaces["eth1"].hook.value == "tc"
+
+
+def test_a_hook_that_there_is_not_is_told(path: Path) -> None:
+    path.write_text('[interface.eth0]\nhook = "native"\n')
+
+    with pytest.raises(ConfigFileError, match="hook = 'native': allowed is auto or xdp or tc"):
+        load(path)
