@@ -135,7 +135,7 @@ def check_owner(descriptor: int, path: object, *, sticky: bool = False) -> None:
     if status.st_uid not in (0, os.geteuid()):
         raise PermissionError(errno.EPERM, f"it belongs to user {status.st_uid}", str(path))
     if status.st_mode & OTHERS_MAY_WRITE and not (sticky and status.st_mode & stat.S_ISVTX):
-        raise PermissionError(errno.EPERM, "others than its owner may write to it", str(path))
+        raise PermissionError(errno.EPERM, "others than its owner may write it", str(path))
 
 
 def replace(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
