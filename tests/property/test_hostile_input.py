@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
@@ -47,7 +48,12 @@ DEEP = st.integers(1, 20_000).flatmap(
     lambda count: st.sampled_from([b"[", b'{"a":', b'[{"a":']).map(lambda piece: piece * count)
 )
 
-QUICKLY = settings(deadline=None, suppress_health_check=list(HealthCheck))
+QUICKLY = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    max_examples=int(os.environ.get("MCASTD_FUZZ_EXAMPLES", "100")),
+)
+"""A few seconds; `make fuzz` takes longer."""
 
 
 @QUICKLY
