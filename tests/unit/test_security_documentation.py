@@ -44,6 +44,7 @@ def test_the_limits_that_cannot_be_set_are_as_it_says() -> None:
         f"{control.LONG_SECONDS:.0f} s",
         f"{connections.SEND_SECONDS:.0f} s for a piece of {connections.PIECE >> 10} KiB",
         f"{exposition.REQUEST_SECONDS:.0f} s, {exposition.LONGEST_REQUEST >> 10} KiB",
+        f"{control.WATCH_SECONDS:.0f} s",
         f"{exposition.ANSWER_SECONDS:.0f} s",
         f"{bus.WAITING}, {bus.WAITING_BYTES >> 20} MiB",
         f"{LARGEST_FILE >> 20} MiB; {state_file.LARGEST >> 20} MiB",

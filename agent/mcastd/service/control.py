@@ -43,6 +43,9 @@ LONG_AT_ONCE = 8
 """So many of the long ones may be on their way at the same time."""
 
 IDLE_SECONDS = 60.0
+WATCH_SECONDS = 600.0
+"""For an event: who watches may look at what he has; what he misses meanwhile he is told."""
+
 LONG_SECONDS = 10.0
 """For the rest of a long request."""
 
@@ -258,7 +261,7 @@ async def send_events(watcher: Watcher, gone: asyncio.Future[None], connection: 
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 return
-            await connection.send(line.result())
+            await connection.send(line.result(), WATCH_SECONDS)
             await asyncio.sleep(0)  # a quick reader would keep the loop from its turns
         finally:
             line.cancel()
