@@ -18,8 +18,7 @@ PROC = Path("/proc/net")
 def memberships(interface: str, proc: Path = PROC) -> dict[bytes, tuple[str, tuple[bytes, ...]]]:
     """By group, the filter mode ("include" or "exclude") and sources on the interface.
 
-    Groups have 4 or 16 bytes. A family that the kernel does not have has none. OSError if it is not
-    to be read now, for want of a descriptor or memory: that is not as if there were none.
+    Groups have 4 or 16 bytes. Whatever cannot be read is as if it were not there.
     """
     included: defaultdict[bytes, set[bytes]] = defaultdict(set)
     excluded: defaultdict[bytes, set[bytes]] = defaultdict(set)
@@ -40,7 +39,7 @@ def memberships(interface: str, proc: Path = PROC) -> dict[bytes, tuple[str, tup
 def lines(path: Path) -> list[str]:
     try:
         return path.read_text().splitlines()
-    except FileNotFoundError:
+    except OSError:
         return []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -129,16 +128,13 @@ class Interface:
         """
         if now() >= self._lists_until:
             begun = now()
-            with suppress(
-                OSError
-            ):  # no descriptor, no memory: what was read last is the best there is
-                self._lists = self.kernel_filters()
+            self._lists = self.kernel_filters()
             cost = Duration(now() - begun)
             self._lists_until = after(now(), Duration(RARELY * cost)) if cost > CHEAP else begun
         return self._lists.get(group)
 
     def kernel_filters(self) -> dict[bytes, SourceFilter]:
-        """What the kernel says it receives; see `net.memberships` for how exact it is. OSError."""
+        """What the kernel says it receives; see `net.memberships` for how exact that is."""
         return {
             group: SourceFilter(FilterMode(mode), SourceList.of(sources, len(group)))
             for group, (mode, sources) in memberships(self.name).items()
