@@ -72,8 +72,7 @@ fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 		build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 \
 			-print_final_stats=1 build/fuzz/corpus/$$target || exit 1; \
 	done
-	MCASTD_FUZZ_EXAMPLES=$$(($(FUZZ_SECONDS) * 50)) $(PYTHON) -m pytest -q -p no:cacheprovider \
-		tests/property/test_hostile_input.py
+	$(PYTHON) tests/fuzz/parsers.py $(FUZZ_SECONDS)
 
 build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
 	mkdir -p build/fuzz
