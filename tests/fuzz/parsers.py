@@ -58,7 +58,7 @@ def http() -> tuple[list[bytes], Target]:
     seeds = [
         b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: text/plain;version=0.0.4;q=0.5,*/*\r\n\r\n",
         b"HEAD /metrics?x HTTP/1.0\r\nAccept: application/openmetrics-text; version=1\r\n\r\n",
-        b"POST http://x/metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+        b"POST http://x/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
     ]
 
     def target(content: bytes) -> None:
