@@ -242,18 +242,22 @@ MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, uint16_t type, const
 /* The policy of an interface; NULL if it is none of ours. */
 MCAST_INLINE struct mcast_policy *mcast_policy_of(uint32_t ifindex)
 {
-	struct mcast_policy *policy;
-	uint32_t i, index = ifindex & (MCAST_PLACES - 1);
+	uint32_t i, *place, index = ifindex & (MCAST_PLACES - 1);
+	struct mcast_policy *policy = policies.lookup(&index);
 
-	policy = policies.lookup(&index);
-	for (i = 1; policy && policy->ifindex != ifindex; i++) {
+	for (i = 1; policy && policy->ifindex != ifindex && i < MCAST_PLACES_TRIED; i++) {
 		MCAST_KEEP(i);
-		if (i >= MCAST_PLACES_TRIED)
-			return NULL;
 		index = (ifindex + i) & (MCAST_PLACES - 1);
 		policy = policies.lookup(&index);
 	}
-	return policy;
+	if (policy && policy->ifindex == ifindex)
+		return policy;
+	place = elsewhere.lookup(&ifindex);
+	if (!place)
+		return NULL;
+	index = *place;
+	policy = policies.lookup(&index);
+	return policy && policy->ifindex == ifindex ? policy : NULL;
 }
 
 /* What is to be done with a frame that may be control, of type `type`. True if it must not pass. */

@@ -16,6 +16,7 @@ from mcastd.fastpath.opening import Opening
 from mcastd.printable import printable
 from mcastd.service.config import ConfigFileError, Settings, load, parse_address
 from mcastd.service.early import attach_early
+from mcastd.service.system import allow_files
 
 if TYPE_CHECKING:
     import logging
@@ -35,7 +36,8 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
             BAD_INPUT,
         )
     try:
-        fast_path = opening.result(partial(say, args))
+        allow_files()
+        fast_path = opening.result(partial(say, args), settings.max_interfaces)
         attach_early(fast_path, settings)
         return run_agent(args, settings, fast_path)
     except FastPathError as error:

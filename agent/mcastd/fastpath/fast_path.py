@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections import Counter
 from collections.abc import Callable
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
-from mcastd.fastpath.counters import RINGS, Counters, clear, read
+from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
 from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.policies import Policies, Policy, bits
-from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
+from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
 
 if TYPE_CHECKING:
@@ -46,12 +47,14 @@ class FastPath:
             self._kernel.close()
             raise FastPathError(explained(error)) from error
         self._slots: dict[str, int] = {}
-        self._free = list(reversed(range(MAX_INTERFACES)))
         self._gone: dict[str, None] = {}
         self.refused: Counter[str] = Counter()
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
-        self._policies = Policies(self._kernel.maps["policies"])
+        self._policies = Policies(kernel.maps)
+        self._counters = Reader(kernel.maps["counters"])
+        self._max_interfaces = kernel.maps["counters"].spec.entries
+        self._free = list(reversed(range(self._max_interfaces)))
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
         self._split: set[int] = set()
@@ -122,7 +125,10 @@ class FastPath:
         if not self._free:
             self.forget_gone(max(0, len(self._gone) - 1))
         if not self._free:
-            raise FastPathError(f"{name}: more than {MAX_INTERFACES} interfaces at once")
+            raise FastPathError(
+                f"is one too many: {self._max_interfaces} interfaces are run, and no more at once; "
+                "raise agent.max_interfaces (mcastd.toml) and start mcastd anew"
+            )
         self._slots[name] = self._free.pop()
         return self._slots[name]
 
@@ -237,7 +243,7 @@ class FastPath:
     def counters(self) -> dict[str, Counters]:
         """Of each interface by name, also of those that are gone; one call into the kernel."""
         used = max(self._slots.values(), default=-1) + 1
-        values = read(self._kernel.maps["counters"], used)
+        values = self._counters.read(used)
         return {name: values[slot] for name, slot in self._slots.items()}
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,16 +12,20 @@ from typing import Any, NamedTuple
 
 from mcastd import files as content
 from mcastd.fastpath import HookChoice
+from mcastd.fastpath.programs import MAX_INTERFACES
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
+from mcastd.net import names
 from mcastd.printable import brief, printable
 from mcastd.service import guard
 from mcastd.service.guard import Guard
+from mcastd.service.interface_names import hint, names_given, refusal, unquoted
 from mcastd.service.owned import CONFIG, Owned
 
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
 DEFAULT_METRICS = "127.0.0.1:9776"
+MOST_INTERFACES = 65_536
 
 WORDS = {
     "mode": ("observe", "host"),
@@ -78,6 +82,7 @@ class Settings(NamedTuple):
     querier_address: bool = False
     per_group: int = 0
     gone_interfaces: int = 32
+    max_interfaces: int = MAX_INTERFACES
     socket: str = DEFAULT_SOCKET
     group: str | None = None
     admin_group: str | None = None
@@ -86,12 +91,20 @@ class Settings(NamedTuple):
     interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
 
-    def of(self, name: str) -> InterfaceSettings | None:
-        """The settings for an interface: by its name, else by the first pattern that fits."""
-        if name in self.interfaces:
-            return self.interfaces[name]
+    def of(self, name: str, alternative_names: Iterable[str] = ()) -> InterfaceSettings | None:
+        """The settings for an interface: by one of its names, else by the first pattern that fits.
+
+        Patterns are for its own name, which others see.
+        """
+        for each in (name, *alternative_names):
+            if each in self.interfaces:
+                return self.interfaces[each]
         fitting = (each for key, each in self.interfaces.items() if fnmatchcase(name, key))
         return next(fitting, None)
+
+
+def is_pattern(name: str) -> bool:
+    return bool(set(name) & set("*?["))
 
 
 def parse_address(text: str) -> Address:
@@ -115,13 +128,13 @@ def bool_key(value: Any) -> bool:
     return value
 
 
-def count_key(low: int, high: int) -> tuple[Callable[[Any], int], str]:
+def whole_key(least: int, most: int) -> tuple[Callable[[Any], int], str]:
     def read(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise ValueError
         return value
 
-    return read, f"a whole number from {low} to {high}"
+    return read, f"a whole number from {least} to {most}"
 
 
 def listen_key(value: Any) -> Address | None:
@@ -134,14 +147,15 @@ Key = tuple[str, Callable[[Any], Any], str]
 KEYS: Mapping[tuple[str, str], Key] = {
     ("metrics", "listen"): ("metrics", listen_key, 'an address and port, or "" for nowhere'),
     ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
-    ("metrics", "per_group"): ("per_group", *count_key(0, 10_000)),
-    ("metrics", "clients"): ("metrics_clients", *count_key(1, 10_000)),
-    ("metrics", "gone_interfaces"): ("gone_interfaces", *count_key(0, 10_000)),
+    ("metrics", "per_group"): ("per_group", *whole_key(0, 10_000)),
+    ("metrics", "clients"): ("metrics_clients", *whole_key(1, 10_000)),
+    ("metrics", "gone_interfaces"): ("gone_interfaces", *whole_key(0, 10_000)),
     ("control", "socket"): ("socket", text_key, "a path"),
     ("control", "group"): ("group", text_key, "the name of a group of users"),
     ("control", "admin_group"): ("admin_group", text_key, "the name of a group of users"),
-    ("control", "clients"): ("clients", *count_key(1, 10_000)),
-    ("control", "clients_per_user"): ("clients_per_user", *count_key(1, 10_000)),
+    ("control", "clients"): ("clients", *whole_key(1, 10_000)),
+    ("control", "clients_per_user"): ("clients_per_user", *whole_key(1, 10_000)),
+    ("agent", "max_interfaces"): ("max_interfaces", *whole_key(1, MOST_INTERFACES)),
 }  # fmt: skip
 
 
@@ -162,15 +176,20 @@ def load(
         fields |= read_keys(each, document)
         defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
         for name, section in document.get("interface", {}).items():
+            name = names.given(name)  # noqa: PLW2901
+            check_name(f'{each}: [interface."{name}"]', name)
             merged = read_tunables(each, f"interface.{name}", section)
             earlier = sections.setdefault(name, {})
             more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
             earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
+    named = [name for text in interfaces for name in names_given(text)]
+    for name in named:
+        check_name(f"-i {name or repr(name)}", name)
     given = dict(overrides or {})
     mode = given.pop("mode", None)
-    for name in interfaces:
+    for name in named:
         sections.setdefault(name, {})
-    for name in interfaces or sections:
+    for name in named or sections:
         if mode is not None:
             sections[name]["mode"] = mode
     made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
@@ -216,12 +235,13 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigFileError(path, error.strerror or str(error)) from None
     except RecursionError:
         raise ConfigFileError(path, "not TOML: more levels than any key has") from None
-    except ValueError as error:
-        raise ConfigFileError(path, f"not TOML: {brief(str(error))[1:-1]}") from None
+    except ValueError as error:  # what is no TOML, no text, or a number of too many digits
+        said = brief(str(error))[1:-1]
+        raise ConfigFileError(path, f"not TOML: {said}{hint(path, str(error))}") from None
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:
-    known = {"metrics", "control", "defaults", "interface"}
+    known = {"agent", "metrics", "control", "defaults", "interface"}
     for name, section in document.items():
         if name not in known:
             raise ConfigFileError(path, f"[{name}]: no such section; {', '.join(sorted(known))}")
@@ -234,9 +254,16 @@ def check_sections(path: Path, document: Mapping[str, Any]) -> None:
             )
 
 
+def check_name(where: str, name: str) -> None:
+    """ConfigFileError for what no interface can be called."""
+    reason = refusal(name)
+    if reason is not None:
+        raise ConfigFileError(where, reason)
+
+
 def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
     fields = {}
-    for section in ("metrics", "control"):
+    for section in ("agent", "metrics", "control"):
         for name, value in document.get(section, {}).items():
             key = KEYS.get((section, name))
             if key is None:
@@ -262,6 +289,8 @@ def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[s
                 path, f"{section}.{key} = {brief(value)}: allowed is {' or '.join(allowed)}"
             )
     for key, value in tunables.items():
+        if isinstance(value, dict) and section.startswith("interface."):
+            raise ConfigFileError(path, unquoted(section.removeprefix("interface."), key, value))
         if key not in TUNABLES and key not in guard.KEYS:
             known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
             raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
@@ -300,7 +329,7 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
     if not entries:
         return
     # Only now: most settings have none, and interfaces are attached when the settings are read.
-    from mcastd.gmp.subscription import refusal  # noqa: PLC0415
+    from mcastd.gmp import subscription  # noqa: PLC0415
 
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) - {"group", "mode", "sources"}:
@@ -311,7 +340,7 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
             membership = membership_of("", entry)
             family = membership.family
             config = HostConfig.from_mapping(family, {})
-            refused = refusal(family, config, membership.address, membership.filter)
+            refused = subscription.refusal(family, config, membership.address, membership.filter)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigFileError(
                 path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {error}"

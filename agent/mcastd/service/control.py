@@ -28,6 +28,7 @@ from mcastd.service.callers import Caller, caller_of, may_change
 from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
 from mcastd.service.control_socket import bound
 from mcastd.service.faults import Fault, said
+from mcastd.service.interface import called
 from mcastd.service.owned import Owned
 from mcastd.service.requests import RequestError, checked, parsed
 
@@ -166,6 +167,10 @@ class Control:
                 method, parameters = parsed(line)
                 parameters = checked(method, parameters)
             if method == "watch":
+                if "interface" in parameters:
+                    parameters["interface"] = called(
+                        self._agent.interfaces, parameters["interface"]
+                    )
                 await self._watch(parameters, client)
                 return
             if method in self._changes or method == "reload":
@@ -214,7 +219,7 @@ class Control:
         async with self._turnstile:
             if method == "reload":
                 return changes.reload(self._agent)
-            name = parameters.get("name")
+            name = parameters["name"] = called(self._agent.interfaces, parameters.get("name", ""))
             if name not in self._agent.interfaces:
                 raise RequestError("unknown_interface", self._not_run(name))
             try:
@@ -234,8 +239,10 @@ class Control:
 
     def _call(self, method: str, parameters: dict[str, Any]) -> Any:
         interface = parameters.get("name")
-        if interface is not None and interface not in self._agent.interfaces:
-            raise RequestError("unknown_interface", self._not_run(interface))
+        if interface is not None:
+            interface = parameters["name"] = called(self._agent.interfaces, interface)
+            if interface not in self._agent.interfaces:
+                raise RequestError("unknown_interface", self._not_run(interface))
         try:
             return self._methods[method](self._agent, **parameters)
         except ValueError as error:

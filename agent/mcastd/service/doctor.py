@@ -8,6 +8,7 @@ from typing import Any
 
 from mcastd.fastpath import Counters, Hook
 from mcastd.gmp.time import in_seconds
+from mcastd.net.names import word
 from mcastd.service import coexistence, views
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
@@ -31,9 +32,9 @@ def examine(
 ) -> Generator[None, None, list[dict[str, Any]]]:
     """All findings, made interface by interface; ValueError for what is no address."""
     found = [] if group is None else of_group(agent, name, group)
-    counted = agent.fast_path.counters() if agent.interfaces else {}
+    counted, host = agent.fast_path.counters(), coexistence.Host.now()
     for interface in list(views.chosen(agent, name)):
-        for text, remedy in of_interface(agent, interface, counted.get(interface.name)):
+        for text, remedy in of_interface(agent, interface, counted.get(interface.name), host):
             found.append(finding(interface, None, text, remedy))
         for protocol, observer in interface.observers.items():
             for text, remedy in of_family(agent, observer):
@@ -68,12 +69,16 @@ def of_agent(agent: Agent) -> Iterator[Finding]:
             yield f"{times} faults ({kind}); the last, {ago:.0f} s ago: {text}", REMEDIES[fault]
 
 
-def of_interface(agent: Agent, interface: Interface, values: Counters | None) -> Iterator[Finding]:
+def of_interface(
+    agent: Agent, interface: Interface, values: Counters | None, host: coexistence.Host
+) -> Iterator[Finding]:
     if interface.problem is not None:
-        yield interface.problem, "nothing is seen or said there until that is mended"
-        return
+        if interface.attachment is None:
+            yield interface.problem, "nothing is seen or said there until that is mended"
+            return
+        yield interface.problem, "once that is over the interface is run as it should be, by itself"
     if interface.link is not None and not interface.link.is_running:
-        yield "the link is down", "plug it in, or: ip link set dev NAME up"
+        yield "the link is down", f"plug it in, or: ip link set dev {word(interface.name)} up"
     attachment = interface.attachment
     if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
         yield (
@@ -90,7 +95,9 @@ def of_interface(agent: Agent, interface: Interface, values: Counters | None) ->
                     "somebody floods, or the agent had no CPU: mcastctl counters",
                 )
     speaking = interface.mode == "host"
-    for text in coexistence.remarks(interface.name, interface.index or 0, host_mode=speaking):
+    for text in coexistence.remarks(
+        interface.name, interface.index or 0, host_mode=speaking, host=host
+    ):
         yield text, "see there"
     if interface.mode == "host" and agent.host_mode.lapses:
         yield (
@@ -116,7 +123,8 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
             f"{flood.rate:.0f} a second, {flood.refused.discarded} of them kept from the kernel"
         )
         remedy = (
-            f"find who sends them: mcastctl watch --type {ring} --interface {interface.name}; keep "
+            f"find who sends them: mcastctl watch --type {ring} --interface "
+            f"{word(interface.name)}; keep "
             f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
         )
         if history.is_active:

@@ -7,6 +7,7 @@ import errno
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,6 @@ from mcastd.service.state_file import state_directory
 from mcastd.service.system import (
     drop_capabilities,
     notify,
-    raise_descriptor_limit,
     trim_heap,
     watchdog_seconds,
 )
@@ -50,7 +50,6 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
     FastPathError, ControlError or StartError, with one line each, if it cannot start.
     """
     loop = asyncio.get_running_loop()
-    raise_descriptor_limit()
     state = state_directory()
     faults = Faults()
     agent = Agent(
@@ -71,11 +70,10 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
     failures: list[BaseException] = []
     loop.set_exception_handler(lambda _loop, context: judge(faults, failures, stopped, context))
     try:
-        async with LinkWatcher() as watcher:
+        with closing(LinkWatcher()) as watcher:
             snapshot = await watcher.snapshot()
+            await links.start(snapshot)
             agent.listen(loop)  # events that wait already are taken when all interfaces are there
-            for change in snapshot:
-                links.change(change)
             fast_path.close_unclaimed()
             agent.started_up()
             metrics = await serve(settings, agent, control)

@@ -23,16 +23,11 @@ def drop_capabilities() -> None:
         raise OSError(result, f"giving up capabilities: {os.strerror(result)}")
 
 
-DESCRIPTORS = 65536
-"""As the unit allows."""
-
-
-def raise_descriptor_limit() -> None:
-    """As many descriptors as are allowed, and not the few that old programs can deal with."""
+def allow_files() -> None:
+    """As many open files as may be: an interface takes two, and a shell gives a thousand."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def trim_heap() -> None:
