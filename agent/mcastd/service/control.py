@@ -15,7 +15,7 @@ import asyncio
 import json
 import logging
 import socket
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -28,6 +28,7 @@ from mcastd.service.callers import Caller, caller_of, may_change
 from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
 from mcastd.service.control_socket import bound
 from mcastd.service.faults import Fault, said
+from mcastd.service.gradual import Gradual
 from mcastd.service.interface import called
 from mcastd.service.owned import Owned
 from mcastd.service.requests import RequestError, checked, parsed
@@ -178,7 +179,7 @@ class Control:
             else:
                 async with self._turnstile:
                     result = self._call(method, parameters)
-                if isinstance(result, Generator):
+                if isinstance(result, Gradual):
                     result = await self._gradually(result)
             await self._tell(pieces_of(result), client)
         except (RequestError, changes.ChangeError) as error:
@@ -197,14 +198,13 @@ class Control:
                 return
             await client.connection.send(piece)
 
-    async def _gradually(self, steps: Generator[None, None, Any]) -> Any:
-        """The result of work that stops after each few milliseconds."""
-        while True:
+    async def _gradually(self, made: Gradual[Any]) -> Any:
+        """The answer, a step at a time."""
+        more = True
+        while more:
             async with self._turnstile:
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    return end.value
+                more = made.step()
+        return made.answer
 
     async def _may_change(self, caller: Caller) -> bool:
         """Beside the loop, unless it is root: the users of others may be kept far away."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from mcastd.fastpath import Counters, Hook
@@ -14,6 +14,7 @@ from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.faults import REMEDIES, Fault
 from mcastd.service.floods import FLOODED
+from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
 
@@ -27,9 +28,10 @@ Finding = tuple[str, str]
 """What was found, and what to do."""
 
 
+@gradually
 def examine(
     agent: Agent, name: str | None = None, group: str | None = None
-) -> Generator[None, None, list[dict[str, Any]]]:
+) -> Steps[list[dict[str, Any]]]:
     """All findings, made interface by interface; ValueError for what is no address."""
     found = [] if group is None else of_group(agent, name, group)
     counted, host = agent.fast_path.counters(), coexistence.Host.now()

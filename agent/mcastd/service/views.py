@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -15,6 +15,7 @@ from mcastd.service import coexistence
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.floods import FLOODED, History
+from mcastd.service.gradual import Steps, gradually
 from mcastd.service.happenings import flood_object
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer, filter_object
@@ -22,7 +23,8 @@ from mcastd.service.querier import QuerierView
 from mcastd.wire import Kind, Reason
 
 
-def status(agent: Agent) -> Generator[None, None, dict[str, Any]]:
+@gradually
+def status(agent: Agent) -> Steps[dict[str, Any]]:
     """Everything on one page, made interface by interface."""
     interfaces = []
     counted, host = agent.fast_path.counters(), coexistence.Host.now()
