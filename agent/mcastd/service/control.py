@@ -203,7 +203,10 @@ class Control:
         more = True
         while more:
             async with self._turnstile:
-                more = made.step()
+                try:
+                    more = made.step()
+                except ValueError as error:
+                    raise RequestError("bad_parameter", str(error)) from None
         return made.answer
 
     async def _may_change(self, caller: Caller) -> bool:

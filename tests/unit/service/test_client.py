@@ -68,6 +68,7 @@ def test_requests_are_answered_one_after_the_other(path: str) -> None:
     [
         ("nothing", {}, "unknown_method"),
         ("groups", {"other": "x"}, "bad_parameter"),
+        ("doctor", {"group": "nonsense"}, "bad_parameter"),
         ("groups", {"name": 7}, "bad_parameter"),
         ("groups", {"name": "eth9"}, "unknown_interface"),
         ("join", {"name": "eth9", "group": "239.1.1.1"}, "unknown_interface"),
