@@ -29,6 +29,7 @@ def test_the_tests_that_it_names_exist() -> None:
         ("metrics.clients", Settings().metrics_clients),
         ("metrics.gone_interfaces", Settings().gone_interfaces),
         ("metrics.per_group", Settings().per_group),
+        ("agent.max_interfaces", Settings().max_interfaces),
     ],
 )
 def test_the_limits_that_can_be_set_have_the_defaults_that_it_says(key: str, default: int) -> None:
