@@ -33,7 +33,14 @@ class Kind:
 
 
 def is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+    """Not too long, and made of characters, or of the bytes of a name that is none."""
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return False
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_application(value: Any) -> bool:

@@ -43,6 +43,12 @@ def test_anything_else_is_a_bad_request(line: bytes) -> None:
     assert caught.value.code == "bad_request"
 
 
+def test_half_a_character_is_no_text_and_a_byte_of_a_name_is() -> None:
+    assert checked("groups", {"name": "eth\udcff"}) == {"name": "eth\udcff"}
+    with pytest.raises(RequestError, match="name = .*: not a parameter of this kind"):
+        checked("groups", {"name": "\ud800"})
+
+
 def test_a_watcher_chooses_a_type_and_an_interface() -> None:
     wanted = {"type": "query", "interface": "eth0"}
     assert checked("watch", wanted) == wanted
