@@ -4,6 +4,7 @@
 #
 #   deploy/setup.sh           what the agent and its demonstration need
 #   deploy/setup.sh --test    also what the tests compare with (tshark, FRR's pimd, promtool, bpftool)
+#                             and what they boot other kernels with (QEMU)
 #   deploy/setup.sh --bench   also what the benchmarks compare with (numpy, pyroaring, scapy)
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,8 @@ readonly SYSTEM_PYTHON=/usr/bin/python3
 readonly VENV=.venv
 # python3-bpfcc is the real bcc; the package of that name on PyPI is something else.
 readonly PACKAGES="python3 python3-venv python3-dev python3-bpfcc libbpf-dev gcc make iproute2"
-readonly TEST_PACKAGES="tshark tcpdump frr prometheus bpftool ethtool procps curl systemd clang-14 libclang-rt-14-dev"
+readonly TEST_PACKAGES="tshark tcpdump frr prometheus bpftool ethtool procps curl systemd clang-14 libclang-rt-14-dev \
+	qemu-system-x86 kmod util-linux"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 3; }
@@ -95,6 +97,8 @@ main() {
 		*) die "$option: no such option; --test, --bench" ;;
 		esac
 	done
+	# Machines boot by it; it takes the place of the one that is linked dynamically, if that is there.
+	case " $* " in *" --test "*) command -v busybox >/dev/null || packages="$packages busybox-static" ;; esac
 	install_packages $packages
 	[ -x "$SYSTEM_PYTHON" ] || die "$SYSTEM_PYTHON is missing (apt-get install python3)"
 	extras=$(extras_of $extras)
