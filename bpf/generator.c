@@ -11,6 +11,7 @@
 #include <uapi/linux/bpf.h>
 
 enum {
+	GENERATOR_SHORTEST = 14,
 	GENERATOR_FRAME = 1514,
 	GENERATOR_MARK = 60,
 	GENERATOR_MARK_EVERY = 64,	   /* frames */
@@ -87,10 +88,12 @@ int mcast_generate(struct xdp_md *ctx)
 	frame = frames.lookup(&index);
 	if (!frame)
 		return XDP_ABORTED;
-	length = frame->length;
-	asm volatile("" : "+r"(length)); /* or LLVM 14 moves the check below behind its use */
-	if (length < 14 || length > GENERATOR_FRAME)
+	/* Compared once, less 14, and hidden: verifiers before 6.18 learn nothing else of the 14. */
+	length = (uint64_t)frame->length - GENERATOR_SHORTEST;
+	asm volatile("" : "+r"(length));
+	if (length > GENERATOR_FRAME - GENERATOR_SHORTEST)
 		return XDP_ABORTED;
+	length += GENERATOR_SHORTEST;
 	if (bpf_xdp_adjust_tail(ctx, (int)length - (int)bpf_xdp_get_buff_len(ctx)))
 		return XDP_ABORTED;
 	if (bpf_xdp_store_bytes(ctx, 0, frame->bytes, length))

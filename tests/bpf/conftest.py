@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 from mcastd.fastpath.objects import BpfObject, obtain
+from support.bytecode import bring
 from support.kernel_programs import KernelPrograms
 
 
 @pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the compiled programs are kept."""
-    return tmp_path_factory.mktemp("cache")
+    made = tmp_path_factory.mktemp("cache")
+    bring(made)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from support.kernel_programs import (
     parts_of,
 )
 from support.packets import HOP_BY_HOP, ethernet, icmpv6, igmp, ipv4, ipv6
+from support.waiting import STRETCH
 
 pytestmark = pytest.mark.bpf
 
@@ -35,7 +36,9 @@ OWN = tuple(
 SHORTEST, LONGEST = 14, 9000
 """Of the frames that the kernel takes for a test run of XDP, or an interface sends."""
 
-MUTANTS = 4000
+MUTANTS, EXAMPLES = round(4000 / STRETCH), round(500 / STRETCH)
+"""Fewer where each takes longer."""
+
 SEED = 9776
 
 
@@ -127,7 +130,7 @@ def test_mutants_of_good_frames(fresh: KernelPrograms, program: str) -> None:
 
 
 @settings(
-    max_examples=500,
+    max_examples=EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

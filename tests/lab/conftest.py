@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from mcastd.lab import Lab
+from support.bytecode import bring
 from support.lab import Cable, Segment
 
 
@@ -13,7 +14,9 @@ from support.lab import Cable, Segment
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Programs are compiled once for all tests, and not kept for others."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MCASTD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        made = tmp_path_factory.mktemp("cache")
+        bring(made)
+        patch.setenv("MCASTD_CACHE", str(made))
         yield
 
 

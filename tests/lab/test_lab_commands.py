@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from mcastd.lab import Member
 from support.lab import Filter, Segment, expect_filter, mcastctl
-from support.waiting import eventually
+from support.waiting import eventually, stretched
 
 pytestmark = pytest.mark.lab
 
@@ -120,7 +120,7 @@ def test_no_daemon_is_exit_code_3_in_one_line(tmp_path: Path, command: str) -> N
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=stretched(60),
     )
 
     assert done.returncode == NOT_THERE
@@ -170,7 +170,7 @@ def test_watch_ends_quietly_on_ctrl_c(joined: Segment) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=stretched(20))
 
     assert (process.returncode, errors) == (DONE, "")
 
@@ -181,7 +181,7 @@ def test_watch_says_that_the_daemon_has_ended(segment: Segment) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         segment.agent.close()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=stretched(20))
 
     assert process.returncode == NOT_THERE
     assert "has ended" in errors

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from support.flood import NOTHING, Flooding, all_frames, igmp_frames, mld_frames
 from support.lab import HOST, Cable, counters, link_local, received, scrape
-from support.waiting import eventually
+from support.waiting import STRETCH, eventually, stretched
 
 pytestmark = pytest.mark.lab
 
-FRAMES = 5_000_000
+FRAMES = round(5_000_000 / STRETCH**2)
+"""Fewer on a machine that is slower by far, and has no processor for each of those at work."""
+
 SCRAPE_SECONDS = 1.0
 
 STRICT = """\
@@ -130,7 +132,7 @@ def test_no_query_is_lost_while_reports_flood(
 
     with agent.watching(type="leave"):  # so that reports are handed over as well
         eventually(lambda: agent.ask("status"))
-        with meanwhile(lambda: generator.send(reports, 3_000_000)) as flood:
+        with meanwhile(lambda: generator.send(reports, round(3_000_000 / STRETCH**2))) as flood:
             while not flood.done() or asked < 100:
                 cable.wire.send(queries[asked % len(queries)])
                 asked += 1
@@ -142,6 +144,6 @@ def test_no_query_is_lost_while_reports_flood(
     assert after["lost"]["query"] == {"ring_full": 0, "rate_limited": 0}
     assert after["events"]["query"] - before["events"]["query"] == asked
     assert sum(after["lost"]["report"].values()) > 0, "the flood was none"
-    assert max(scrapes) < SCRAPE_SECONDS
+    assert max(scrapes) < stretched(SCRAPE_SECONDS)
     record_property("slowest_scrape_seconds", max(scrapes))
     print(f"{asked} queries; slowest of {len(scrapes)} scrapes: {max(scrapes) * 1e3:.0f} ms")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -97,11 +100,57 @@ def test_a_missing_privilege(cable: Cable, public: Path) -> None:
 
     done = run_as_nobody(cable, public)
 
+    assert done.returncode == NOT_THERE
+    assert re.fullmatch(
+        r"mcastd: BPF map \w+: Operation not permitted \(needs CAP_BPF, CAP_PERFMON and "
+        r"CAP_NET_ADMIN: run it as root or by its systemd unit\)",
+        complaint(done),
+    )
+
+
+@pytest.fixture
+def refused(cable: Cable, tmp_path: Path) -> tuple[str, ...]:
+    """A command whose programs read what is not theirs."""
+    cable.observe().close()
+    # r0 = *(u64 *)(r1 + 1000); exit
+    reads_too_far = bytes((0x79, 0x10, 0xE8, 0x03, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0))
+    for kept in Path(os.environ["MCASTD_CACHE"]).glob("programs-*.json"):
+        document = json.loads(kept.read_text())
+        (program,) = (each for each in document["programs"] if each["name"] == "mcast_xdp")
+        program["code"], program["maps"] = base64.b64encode(reads_too_far).decode(), []
+        (tmp_path / kept.name).write_text(json.dumps(document))
+    settings = (f"MCASTD_CACHE={tmp_path}", f"LOGS_DIRECTORY={tmp_path}")
+    command = (sys.executable, "-m", "mcastd.cli.mcastd", "run", "-i", "eth0", "--metrics", "")
+    return ("env", *settings, *command, "--control", f"{tmp_path}/sock")
+
+
+def test_a_program_that_the_verifier_refuses(cable: Cable, refused: tuple[str, ...]) -> None:
+    done = run_in(cable.host, *refused)
+
     assert (done.returncode, complaint(done)) == (
         NOT_THERE,
-        "mcastd: creating BPF maps: Operation not permitted (needs CAP_BPF, CAP_PERFMON and "
-        "CAP_NET_ADMIN: run it as root or by its systemd unit)",
+        "mcastd: BPF program mcast_xdp: Permission denied: invalid bpf_context access off=1000 "
+        "size=8; --verbose keeps the verifier's log",
     )
+    assert programs_on(cable.host, "eth0") == {}
+
+
+def test_the_verifiers_whole_log_is_kept_for_who_wants_it(
+    cable: Cable, refused: tuple[str, ...]
+) -> None:
+    done = run_in(cable.host, *refused, "--verbose")
+
+    assert done.returncode == NOT_THERE
+    path = Path(complaint(done).rpartition("; the verifier's log: ")[2])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "0: (79) r0 = *(u64 *)(r1 +1000)" in path.read_text()
+
+
+def test_a_log_that_cannot_be_kept_is_said(cable: Cable, refused: tuple[str, ...]) -> None:
+    elsewhere = [each.replace("LOGS_DIRECTORY=", "LOGS_DIRECTORY=/nowhere") for each in refused]
+    done = run_in(cable.host, *elsewhere, "--verbose")
+    assert done.returncode == NOT_THERE
+    assert "; the verifier's log could not be kept: /nowhere" in complaint(done)
 
 
 def test_a_missing_privilege_to_compile_and_a_cache_that_cannot_be_read(

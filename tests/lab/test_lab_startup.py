@@ -22,7 +22,7 @@ from mcastd.net import present
 from support.lab import HOST, Cable, link_local, programs_on, run_in
 from support.lab import mcastd as run_mcastd
 from support.queries import igmp_query
-from support.waiting import eventually
+from support.waiting import eventually, stretched
 
 pytestmark = pytest.mark.lab
 
@@ -258,7 +258,7 @@ def test_programs_of_another_version_in_a_package_are_told_and_not_used(
     (prebuilt / "programs-of-another-version.json").write_text("{}")
 
     process = start_package(cable.lab, cable, package)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=stretched(60))
 
     assert process.returncode == 3
     text = said.decode()

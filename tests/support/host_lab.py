@@ -14,6 +14,7 @@ from unittest.mock import patch
 from mcastd.lab import Bridge, Lab, Member, Namespace, RunningAgent
 
 from support.sniffer import Sniffer
+from support.waiting import stretched
 
 HOST_ADDRESS = "192.0.2.10"
 QUERIER_ADDRESS = "192.0.2.1"
@@ -38,7 +39,7 @@ def but(*sources: str) -> Filter:
 
 def eventually(what: str, look: Callable[[], T | None], seconds: float = 20.0) -> T:
     """The first thing seen that is not None or False; the test fails after `seconds`."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + stretched(seconds)
     while True:
         seen = look()
         if seen is not None and seen is not False:

@@ -15,7 +15,7 @@ from mcastd.fastpath.kernel import AttachType, Link, Program
 from mcastd.fastpath.objects import ProgramSpec
 from mcastd.lab import Bridge, Generator, Lab, Member, Namespace, RunningAgent, Wire, veth
 
-from support.waiting import eventually
+from support.waiting import eventually, stretched
 
 HOST = "192.0.2.10"
 BRIDGE = "192.0.2.1"
@@ -140,7 +140,7 @@ class Scrape(NamedTuple):
 def scrape(namespace: Namespace, path: str = "/metrics") -> Scrape:
     started = time.monotonic()
     with namespace.entered():
-        sock = socket.create_connection(METRICS, timeout=20)
+        sock = socket.create_connection(METRICS, timeout=stretched(20))
     with sock:
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
         answer = b"".join(iter(lambda: sock.recv(65536), b""))
@@ -159,7 +159,7 @@ def run_in(
             text=True,
             input=input,
             check=False,
-            timeout=60,
+            timeout=stretched(60),
         )
 
 
@@ -170,7 +170,7 @@ def mcastd(namespace: Namespace, *arguments: str | Path) -> subprocess.Completed
 def mcastctl(agent: RunningAgent, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mcastd.cli.mcastctl", "--control", str(agent.control)]
     return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, check=False, timeout=60
+        [*command, *arguments], capture_output=True, text=True, check=False, timeout=stretched(60)
     )
 
 

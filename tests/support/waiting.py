@@ -1,15 +1,27 @@
-"""Waiting for what is to come, for as long as a loaded machine may need."""
+"""Waiting for what is to come, for as long as a loaded machine may need.
+
+Where everything is slower, as in a virtual machine without KVM, MCASTD_TEST_PATIENCE says how many
+times longer all may take.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+STRETCH = float(os.environ.get("MCASTD_TEST_PATIENCE", "1"))
+
 PATIENCE = 20.0
-"""Seconds."""
+"""Seconds, before they are stretched."""
+
+
+def stretched(seconds: float) -> float:
+    """How long to wait on this machine for what takes at most so long on an ordinary one."""
+    return seconds * STRETCH
 
 
 def eventually(probe: Callable[[], T], *, within: float = PATIENCE, what: str = "") -> T:
@@ -17,7 +29,7 @@ def eventually(probe: Callable[[], T], *, within: float = PATIENCE, what: str = 
 
     An AssertionError of the probe counts as not yet.
     """
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + stretched(within)
     while True:
         try:
             found = probe()
@@ -32,7 +44,7 @@ def eventually(probe: Callable[[], T], *, within: float = PATIENCE, what: str = 
 
 def first(events: Iterator[dict[str, Any]], **fields: object) -> dict[str, Any]:
     """The first event that has these fields; AssertionError if none comes in time."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + stretched(PATIENCE)
     for event in events:
         if all(event.get(key) == value for key, value in fields.items()):
             return event

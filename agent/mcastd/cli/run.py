@@ -34,7 +34,12 @@ def add_parser(subparsers: Any) -> None:
         "--metrics", metavar="HOST:PORT", help='where to serve /metrics; "" nowhere'
     )
     parser.add_argument("--control", metavar="PATH", help="the control socket")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log more")
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="log more; keep the verifier's log of a program that the kernel refuses",
+    )
     parser.set_defaults(run=run)
 
 

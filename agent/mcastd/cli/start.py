@@ -6,10 +6,12 @@ import argparse
 import gc
 import os
 import sys
+import tempfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcastd.fastpath import FastPath, FastPathError
+from mcastd.fastpath.errors import ProgramRefusedError
 from mcastd.fastpath.opening import Opening
 from mcastd.service.config import ConfigFileError, Settings, load, parse_address
 from mcastd.service.early import attach_early
@@ -36,7 +38,25 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
         attach_early(fast_path, settings)
         return run_agent(args, settings, fast_path)
     except FastPathError as error:
-        return complain(str(error), NOT_THERE)
+        return complain(f"{error}{about_log(error, keep=args.verbose)}", NOT_THERE)
+
+
+def about_log(error: FastPathError, *, keep: bool) -> str:
+    """Where the verifier's log of a refused program is kept, or how to have it; else nothing."""
+    refused = error.__cause__
+    if not isinstance(refused, ProgramRefusedError) or not refused.log:
+        return ""
+    if not keep:
+        return "; --verbose keeps the verifier's log"
+    # As the service manager says: it may have given the agent a /tmp that nobody else sees.
+    place = os.environ.get("LOGS_DIRECTORY") or os.environ.get("STATE_DIRECTORY") or None
+    try:
+        number, path = tempfile.mkstemp(".log", "mcastd-verifier-", place)
+        with open(number, "w") as file:
+            file.write(refused.log)
+    except OSError as problem:
+        return f"; the verifier's log could not be kept: {problem.filename}: {problem.strerror}"
+    return f"; the verifier's log: {path}"
 
 
 def run_agent(args: argparse.Namespace, settings: Settings, fast_path: FastPath) -> int:

@@ -18,7 +18,7 @@ from mcastd.lazy import lazily
 if TYPE_CHECKING:
     from mcastd.fastpath.attach import Attachment, said
     from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
-    from mcastd.fastpath.errors import FastPathError, describe
+    from mcastd.fastpath.errors import FastPathError, explained
     from mcastd.fastpath.fast_path import FastPath, is_unicast
     from mcastd.fastpath.hooks import Hook, HookChoice
     from mcastd.fastpath.policies import ANY_ADDRESS, Limit, Policies, Policy, bits, own_bit
@@ -43,7 +43,7 @@ __all__ = [
     "Policy",
     "Ring",
     "bits",
-    "describe",
+    "explained",
     "is_unicast",
     "own_bit",
     "said",
@@ -52,7 +52,7 @@ __all__ = [
 MODULES = {
     "attach": ("Attachment", "said"),
     "counters": ("CAUSES", "Counters", "DIRECTIONS", "PROTOCOLS", "RINGS"),
-    "errors": ("FastPathError", "describe"),
+    "errors": ("FastPathError", "explained"),
     "fast_path": ("FastPath", "is_unicast"),
     "hooks": ("Hook", "HookChoice"),
     "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "bits", "own_bit"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import struct
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
 from mcastd.fastpath.counters import RINGS, Counters, clear, read
-from mcastd.fastpath.errors import RIGHTS, FastPathError
+from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
@@ -39,7 +37,7 @@ class FastPath:
             self.rings = {name: Ring(self._kernel.maps[f"{name}_events"]) for name in RINGS}
         except OSError as error:
             self._kernel.close()
-            raise FastPathError(with_remedy(error)) from error
+            raise FastPathError(explained(error)) from error
         self._slots: dict[str, int] = {}
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
@@ -59,7 +57,7 @@ class FastPath:
             for name in ("mcast_xdp", "mcast_egress"):
                 self._kernel.program(name)
         except OSError as error:
-            raise FastPathError(with_remedy(error)) from error
+            raise FastPathError(explained(error)) from error
 
     @classmethod
     def open(cls, say: Callable[[str], None]) -> FastPath:
@@ -214,16 +212,6 @@ class FastPath:
         for ring in self.rings.values():
             ring.close()
         self._kernel.close()
-
-
-def with_remedy(error: OSError) -> str:
-    """What the kernel said, and what that means where it lacks something."""
-    text = error.strerror or str(error)
-    if "unknown func" in text or "invalid func" in text:
-        return f"{text} (Linux 5.18 or newer is needed, this is {os.uname().release})"
-    if error.errno == errno.EPERM or "!root" in text:
-        return f"{text} (loading needs {RIGHTS})"
-    return text
 
 
 def is_unicast(address: bytes) -> bool:

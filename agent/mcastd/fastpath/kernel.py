@@ -6,13 +6,14 @@ Descriptors are closed on exec; a link's end is the end of its attachment.
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import struct
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 from mcastd._libbpf import ffi, lib
-from mcastd.fastpath.errors import FastPathError, describe
+from mcastd.fastpath.errors import FastPathError, ProgramRefusedError, explained
 from mcastd.fastpath.loading import Loading
 from mcastd.fastpath.objects import BpfObject, MapSpec, ProgramSpec
 
@@ -20,8 +21,9 @@ lib.mcast_silence()
 
 LICENSE = b"Dual BSD/GPL"
 
-LOG_BYTES = 1 << 20
-"""For the verifier's words when it refuses a program."""
+LOG_BYTES = 16 << 20
+"""For all of the verifier's words when it refuses a program; before Linux 6.4 it says nothing else
+than that there is no room when there is none. What is not written to takes no memory."""
 
 
 class ProgramType(IntEnum):
@@ -62,6 +64,12 @@ def last_words(log: str) -> str:
     """Why the verifier refused a program: its last line but the one that says how long it took."""
     lines = [line for line in log.strip().splitlines() if not line.startswith("processed ")]
     return lines[-1] if lines else ""
+
+
+def refusal(name: str, code: int, log: str) -> ProgramRefusedError:
+    said = last_words(log)
+    detail = f": {said}" if said else ""
+    return ProgramRefusedError(code, f"BPF program {name}: {os.strerror(code)}{detail}", log)
 
 
 class Descriptor:
@@ -143,13 +151,12 @@ class Program(Descriptor):
         kind = ProgramType.XDP if xdp else ProgramType.SCHED_CLS
         result = self._load(kind, code, options)
         if result < 0:
-            log = ffi.new("char[]", LOG_BYTES)
+            room = mmap.mmap(-1, LOG_BYTES)
+            log = ffi.from_buffer(room)
             options.log_buf, options.log_size, options.log_level = log, LOG_BYTES, 1
             result = self._load(kind, code, options)
             if result < 0:
-                said = last_words(ffi.string(log).decode(errors="replace"))
-                detail = f": {said}" if said else ""
-                raise OSError(-result, f"BPF program {spec.name}: {os.strerror(-result)}{detail}")
+                raise refusal(spec.name, -result, ffi.string(log).decode(errors="replace"))
         self.fd = result
 
     def _load(self, kind: ProgramType, code: bytearray, options: object) -> int:
@@ -226,7 +233,7 @@ class Kernel:
                 for spec in compiled.maps
             }
         except OSError as error:
-            raise FastPathError(describe("creating BPF maps", error.errno or 0)) from error
+            raise FastPathError(explained(error)) from error
 
     def load_ahead(self, *lanes: Iterable[ProgramKey]) -> None:
         """Has programs loaded in threads, one for each lane; who asks for one waits for it."""

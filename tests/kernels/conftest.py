@@ -1,0 +1,72 @@
+"""Machines for the tests of kernels: each is booted once, for all tests of its kernel.
+
+`make kernels` sets MCASTD_KERNELS to what is to be tried, all of it. Without it, as in `make test`,
+a short part is tried on the kernels of Debian 12 and 13.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from support.machines import Archive, Kernel, Machine, MachineError, chosen
+from support.machines.kernel import releases, unpacked
+from support.machines.matrix import SERVED
+
+WANTED = os.environ.get("MCASTD_KERNELS", "")
+REQUIRED = bool(WANTED)
+"""Whoever asks for kernels is told that they cannot be had; otherwise it is no failure."""
+
+collect_ignore = [] if WANTED else ["test_kernels_all.py"]
+
+
+def wanted(archive: Archive) -> list[str]:
+    """Releases, by whose names the tests are called. Only names are asked for here."""
+    return chosen(WANTED or " ".join(SERVED), releases(archive))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "release" not in metafunc.fixturenames:
+        return
+    try:
+        names: list[object] = list(wanted(Archive()))
+    except MachineError as error:
+        if REQUIRED:
+            raise pytest.UsageError(str(error)) from None
+        names = [pytest.param("none", marks=pytest.mark.skip(reason=str(error)))]
+    metafunc.parametrize("release", names, scope="session")
+
+
+def cannot(error: MachineError) -> None:
+    if REQUIRED:
+        pytest.fail(str(error), pytrace=False)
+    pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def kernel(release: str) -> Kernel:
+    try:
+        return unpacked(Archive(), release)
+    except MachineError as error:
+        cannot(error)
+        raise
+
+
+@pytest.fixture(scope="session")
+def machine(kernel: Kernel) -> Iterator[Machine]:
+    """Of the kernel; shared, so that who changes it for others boots one of their own."""
+    made = Machine(kernel)
+    try:
+        made.__enter__()
+    except MachineError as error:
+        cannot(error)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def follow() -> Callable[[str], None] | None:
+    """Progress lines, for who waits for it."""
+    return (lambda line: print(line, file=sys.stderr, flush=True)) if REQUIRED else None

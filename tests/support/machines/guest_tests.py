@@ -1,0 +1,89 @@
+"""The project's own tests, run in a machine."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+from support import bytecode
+from support.machines.machine import SHARED, Machine
+from support.machines.places import BUILD
+
+BYTECODE = BUILD / "bytecode"
+"""Compiling takes a minute in a machine, and the compiler may not be the guest's."""
+
+PYTEST = (
+    *("python", "-m", "pytest", "-v", "-p", "no:cacheprovider"),
+    *(f"--junit-xml={SHARED}/report.xml", "-o", "junit_family=xunit1"),
+)
+
+
+class Outcome(NamedTuple):
+    """What became of the tests; `properties` are what they recorded of what they saw."""
+
+    passed: int
+    failed: tuple[str, ...]
+    skipped: tuple[str, ...]
+    properties: dict[str, str]
+    text: str
+
+    @property
+    def fine(self) -> bool:
+        return self.passed > 0 and not self.failed
+
+    def __str__(self) -> str:
+        """For a person, with what the tests said if one failed."""
+        counted = f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
+        return counted if self.fine else f"{counted}\n{self.text}"
+
+
+def run_tests(
+    machine: Machine,
+    tests: Sequence[str],
+    *,
+    seconds: float,
+    follow: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Arguments are pytest's. Those that need what a kernel lacks are skipped by themselves."""
+    BYTECODE.mkdir(parents=True, exist_ok=True)
+    bytecode.make(BYTECODE)
+    report = machine.directory / "report.xml"
+    report.unlink(missing_ok=True)
+    done = machine.run(
+        [*PYTEST, *tests],
+        seconds=seconds,
+        environment={
+            bytecode.VARIABLE: str(BYTECODE),
+            "MCASTD_CACHE": str(BYTECODE),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
+        follow=follow,
+    )
+    return outcome(done, report)
+
+
+def outcome(done: subprocess.CompletedProcess[str], report: Path) -> Outcome:
+    """Also of a run that did not come to its end: that is a failure, with its last words."""
+    text = f"{done.stdout[-8000:]}\n{done.stderr[-2000:]}"
+    if not report.exists():
+        return Outcome(0, (f"pytest ended with {done.returncode} and no report",), (), {}, text)
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    failed = [name(each) for each in cases if each.find("failure") is not None]
+    failed += [name(each) for each in cases if each.find("error") is not None]
+    if done.returncode not in (0, 1):
+        failed.append(f"pytest ended with {done.returncode}")
+    skipped = [name(each) for each in cases if each.find("skipped") is not None]
+    found = {
+        each.attrib["name"]: each.attrib["value"]
+        for case in cases
+        for each in case.iter("property")
+    }
+    passed = len(cases) - len({*failed, *skipped} & {name(each) for each in cases})
+    return Outcome(passed, tuple(failed), tuple(skipped), found, text)
+
+
+def name(case: ElementTree.Element) -> str:
+    return f"{case.attrib['classname']}::{case.attrib['name']}"
