@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
 
-.PHONY: help setup setup-test demo test check bench lint native-lint sanitize fuzz mutation clean
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -34,6 +34,15 @@ test: setup-test lint
 ## make check        the part that needs no privileges: lint, types, unit, property, conformance
 check: setup-test lint
 	$(PYTHON) -m pytest -m "not bpf and not lab"
+
+## make kernels      all of it on other kernels, in virtual machines; KERNELS="6.1 6.12 newest"; hours
+kernels: setup-test
+	MCASTD_KERNELS="$(or $(KERNELS),all)" $(PYTHON) -m pytest -s -v tests/kernels; \
+		result=$$?; $(MAKE) --no-print-directory supported; exit $$result
+
+## make supported    takes over what was tried into docs/supported.md
+supported:
+	@PYTHONPATH=tests $(PYTHON) -m support.supported
 
 ## make bench        the benchmarks; a table, and build/bench.json
 bench:

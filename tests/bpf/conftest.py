@@ -15,7 +15,7 @@ from support.kernel_programs import KernelPrograms
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the compiled programs are kept."""
     made = tmp_path_factory.mktemp("cache")
-    bring(made)
+    bring(made, "programs")
     return made
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from support.machines import Archive, Kernel, Machine, MachineError, chosen
-from support.machines.kernel import releases, unpacked
-from support.machines.matrix import SERVED
+from support.machines.kernel import releases, series_of, unpacked
+from support.machines.matrix import REFUSED, SERVED
 
 WANTED = os.environ.get("MCASTD_KERNELS", "")
 REQUIRED = bool(WANTED)
@@ -28,15 +29,20 @@ def wanted(archive: Archive) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "release" not in metafunc.fixturenames:
-        return
+    """`release`: of those that the agent serves; `old_release`: of those that it refuses."""
+    for name in ("release", "old_release"):
+        if name in metafunc.fixturenames:
+            old = name == "old_release"
+            metafunc.parametrize(name, parameters(old=old), scope="session")
+
+
+def parameters(*, old: bool) -> list[object]:
     try:
-        names: list[object] = list(wanted(Archive()))
+        return [each for each in wanted(Archive()) if (series_of(each) in REFUSED) == old]
     except MachineError as error:
         if REQUIRED:
             raise pytest.UsageError(str(error)) from None
-        names = [pytest.param("none", marks=pytest.mark.skip(reason=str(error)))]
-    metafunc.parametrize("release", names, scope="session")
+        return [pytest.param("none", marks=pytest.mark.skip(reason=str(error)))]
 
 
 def cannot(error: MachineError) -> None:
@@ -45,8 +51,7 @@ def cannot(error: MachineError) -> None:
     pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session")
-def kernel(release: str) -> Kernel:
+def unpacked_or_skipped(release: str) -> Kernel:
     try:
         return unpacked(Archive(), release)
     except MachineError as error:
@@ -54,9 +59,8 @@ def kernel(release: str) -> Kernel:
         raise
 
 
-@pytest.fixture(scope="session")
-def machine(kernel: Kernel) -> Iterator[Machine]:
-    """Of the kernel; shared, so that who changes it for others boots one of their own."""
+@contextmanager
+def booted(kernel: Kernel) -> Iterator[Machine]:
     made = Machine(kernel)
     try:
         made.__enter__()
@@ -64,6 +68,24 @@ def machine(kernel: Kernel) -> Iterator[Machine]:
         cannot(error)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def kernel(release: str) -> Kernel:
+    return unpacked_or_skipped(release)
+
+
+@pytest.fixture(scope="session")
+def machine(kernel: Kernel) -> Iterator[Machine]:
+    """Of the kernel; shared, so that who changes it for others boots one of their own."""
+    with booted(kernel) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def old_machine(old_release: str) -> Iterator[Machine]:
+    with booted(unpacked_or_skipped(old_release)) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -7,23 +7,34 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.objects import file_name, obtain
 from mcastd.lab import generator
 
 VARIABLE = "MCASTD_TEST_BYTECODE"
 
 
 def make(directory: Path) -> None:
-    """Has all programs that tests load compiled, unless they are there."""
-    obtain(print, cache=directory)
+    """Has all programs that tests load compiled, unless they are there: as for a package.
+
+    Nothing else stays there: what earlier sources were compiled to would be brought along.
+    """
+    names = {file_name(), file_name(main="generator.c")}
+    for each in directory.glob("*.json"):
+        if each.name not in names:
+            each.unlink()
+    if not (directory / file_name()).exists():
+        command = ["-m", "mcastd.cli.mcastd", "build-cache", "--output", str(directory)]
+        subprocess.run([sys.executable, *command], check=True)
     obtain(print, cache=directory, main="generator.c", programs=generator.PROGRAMS)
 
 
-def bring(cache: Path) -> None:
-    """Puts them into a cache of the tests', if there are any."""
+def bring(cache: Path, which: str = "*") -> None:
+    """Puts them into a cache of the tests', if there are any. `which`: "programs", "generator"."""
     given = os.environ.get(VARIABLE)
-    for each in Path(given).glob("*.json") if given else ():
+    for each in Path(given).glob(f"{which}-*.json") if given else ():
         shutil.copyfile(each, cache / each.name)
         (cache / each.name).chmod(0o644)

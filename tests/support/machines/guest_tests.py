@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,24 +46,36 @@ def run_tests(
     tests: Sequence[str],
     *,
     seconds: float,
+    bytecode_from: Path | None = None,
     follow: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Arguments are pytest's. Those that need what a kernel lacks are skipped by themselves."""
-    BYTECODE.mkdir(parents=True, exist_ok=True)
-    bytecode.make(BYTECODE)
+    """Arguments are pytest's. Those that need what a kernel lacks are skipped by themselves.
+
+    `bytecode_from`: where the compiled programs are that they load, if not `mcastd build-cache`'s.
+    """
     report = machine.directory / "report.xml"
     report.unlink(missing_ok=True)
     done = machine.run(
         [*PYTEST, *tests],
         seconds=seconds,
         environment={
-            bytecode.VARIABLE: str(BYTECODE),
-            "MCASTD_CACHE": str(BYTECODE),
+            bytecode.VARIABLE: brought(machine, bytecode_from),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         },
         follow=follow,
     )
     return outcome(done, report)
+
+
+def brought(machine: Machine, directory: Path | None = None) -> str:
+    """Where compiled programs are in the machine: the directory's, or `mcastd build-cache`'s."""
+    if directory is None:
+        BYTECODE.mkdir(parents=True, exist_ok=True)
+        bytecode.make(BYTECODE)
+    place = machine.directory / "bytecode"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(directory or BYTECODE, place)
+    return f"{SHARED}/{place.name}"
 
 
 def outcome(done: subprocess.CompletedProcess[str], report: Path) -> Outcome:

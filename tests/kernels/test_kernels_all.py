@@ -1,0 +1,161 @@
+"""All that is tried on each kernel (`make kernels`), and recorded for docs/supported.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from support import supported
+from support.machines import Kernel, Machine
+from support.machines.clone import clone
+from support.machines.compilers import SUITES, bytecode_of
+from support.machines.guest_tests import Outcome, brought, run_tests
+from support.machines.kernel import key, series_of
+from support.machines.matrix import SERVED
+
+pytestmark = pytest.mark.kernels
+
+OBSERVED = (
+    "tests/lab/test_lab_kernel.py",
+    "tests/lab/test_lab_observe.py",
+    "tests/lab/test_lab_counters.py",
+)
+LOADING = (
+    "tests/bpf/test_bpf_loading.py::test_every_program_loads",
+    "tests/bpf/test_bpf_verifier.py",
+)
+RUN = ("tests/lab/test_host_mode_fail_open.py",)
+
+GROWTH = 1.1
+"""Of the verifier's work, without the table saying so."""
+
+Follow = Callable[[str], None] | None
+
+
+class Tried:
+    """What held on a kernel, as its row says it."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.hooks = {"in": "-", "out": "-"}
+        self.modes: list[str] = []
+        self.parts: list[str] = []
+
+    def part(self, what: str, found: Outcome) -> Outcome:
+        assert found.fine, str(found)
+        skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
+        self.parts.append(f"{what}: {found.passed} tests{skipped}")
+        return found
+
+    def record(self) -> None:
+        row = {
+            "kernel": self.kernel.series,
+            "release": self.kernel.release,
+            **self.hooks,
+            "modes": ", ".join(self.modes),
+            "tried": "; ".join(self.parts),
+        }
+        supported.record("kernels", row)
+
+
+@pytest.fixture(scope="session")
+def tried(kernel: Kernel) -> Iterator[Tried]:
+    made = Tried(kernel)
+    yield made
+    if made.modes:
+        made.record()
+
+
+def test_the_programs_load_and_find_what_they_must(
+    machine: Machine, tried: Tried, follow: Follow
+) -> None:
+    found = tried.part("programs", run_tests(machine, ["tests/bpf"], seconds=3600, follow=follow))
+    check_the_verifiers_work(machine.kernel, found)
+
+
+def check_the_verifiers_work(kernel: Kernel, found: Outcome) -> None:
+    before = {
+        (each["program"], each["kernel"]): int(each["instructions"])
+        for each in supported.kept().get("verifier", [])
+    }
+    for name, value in found.properties.items():
+        word, _, program = name.partition(" ")
+        if word == "verifier":
+            instructions, milliseconds = value.split()
+            row = {"program": program, "kernel": kernel.series}
+            row |= {"instructions": instructions, "ms": milliseconds}
+            supported.record("verifier", row)
+            most = before.get((program, kernel.series), int(instructions)) * GROWTH
+            assert int(instructions) <= most, (
+                f"{program} on {kernel.series}: {instructions} instructions, and the table has not "
+                f"more than {most:.0f}: `make supported` says so, if it has to be"
+            )
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_another_compiler_made_loads(machine: Machine, suite: str, follow: Follow) -> None:
+    name, directory = bytecode_of(suite)
+    found = run_tests(machine, LOADING, seconds=900, bytecode_from=directory, follow=follow)
+    assert found.fine, f"{name} of {SUITES[suite]}: {found}"
+    rows = {each["compiler"]: each for each in supported.kept().get("compilers", [])}
+    rows |= LOADS
+    before = rows.get(name, {}).get("loads on", "")
+    kernels = {*filter(None, before.split(", ")), machine.kernel.series}
+    LOADS[name] = {
+        "compiler": name,
+        "of": SUITES[suite],
+        "loads on": ", ".join(sorted(kernels, key=key)),
+    }
+    supported.record("compilers", LOADS[name])
+
+
+LOADS: dict[str, supported.Row] = {}
+"""Rows of this run: each kernel adds itself."""
+
+
+def test_a_host_is_observed(machine: Machine, tried: Tried, follow: Follow) -> None:
+    found = tried.part("observe", run_tests(machine, OBSERVED, seconds=3600, follow=follow))
+    tried.hooks = {way: found.properties[way] for way in ("in", "out")}
+    tried.modes.append("observe")
+
+
+def test_a_host_is_run(machine: Machine, tried: Tried, follow: Follow) -> None:
+    tried.part("host", run_tests(machine, RUN, seconds=3600, follow=follow))
+    tried.modes.append("host")
+
+
+def test_the_demonstration_runs_from_a_fresh_clone(
+    machine: Machine, tried: Tried, follow: Follow
+) -> None:
+    if machine.kernel.series != SERVED[0]:
+        pytest.skip(f"it takes long, and is tried on {SERVED[0]}")
+    place, environment = clone(machine)
+    done = machine.run(
+        ["make", "demo"],
+        where=place,
+        environment=environment | {"DEMO_SECONDS": "40"},
+        seconds=1800,
+        follow=follow,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    events, _, tables = done.stdout.partition("$ mcastctl status")
+    assert "JOINED" in events
+    assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 +192\.0\.2\.1", tables)
+    assert re.search(r"232\.1\.2\.3 +include +198\.51\.100\.1", tables)
+    tried.parts.append("`make demo` from a fresh clone")
+
+
+def test_a_kernel_that_is_too_old_is_refused_in_one_line(
+    old_release: str, old_machine: Machine
+) -> None:
+    done = old_machine.run(
+        ["mcastd", "run", "-i", "lo", "--metrics", ""],
+        environment={"MCASTD_CACHE": brought(old_machine)},
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("mcastd: BPF ")
+    assert f"(Linux 5.18 or newer is needed, this is {old_release})" in line
+    row = {"kernel": series_of(old_release), "release": old_release, "in": "-", "out": "-"}
+    supported.record("kernels", row | {"modes": "refused", "tried": f"`{line}`"})

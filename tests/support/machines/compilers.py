@@ -1,0 +1,75 @@
+"""The programs as other distributions' bcc compiles them: in trees made by mmdebstrap."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from mcastd.fastpath import compiler
+from mcastd.fastpath.compiling import keep
+from mcastd.fastpath.objects import BPF_DIRECTORY, FLAGS, PROGRAMS, file_name, source
+
+from support.machines.archive import MIRROR
+from support.machines.errors import MachineError
+from support.machines.places import REPOSITORY
+
+SUITES = {"bookworm": "Debian 12", "trixie": "Debian 13"}
+
+TREES = REPOSITORY / "build" / "trees"
+BYTECODE = REPOSITORY / "build" / "bytecode"
+
+TREE_SECONDS, COMPILE_SECONDS = 1200.0, 300.0
+
+
+def tree(suite: str) -> Path:
+    """A minimal system of the suite with its bcc. MachineError if it cannot be had."""
+    TREES.mkdir(parents=True, exist_ok=True)
+    made, half = TREES / suite, TREES / f"{suite}.half"
+    with (TREES / f"{suite}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(half, ignore_errors=True)
+            wanted = ("--quiet", "--variant=minbase", "--include=python3-bpfcc")
+            run(["mmdebstrap", *wanted, suite, str(half), MIRROR], TREE_SECONDS)
+            half.rename(made)
+    return made
+
+
+def bytecode_of(suite: str) -> tuple[str, Path]:
+    """The compiler's name, and a directory with what it made. MachineError if it refuses."""
+    root = tree(suite)
+    inside = root / "mcastd"
+    shutil.rmtree(inside, ignore_errors=True)
+    shutil.copytree(BPF_DIRECTORY / "headers", inside / "headers")
+    shutil.copy(compiler.__file__, inside / "compiler.py")
+    request = {"source": source(), "flags": list(FLAGS), "headers": "/mcastd/headers"}
+    mounted = 'mount -t proc proc "$0/proc" && exec chroot "$0" /usr/bin/python3 "$1"'
+    said = run(
+        ["unshare", "--mount", "sh", "-c", mounted, str(root), "/mcastd/compiler.py"],
+        COMPILE_SECONDS,
+        json.dumps(request | {"programs": PROGRAMS}),
+    )
+    document = json.loads(said)
+    place = BYTECODE / suite
+    place.mkdir(parents=True, exist_ok=True)
+    keep(place / file_name(), document)
+    return str(document["compiler"]), place
+
+
+def run(command: list[str], seconds: float, given: str = "") -> str:
+    """Standard output; MachineError with the last line of what it complains of."""
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, text=True, check=False, timeout=seconds
+        )
+    except FileNotFoundError:
+        raise MachineError(f"no {command[0]}: deploy/setup.sh --test installs it") from None
+    except subprocess.TimeoutExpired:
+        raise MachineError(f"{command[0]} took more than {seconds:.0f} s") from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no words"]
+        raise MachineError(f"{command[0]}: {lines[-1]}")
+    return done.stdout
