@@ -51,9 +51,10 @@ def test_all_frames_of_all_queues_are_counted_once(
         config = tmp_path / "mcastd.toml"
         config.write_text(STRICT.format(name=name, hook=asked["hook"]))
         agent = lab.agent(host, "-c", config, "--metrics", "")
-        assert interface(agent, name)["hook"] == {"xdp": "xdp-native", "tc": EGRESS_HOOK}[
-            asked["hook"]
-        ]
+        assert (
+            interface(agent, name)["hook"]
+            == {"xdp": "xdp-native", "tc": EGRESS_HOOK}[asked["hook"]]
+        )
         before, begun = counters(agent, name), time.monotonic()
         with host.entered():
             sent = follow(name)

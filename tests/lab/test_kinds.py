@@ -17,6 +17,7 @@ from support.kernel_features import EGRESS_HOOK
 from support.kinds import KINDS, REFUSED, UNFIT, Built, Kind, Network, NotHere, Place
 from support.lab import Filter, filter_of, interface, received
 from support.packets import ethernet, igmp, ipv4
+from support.sniffer import Sniffer
 from support.waiting import eventually
 
 pytestmark = pytest.mark.lab
@@ -30,6 +31,8 @@ JOINED = {
     ONE: Filter("include", (SOURCE,)),
     ONE_6: Filter("include", (SOURCE_6,)),
 }
+ANOTHER = "239.5.5.5"
+ROBUSTNESS = 2
 AGENTS_OWN = "239.9.9.9"
 COUNTED = 25
 KEPT_QUERIES = 8
@@ -47,6 +50,7 @@ class Site:
         self.missing: dict[str, str] = {}
         for kind in (*KINDS, *REFUSED, *UNFIT):
             self._build(kind)
+        self.late = self.network.place().cable()[1]
         self.agent = self._agent()
         self.members = {
             kind.name: lab.keep(Member(self.network.host, self.built[kind.name].name))
@@ -63,9 +67,9 @@ class Site:
             self.missing[kind.name] = str(error)
 
     def _agent(self) -> RunningAgent:
-        """On all, and on what is below a VLAN, too."""
+        """On all, on what is below a VLAN, too, and on a NIC that a bond takes later."""
         below = self.built["VLAN"].below if "VLAN" in self.built else ()
-        names = dict.fromkeys([*(each.name for each in self.built.values()), *below])
+        names = dict.fromkeys([*(each.name for each in self.built.values()), *below, self.late])
         arguments = [word for name in names for word in ("-i", name)]
         return self.lab.agent(self.network.host, *arguments, "--metrics", "")
 
@@ -77,13 +81,15 @@ class Site:
     def status(self, name: str) -> dict[str, Any]:
         return interface(self.agent, name)
 
-    def held(self, kind: Kind) -> dict[str, Filter]:
-        """What the bridge holds, whichever of its ports leads to the interface."""
+    def held(self, kind: Kind, *ports: str) -> dict[str, Filter]:
+        """What the bridge holds at these ports, or whichever of them leads to the interface."""
         place, built = self.of(kind)
         return {
             entry["grp"]: Filter(entry["filter_mode"], sources_of(entry))
             for entry in place.bridge.memberships()
-            if entry.get("port") in built.ports and "src" not in entry and "filter_mode" in entry
+            if entry.get("port") in (ports or built.ports)
+            and "src" not in entry
+            and "filter_mode" in entry
         }
 
     def expect_held(self, kind: Kind, wanted: Mapping[str, Filter]) -> None:
@@ -191,6 +197,64 @@ def test_the_bridge_keeps_all_groups_in_host_mode(taken_over: Site, kind: Kind) 
         held = taken_over.held(kind)
         assert held.items() >= wanted.items(), held
         time.sleep(0.5)
+
+
+@named(KINDS)
+def test_a_join_is_spoken_of_once(taken_over: Site, kind: Kind) -> None:
+    """As often as the robustness asks (RFC 9776 §5.1), whoever else of the host's sees it pass."""
+    _, built = taken_over.of(kind)
+    sniffer = taken_over.lab.keep(Sniffer(taken_over.network.switch, built.ports[0]))
+    taken_over.members[kind.name].join(ANOTHER)
+    taken_over.expect_held(kind, {ANOTHER: Filter("exclude", ())})
+    begun = taken_over.queries(built.name)
+    eventually(lambda: taken_over.queries(built.name) > begun + 2, what="later queries")
+    said = [type_ for type_, _ in sniffer.records(ANOTHER) if type_ == "TO_EX"]
+    assert len(said) == ROBUSTNESS
+    assert all(
+        filter_of(taken_over.agent, ANOTHER, name) is None
+        for name in built.below
+        if taken_over.status(name)
+    ), "what is below does not take it for its own"
+
+
+@named(tuple(each for each in KINDS if each.name in ("bond active-backup", "team")))
+def test_groups_are_held_over_a_fail_over(taken_over: Site, kind: Kind) -> None:
+    """The bridge knows them behind the other port without a question, and keeps them."""
+    _, built = taken_over.of(kind)
+    wanted = JOINED | {AGENTS_OWN: Filter("exclude", ())}
+    for port, cable in ((1, 0), (0, 1)):
+        taken_over.network.host.ip("link", "set", built.below[cable], "down")
+        eventually(
+            lambda: taken_over.held(kind, built.ports[port]).items() >= wanted.items(),  # noqa: B023
+            what=f"all groups are behind {built.ports[port]}",
+        )
+        taken_over.network.host.ip("link", "set", built.below[cable], "up")
+    assert taken_over.status(built.name)["mode"] == "host"
+
+
+@pytest.mark.parametrize("slave", ["with XDP", "without XDP"])
+def test_a_bond_that_is_followed_takes_new_ports(joined: Site, slave: str) -> None:
+    """Whether their drivers have XDP or not, and whether the agent is on them or not."""
+    bond = next(each for each in KINDS if each.name == "bond active-backup")
+    _, built = joined.of(bond)
+    host = joined.network.host
+    if slave == "with XDP":
+        name = joined.late
+        eventually(lambda: joined.status(name)["hook"] == "xdp-native")
+    else:
+        name = "dummy77"
+        host.ip("link", "add", name, "type", "dummy")
+    host.ip("link", "set", name, "down")
+    host.ip("link", "set", name, "master", built.name)
+    host.ip("link", "set", name, "up")
+
+    queries = joined.queries(built.name)
+    eventually(lambda: joined.queries(built.name) > queries)
+    if slave == "with XDP":
+        assert joined.status(name)["hook"] == "xdp-native"
+        with pytest.raises(AgentError, match="is a port of a bond device"):
+            joined.agent.ask("mode", name=name, mode="host")
+    host.ip("link", "set", name, "nomaster")
 
 
 @named(REFUSED)
