@@ -15,6 +15,7 @@ from mcastd.fastpath.errors import ProgramRefusedError
 from mcastd.fastpath.opening import Opening
 from mcastd.service.config import ConfigFileError, Settings, load, parse_address
 from mcastd.service.early import attach_early
+from mcastd.service.system import allow_files
 
 if TYPE_CHECKING:
     import logging
@@ -34,7 +35,8 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
             BAD_INPUT,
         )
     try:
-        fast_path = opening.result(partial(say, args))
+        allow_files()
+        fast_path = opening.result(partial(say, args), settings.max_interfaces)
         attach_early(fast_path, settings)
         return run_agent(args, settings, fast_path)
     except FastPathError as error:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
-from mcastd.fastpath.counters import RINGS, Counters, clear, read
+from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
 from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.policies import Policies, Policy, bits
-from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
+from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class FastPath:
         self._slots: dict[str, int] = {}
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
-        self._policies = Policies(self._kernel.maps["policies"])
+        self._policies = Policies(kernel.maps)
+        self._counters = Reader(kernel.maps["counters"])
+        self._max_interfaces = kernel.maps["counters"].spec.entries
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
         self._split: set[int] = set()
@@ -108,13 +110,16 @@ class FastPath:
         """
         if name in self._slots:
             return self._slots[name]
-        if len(self._slots) < MAX_INTERFACES:
+        if len(self._slots) < self._max_interfaces:
             self._slots[name] = len(self._slots)
             return self._slots[name]
         busy = {slot for slot, _ in self._in_force.values()}
         gone = next((each for each, slot in self._slots.items() if slot not in busy), None)
         if gone is None:
-            raise FastPathError(f"{name}: more than {MAX_INTERFACES} interfaces at once")
+            raise FastPathError(
+                f"is one too many: {self._max_interfaces} interfaces are run, and no more at once; "
+                "raise agent.max_interfaces (mcastd.toml) and start mcastd anew"
+            )
         slot = self._slots.pop(gone)
         clear(self._kernel.maps["counters"], slot)
         self._slots[name] = slot
@@ -204,7 +209,7 @@ class FastPath:
     def counters(self) -> dict[str, Counters]:
         """Of each interface by name, also of those that are gone; one call into the kernel."""
         used = max(self._slots.values(), default=-1) + 1
-        values = read(self._kernel.maps["counters"], used)
+        values = self._counters.read(used)
         return {name: values[slot] for name, slot in self._slots.items()}
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from mcastd.gmp.config import HostConfig
 from mcastd.gmp.filters import SourceFilter
 from mcastd.service import coexistence
 from mcastd.service.clock import now
-from mcastd.service.config import Settings
+from mcastd.service.config import Settings, is_pattern
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
@@ -63,6 +63,8 @@ class Agent:
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode)
         self.hardware_filter = HardwareFilter()
         self.reload: Callable[[], str | None] = lambda: None
+        self.settle: Callable[[Interface], None] = lambda interface: None
+        """Has it looked at again how the interface is to be run."""
         self._remarked: set[str] = set()
         self._flood_timer: asyncio.TimerHandle | None = None
         self._keep_timer: asyncio.TimerHandle | None = None
@@ -109,7 +111,8 @@ class Agent:
     def _known_changed(self) -> None:
         """Has all changes of the next second kept together."""
         if self._keep_timer is None:
-            self._keep_timer = self._loop.call_later(KEEP_SECONDS, self._keep_queriers)
+            loop = asyncio.get_running_loop()
+            self._keep_timer = loop.call_later(KEEP_SECONDS, self._keep_queriers)
 
     def _keep_queriers(self) -> None:
         self._keep_timer = None
@@ -130,25 +133,30 @@ class Agent:
 
     def hook_choice(self, interface: Interface) -> HookChoice:
         """Which ingress hook the interface is to have."""
-        settings = self.settings.of(interface.name)
+        settings = self.settings.of(interface.name, interface.alternative_names)
         return settings.hook if settings else HookChoice.AUTO
 
-    def enter_mode(self, interface: Interface) -> None:
-        """Takes over at once, if the settings want host mode; else the kernel goes on."""
-        settings = self.settings.of(interface.name)
-        if settings is None or settings.mode != "host" or interface.mode == "host":
-            return
-        if self.owned.is_fresh:  # routers know of these: from before a restart
-            kept = {each.key for each in self.owned.kept}
+    def enter_mode(self, interface: Interface) -> str | None:
+        """Runs it in the mode that is wanted. Why it cannot be, if it cannot; OSError, likewise."""
+        if interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh:
+            kept = {each.key for each in self.owned.kept}  # routers know of these
             for membership in self.wanted(interface):
                 if membership.key in kept:
                     self.put(interface, membership)
-        problem = self.set_mode(interface, "host")
-        if problem is not None:
-            interface.problem = problem
-            log.error("%s; it is observed", problem)
+        return self.change_mode(interface, interface.wanted_mode)
 
     def set_mode(self, interface: Interface, mode: str) -> str | None:
+        """Hands an interface over, either way, as the operator wants it from now on.
+
+        Why it cannot be, if it cannot: then what was wanted before still is.
+        """
+        problem = self.change_mode(interface, mode)
+        if problem is None:
+            interface.wanted_mode = mode
+            self.settle(interface)
+        return problem
+
+    def change_mode(self, interface: Interface, mode: str) -> str | None:
         """Hands an interface over, either way. Why it cannot be, if it cannot."""
         if mode == interface.mode:
             return None
@@ -166,7 +174,7 @@ class Agent:
         self.remark(interface)
         log.info("%s: %s mode", interface.name, mode)
         self.teller.announce("mode", interface.name, mode=mode)
-        self.turns.arm()
+        self.turns.arm({interface.index} if interface.index is not None else None)
         return None
 
     def give_back(self, interface: Interface) -> None:
@@ -187,7 +195,7 @@ class Agent:
 
     def wanted(self, interface: Interface) -> list[Owned]:
         """What the agent itself is to receive on an interface: its file's, and what was asked."""
-        settings = self.settings.of(interface.name)
+        settings = self.settings.of(interface.name, interface.alternative_names)
         configured = settings.memberships if settings else ()
         asked = [each for each in self.owned if each.interface == interface.name]
         return [each._replace(interface=interface.name) for each in configured] + asked
@@ -252,10 +260,11 @@ class Agent:
 
     def missing(self) -> list[str]:
         """Interfaces that are configured by name and are not there."""
+        known = {name for each in self.interfaces.values() for name in each.alternative_names}
         return [
             name
             for name in self.settings.interfaces
-            if not set(name) & set("*?[") and name not in self.interfaces
+            if not is_pattern(name) and name not in self.interfaces and name not in known
         ]
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from mcastd.gmp.config import ConfigError
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.subscription import refusal
+from mcastd.net.names import word
 from mcastd.service import drop_in
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
@@ -40,7 +41,8 @@ def speaking(agent: Agent, name: str) -> Interface:
     if interface.mode != "host":
         raise ChangeError(
             "observed",
-            f"{name} is observed, the kernel speaks there; take it over: mcastctl mode {name} host",
+            f"{name} is observed, the kernel speaks there; take it over: "
+            f"mcastctl mode {word(name)} host",
         )
     return interface
 

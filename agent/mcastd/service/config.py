@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,15 +10,19 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mcastd.fastpath import HookChoice
+from mcastd.fastpath.programs import MAX_INTERFACES
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
+from mcastd.net import names
 from mcastd.service import guard
 from mcastd.service.guard import Guard
+from mcastd.service.interface_names import hint, names_given, refusal, unquoted
 from mcastd.service.owned import CONFIG, Owned
 
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
 DEFAULT_METRICS = "127.0.0.1:9776"
+MOST_INTERFACES = 65_536
 
 WORDS = {
     "mode": ("observe", "host"),
@@ -58,18 +62,27 @@ class Settings(NamedTuple):
     metrics: Address | None = None
     querier_address: bool = False
     per_group: int = 0
+    max_interfaces: int = MAX_INTERFACES
     socket: str = DEFAULT_SOCKET
     group: str | None = None
     admin_group: str | None = None
     interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
 
-    def of(self, name: str) -> InterfaceSettings | None:
-        """The settings for an interface: by its name, else by the first pattern that fits."""
-        if name in self.interfaces:
-            return self.interfaces[name]
+    def of(self, name: str, alternative_names: Iterable[str] = ()) -> InterfaceSettings | None:
+        """The settings for an interface: by one of its names, else by the first pattern that fits.
+
+        Patterns are for its own name, which others see.
+        """
+        for each in (name, *alternative_names):
+            if each in self.interfaces:
+                return self.interfaces[each]
         fitting = (each for key, each in self.interfaces.items() if fnmatchcase(name, key))
         return next(fitting, None)
+
+
+def is_pattern(name: str) -> bool:
+    return bool(set(name) & set("*?["))
 
 
 def parse_address(text: str) -> Address:
@@ -93,10 +106,13 @@ def bool_key(value: Any) -> bool:
     return value
 
 
-def count_key(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10_000:
-        raise ValueError
-    return value
+def whole_key(least: int, most: int) -> tuple[Callable[[Any], int], str]:
+    def read(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError
+        return value
+
+    return read, f"a whole number from {least} to {most}"
 
 
 def listen_key(value: Any) -> Address | None:
@@ -109,10 +125,11 @@ Key = tuple[str, Callable[[Any], Any], str]
 KEYS: Mapping[tuple[str, str], Key] = {
     ("metrics", "listen"): ("metrics", listen_key, 'an address and port, or "" for nowhere'),
     ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
-    ("metrics", "per_group"): ("per_group", count_key, "a whole number from 0 to 10000"),
+    ("metrics", "per_group"): ("per_group", *whole_key(0, 10_000)),
     ("control", "socket"): ("socket", text_key, "a path"),
     ("control", "group"): ("group", text_key, "the name of a group of users"),
     ("control", "admin_group"): ("admin_group", text_key, "the name of a group of users"),
+    ("agent", "max_interfaces"): ("max_interfaces", *whole_key(1, MOST_INTERFACES)),
 }  # fmt: skip
 
 
@@ -133,15 +150,20 @@ def load(
         fields |= read_keys(each, document)
         defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
         for name, section in document.get("interface", {}).items():
+            name = names.given(name)  # noqa: PLW2901
+            check_name(f'{each}: [interface."{name}"]', name)
             merged = read_tunables(each, f"interface.{name}", section)
             earlier = sections.setdefault(name, {})
             more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
             earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
+    named = [name for text in interfaces for name in names_given(text)]
+    for name in named:
+        check_name(f"-i {name or repr(name)}", name)
     given = dict(overrides or {})
     mode = given.pop("mode", None)
-    for name in interfaces:
+    for name in named:
         sections.setdefault(name, {})
-    for name in interfaces or sections:
+    for name in named or sections:
         if mode is not None:
             sections[name]["mode"] = mode
     made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
@@ -163,12 +185,14 @@ def read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text())
     except OSError as error:
         raise ConfigFileError(path, error.strerror or str(error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigFileError(path, f"not TOML: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigFileError(path, f"not TOML: {error}{hint(path, str(error))}") from None
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:
-    known = {"metrics", "control", "defaults", "interface"}
+    known = {"agent", "metrics", "control", "defaults", "interface"}
     for name, section in document.items():
         if name not in known:
             raise ConfigFileError(path, f"[{name}]: no such section; {', '.join(sorted(known))}")
@@ -181,9 +205,16 @@ def check_sections(path: Path, document: Mapping[str, Any]) -> None:
             )
 
 
+def check_name(where: str, name: str) -> None:
+    """ConfigFileError for what no interface can be called."""
+    reason = refusal(name)
+    if reason is not None:
+        raise ConfigFileError(where, reason)
+
+
 def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
     fields = {}
-    for section in ("metrics", "control"):
+    for section in ("agent", "metrics", "control"):
         for name, value in document.get(section, {}).items():
             key = KEYS.get((section, name))
             if key is None:
@@ -209,6 +240,8 @@ def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[s
                 path, f"{section}.{key} = {value!r}: allowed is {' or '.join(allowed)}"
             )
     for key, value in tunables.items():
+        if isinstance(value, dict) and section.startswith("interface."):
+            raise ConfigFileError(path, unquoted(section.removeprefix("interface."), key, value))
         if key not in TUNABLES and key not in guard.KEYS:
             known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
             raise ConfigFileError(path, f"{section}.{key} = {value!r}: no such key; {known}")
@@ -247,7 +280,7 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
     if not entries:
         return
     # Only now: most settings have none, and interfaces are attached when the settings are read.
-    from mcastd.gmp.subscription import refusal  # noqa: PLC0415
+    from mcastd.gmp import subscription  # noqa: PLC0415
 
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) - {"group", "mode", "sources"}:
@@ -258,7 +291,7 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
             membership = membership_of("", entry)
             family = membership.family
             config = HostConfig.from_mapping(family, {})
-            refused = refusal(family, config, membership.address, membership.filter)
+            refused = subscription.refusal(family, config, membership.address, membership.filter)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {entry!r}: {error}") from None
         if refused is not None:

@@ -26,6 +26,7 @@ from mcastd.service import changes, doctor, views
 from mcastd.service.agent import Agent
 from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.changes import Caller
+from mcastd.service.interface import called
 from mcastd.service.owned import Owned
 
 log = logging.getLogger("mcastd")
@@ -112,6 +113,10 @@ class Control:
         try:
             method, parameters = parsed(line)
             if method == "watch":
+                if isinstance(parameters.get("interface"), str):
+                    parameters["interface"] = called(
+                        self._agent.interfaces, parameters["interface"]
+                    )
                 await self._watch(parameters, reader, writer)
                 return
             if method in self._changes or method == "reload":
@@ -137,6 +142,8 @@ class Control:
         if method == "reload":
             return changes.reload(self._agent)
         name = parameters.get("name")
+        if isinstance(name, str):
+            name = parameters["name"] = called(self._agent.interfaces, name)
         if not isinstance(name, str) or name not in self._agent.interfaces:
             raise RequestError("unknown_interface", self._not_run(name))
         try:
@@ -166,8 +173,10 @@ class Control:
             if name not in names or not isinstance(value, str | None):
                 raise RequestError("bad_parameter", f"{name} = {value!r}: not a parameter")
         interface = parameters.get("name")
-        if interface is not None and interface not in self._agent.interfaces:
-            raise RequestError("unknown_interface", self._not_run(interface))
+        if interface is not None:
+            interface = parameters["name"] = called(self._agent.interfaces, interface)
+            if interface not in self._agent.interfaces:
+                raise RequestError("unknown_interface", self._not_run(interface))
         try:
             return call(self._agent, **parameters)
         except ValueError as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mcastd.fastpath import Hook
+from mcastd.fastpath import Counters, Hook
 from mcastd.gmp.time import in_seconds
+from mcastd.net.names import word
 from mcastd.service import coexistence, views
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
@@ -29,8 +30,9 @@ def examine(
 ) -> list[dict[str, Any]]:
     """All findings; ValueError for what is no address."""
     found = []
+    counted, host = agent.fast_path.counters(), coexistence.Host.now()
     for interface in views.chosen(agent, name):
-        for text, remedy in of_interface(agent, interface):
+        for text, remedy in of_interface(agent, interface, counted, host):
             found.append(finding(interface, None, text, remedy))
         for protocol, observer in interface.observers.items():
             for text, remedy in of_family(agent, observer):
@@ -44,19 +46,23 @@ def finding(interface: Interface, protocol: str | None, text: str, remedy: str) 
     return {"interface": interface.name, "protocol": protocol, "text": text, "remedy": remedy}
 
 
-def of_interface(agent: Agent, interface: Interface) -> Iterator[Finding]:
+def of_interface(
+    agent: Agent, interface: Interface, counted: Mapping[str, Counters], host: coexistence.Host
+) -> Iterator[Finding]:
     if interface.problem is not None:
-        yield interface.problem, "nothing is seen or said there until that is mended"
-        return
+        if interface.attachment is None:
+            yield interface.problem, "nothing is seen or said there until that is mended"
+            return
+        yield interface.problem, "once that is over the interface is run as it should be, by itself"
     if interface.link is not None and not interface.link.is_running:
-        yield "the link is down", "plug it in, or: ip link set dev NAME up"
+        yield "the link is down", f"plug it in, or: ip link set dev {word(interface.name)} up"
     attachment = interface.attachment
     if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
         yield (
             f"{attachment.ingress.value} instead of native XDP: {'; '.join(attachment.reasons)}",
             "floods cost more CPU so; nothing else is different",
         )
-    lost = views.lost_events(agent.fast_path.counters()[interface.name])
+    lost = views.lost_events(counted[interface.name]) if interface.name in counted else {}
     yield from of_floods(agent, interface)
     for ring, causes in lost.items():
         for cause, count in causes.items():
@@ -66,7 +72,9 @@ def of_interface(agent: Agent, interface: Interface) -> Iterator[Finding]:
                     "somebody floods, or the agent had no CPU: mcastctl counters",
                 )
     speaking = interface.mode == "host"
-    for text in coexistence.remarks(interface.name, interface.index or 0, host_mode=speaking):
+    for text in coexistence.remarks(
+        interface.name, interface.index or 0, host_mode=speaking, host=host
+    ):
         yield text, "see there"
     if interface.mode == "host" and agent.owned.problem:
         yield (
@@ -98,7 +106,8 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
             f"{flood.rate:.0f} a second, {flood.refused.discarded} of them kept from the kernel"
         )
         remedy = (
-            f"find who sends them: mcastctl watch --type {ring} --interface {interface.name}; keep "
+            f"find who sends them: mcastctl watch --type {ring} --interface "
+            f"{word(interface.name)}; keep "
             f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
         )
         if history.is_active:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +51,10 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
     failures: list[BaseException] = []
     loop.set_exception_handler(lambda _loop, context: fail(failures, stopped, context))
     try:
-        async with LinkWatcher() as watcher:
+        with closing(LinkWatcher()) as watcher:
             snapshot = await watcher.snapshot()
+            await links.start(snapshot)
             agent.listen(loop)  # events that wait already are taken when all interfaces are there
-            for change in snapshot:
-                links.change(change)
             fast_path.close_unclaimed()
             agent.started_up()
             metrics = await serve(settings, agent, control)

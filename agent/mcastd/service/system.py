@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 
 from mcastd._libbpf import lib
@@ -20,6 +21,13 @@ def drop_capabilities() -> None:
     result = lib.mcast_keep_capabilities(mask)
     if result:
         raise OSError(result, f"giving up capabilities: {os.strerror(result)}")
+
+
+def allow_files() -> None:
+    """As many open files as may be: an interface takes two, and a shell gives a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def trim_heap() -> None:

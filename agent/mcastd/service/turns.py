@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
@@ -12,6 +13,8 @@ from mcastd.gmp.timers import Timers
 from mcastd.service.clock import now
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Decoder, Interface
+
+log = logging.getLogger("mcastd")
 
 REPORTS_AT_ONCE = 64
 """In one turn of the loop, behind all queries and what this host says."""
@@ -45,7 +48,6 @@ class Turns:
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Takes events from now on, on this loop."""
-        self._loop = loop
         for ring in self._fast_path.rings.values():
             loop.add_reader(ring.fileno(), self._turn)
 
@@ -95,7 +97,10 @@ class Turns:
         if known == interface.known_queriers:
             return
         for address in known ^ interface.known_queriers:
-            self._fast_path.know_querier(index, address, known=address in known)
+            try:
+                self._fast_path.know_querier(index, address, known=address in known)
+            except OSError as error:
+                log.warning("%s: a querier has no limit of its own: %s", interface.name, error)
         interface.known_queriers = known
         self._known_changed()
 
@@ -118,7 +123,8 @@ class Turns:
             self._timer = None
         self._armed_for = due
         if due is not None:
-            self._timer = self._loop.call_later(max(0.0, (due - now()) / 1e9), self._expire)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, (due - now()) / 1e9), self._expire)
 
     def forget(self, index: int) -> None:
         """The interface is not run any more."""

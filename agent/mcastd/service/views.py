@@ -24,20 +24,26 @@ from mcastd.wire import Kind, Reason
 
 def status(agent: Agent) -> dict[str, Any]:
     """Everything on one page."""
+    counted, host = agent.fast_path.counters(), coexistence.Host.now()
     return {
         "version": mcastd.__version__,
         "uptime": in_seconds(now() - agent.started),
-        "interfaces": [interface_status(agent, each) for each in agent.interfaces.values()],
+        "interfaces": [
+            interface_status(agent, each, counted.get(each.name), host)
+            for each in agent.interfaces.values()
+        ],
         "missing": agent.missing(),
     }
 
 
-def interface_status(agent: Agent, interface: Interface) -> dict[str, Any]:
+def interface_status(
+    agent: Agent, interface: Interface, values: Counters | None, host: coexistence.Host
+) -> dict[str, Any]:
     attachment = interface.attachment
-    values = agent.fast_path.counters().get(interface.name)
     return {
         "name": interface.name,
         "index": interface.index,
+        "alternative_names": list(interface.alternative_names),
         "mode": interface.mode,
         "hook": attachment.ingress.value if attachment else "none",
         "egress_hook": attachment.egress.value if attachment else "none",
@@ -45,7 +51,7 @@ def interface_status(agent: Agent, interface: Interface) -> dict[str, Any]:
         "tags_taken_out": attachment.tags_taken_out if attachment else False,
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
-        "remarks": remarks(interface),
+        "remarks": remarks(interface, host),
         **{name: family_status(agent, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
         "guard": interface.guard.as_mapping(),
@@ -63,11 +69,11 @@ def floods(history: History) -> dict[str, Any]:
     }
 
 
-def remarks(interface: Interface) -> list[str]:
+def remarks(interface: Interface, host: coexistence.Host) -> list[str]:
     if interface.index is None:
         return []
     speaking = interface.mode == "host"
-    return coexistence.remarks(interface.name, interface.index, host_mode=speaking)
+    return coexistence.remarks(interface.name, interface.index, host_mode=speaking, host=host)
 
 
 def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
@@ -107,9 +113,9 @@ def lost_events(counters: Counters) -> dict[str, dict[str, int]]:
     }
 
 
-def querier(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
+def querier(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
     """The queriers of each interface and family, the current one first."""
-    return [
+    return (
         {
             "interface": interface.name,
             "protocol": protocol,
@@ -118,9 +124,9 @@ def querier(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
             "max_version": observer.host.config.max_version,
             "version": observer.host.version,
         }
-        for interface in chosen(agent, name)
+        for interface in list(chosen(agent, name))
         for protocol, observer in interface.observers.items()
-    ]
+    )
 
 
 def ordered(observer: Observer) -> list[QuerierView]:
@@ -203,9 +209,9 @@ def group_object(
     }
 
 
-def counters(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
+def counters(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
     """All counters of each interface, also the zero ones."""
-    return [
+    return (
         {
             "interface": each,
             "messages": messages(values),
@@ -218,7 +224,7 @@ def counters(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
         }
         for each, values in agent.fast_path.counters().items()
         if name in (None, each)
-    ]
+    )
 
 
 def statistics(agent: Agent, name: str) -> dict[str, dict[str, int]]:
