@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mcastd.lab import Bridge, Lab, Namespace, veth
+from mcastd.lab import Bridge, Lab, Namespace
 
 from support.waiting import eventually
 
@@ -33,6 +33,7 @@ class Place:
         self.address = f"10.77.{number}.2"
         self._bridge: Bridge | None = None
         self._cables = 0
+        self._orders: tuple[list[list[str]], list[list[str]]] = ([], [])
 
     @property
     def bridge(self) -> Bridge:
@@ -40,26 +41,47 @@ class Place:
         if self._bridge is None:
             self._bridge = Bridge(self.switch, f"br{self.number}", f"{self.querier}/24")
             hundredths = str(100 * MEMBERSHIP_SECONDS)
-            self.switch.ip(
-                "link", "set", self._bridge.name, "type", "bridge",
-                "mcast_membership_interval", hundredths, "mcast_last_member_interval", "20",
-            )  # fmt: skip
+            self.order(
+                self.switch,
+                f"link set {self._bridge.name} type bridge mcast_membership_interval {hundredths} "
+                "mcast_last_member_interval 20",
+            )
         return self._bridge
+
+    def order(self, namespace: Namespace, *commands: str) -> None:
+        """Of ip(8), for `carry_out`: in a machine without KVM each process costs a second."""
+        self._orders[namespace is self.host].extend(each.split() for each in commands)
+
+    def carry_out(self) -> None:
+        """First all of the switch, then all of the host; LabError."""
+        for namespace, orders in zip((self.switch, self.host), self._orders, strict=True):
+            if orders:
+                namespace.batch(orders)
+        self._orders = ([], [])
 
     def cable(self) -> tuple[str, str]:
         """Names of its ends, in the switch and in the host; both are up."""
         self._cables += 1
-        ends = f"s{self.number}x{self._cables}", f"h{self.number}x{self._cables}"
-        veth(self.switch, ends[0], self.host, ends[1])
-        return ends
+        far, near = f"s{self.number}x{self._cables}", f"h{self.number}x{self._cables}"
+        peer = f"type veth peer name {near} netns {self.host.name}"
+        self.order(self.switch, f"link add {far} {peer}", f"link set {far} up")
+        self.order(self.host, f"link set {near} up")
+        return far, near
 
-    def add(self, namespace: Namespace, label: str, *words: str) -> str:
+    def add(self, namespace: Namespace, label: str, words: str) -> str:
         """A device such as `ip link add` makes it, up; its name is the label and our number."""
         name = f"{label}{self.number}"
-        at = words.index("type")
-        namespace.ip("link", "add", *words[:at], "name", name, *words[at:])
-        namespace.ip("link", "set", name, "up")
+        before, _, after = words.partition("type ")
+        self.order(namespace, f"link add {before} name {name} type {after}", f"link set {name} up")
         return name
+
+    def join_bridge(self, *ports: str) -> tuple[str, ...]:
+        for port in ports:
+            self.order(self.switch, f"link set {port} master {self.bridge.name}")
+        return ports
+
+    def give_address(self, interface: str) -> None:
+        self.order(self.host, f"address add {self.address}/24 dev {interface}")
 
     def wait_for(self, interface: str) -> None:
         """Until another process has made it in the host."""
@@ -70,14 +92,6 @@ class Place:
             return self.host.index(interface) > 0
         except OSError:
             return False
-
-    def join_bridge(self, *ports: str) -> tuple[str, ...]:
-        for port in ports:
-            self.switch.ip("link", "set", port, "master", self.bridge.name)
-        return ports
-
-    def give_address(self, interface: str) -> None:
-        self.host.ip("address", "add", f"{self.address}/24", "dev", interface)
 
 
 class Network:

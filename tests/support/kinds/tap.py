@@ -26,8 +26,8 @@ def tap_pair(place: Place) -> tuple[str, str]:
         for namespace, name in zip((place.switch, place.host), names, strict=True)
     ]
     place.lab.keep(Carrier(ends[0], ends[1]))
-    place.switch.ip("link", "set", names[0], "up")
-    place.host.ip("link", "set", names[1], "up")
+    place.order(place.switch, f"link set {names[0]} up")
+    place.order(place.host, f"link set {names[1]} up")
     return names
 
 
