@@ -12,6 +12,7 @@ from mcastd.fastpath.kernel import AttachType
 from mcastd.lab import Lab, LabError, Member, Namespace, RunningAgent, Wire
 from support.flood import igmp_frames
 from support.lab import (
+    ATTACHED,
     TCX_NEXT,
     XDP_PASS,
     Attached,
@@ -30,7 +31,6 @@ from support.waiting import eventually, first
 pytestmark = pytest.mark.lab
 
 QUERY = next(each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp query 3").frame
-ATTACHED = {"xdp": 1, "tcx_egress": 1}
 
 
 def plug(host: Namespace, outside: Namespace, name: str) -> None:

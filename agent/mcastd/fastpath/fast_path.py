@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,6 +29,8 @@ SOL_SOCKET, SO_COOKIE = 1, 57
 
 LINK_LOCAL = b"\xfe\x80"
 """How the addresses begin that MLD's messages come from (RFC 3810 §5)."""
+FULL = frozenset({errno.E2BIG, errno.ENOMEM, errno.ENOSPC})
+"""What the kernel says of a map that has no room, or that there is no memory for."""
 
 
 class FastPath:
@@ -34,6 +38,7 @@ class FastPath:
 
     `sockets`: what the kernel's sockets have joined, once all is loaded; None if this kernel or its
     rights do not let us see that, and then `sockets_problem` says why.
+    `refused`: what a map had no room for, by the map's name.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -48,11 +53,14 @@ class FastPath:
             self._kernel.close()
             raise FastPathError(explained(error)) from error
         self._slots: dict[str, int] = {}
+        self._gone: dict[str, None] = {}
+        self.refused: Counter[str] = Counter()
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
         self._policies = Policies(kernel.maps)
         self._counters = Reader(kernel.maps["counters"])
         self._max_interfaces = kernel.maps["counters"].spec.entries
+        self._free = list(reversed(range(self._max_interfaces)))
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
         self._delaying: set[bytes] = set()
@@ -130,35 +138,45 @@ class FastPath:
     def _slot(self, name: str) -> int:
         """Where the interface's counters are; FastPathError if there are too many interfaces.
 
-        When all are taken, the interface that was named first of those that are gone loses its own.
+        When all are taken, the one that has been gone for the longest time loses its own.
         """
+        self._gone.pop(name, None)
         if name in self._slots:
             return self._slots[name]
-        if len(self._slots) < self._max_interfaces:
-            self._slots[name] = len(self._slots)
-            return self._slots[name]
-        busy = {slot for slot, _ in self._in_force.values()}
-        gone = next((each for each, slot in self._slots.items() if slot not in busy), None)
-        if gone is None:
+        if not self._free:
+            self.forget_gone(max(0, len(self._gone) - 1))
+        if not self._free:
             raise FastPathError(
                 f"is one too many: {self._max_interfaces} interfaces are run, and no more at once; "
                 "raise agent.max_interfaces (mcastd.toml) and start mcastd anew"
             )
-        slot = self._slots.pop(gone)
-        clear(self._kernel.maps["counters"], slot)
-        self._slots[name] = slot
-        return slot
+        self._slots[name] = self._free.pop()
+        return self._slots[name]
 
     def forget(self, ifindex: int) -> None:
         """The interface is no longer ours; its links are closed by their owner."""
-        self._in_force.pop(ifindex, None)
+        slot, _ = self._in_force.pop(ifindex, (None, None))
         self._split.discard(ifindex)
         self._policies.leave(ifindex)
+        name = next((name for name, each in self._slots.items() if each == slot), None)
+        if name is not None:
+            self._gone.pop(name, None)
+            self._gone[name] = None
+
+    def forget_gone(self, most: int) -> None:
+        """Keeps the counters of only so many interfaces that are gone, the latest."""
+        for name in list(self._gone)[: max(0, len(self._gone) - most)]:
+            del self._gone[name]
+            slot = self._slots.pop(name)
+            clear(self._kernel.maps["counters"], slot)
+            self._free.append(slot)
 
     def rename(self, old: str, new: str) -> None:
         """Counters go on under the new name."""
         if new not in self._slots and old in self._slots:
             self._slots[new] = self._slots.pop(old)
+            if old in self._gone:
+                self._gone = {new if each == old else each: None for each in self._gone}
 
     def policy(self, ifindex: int) -> Policy:
         return self._in_force[ifindex][1]
@@ -204,9 +222,15 @@ class FastPath:
         self._kernel.maps["own_sockets"].update(cookie, index_key(1))
 
     def assign(self, ifindex: int, address: bytes) -> None:
-        """The address, or joined group, is assigned to the interface."""
+        """The address, or joined group, is assigned to the interface.
+
+        What there is no room for is counted: a query for the group is refused then, as one for a
+        stranger's.
+        """
         key = assigned_key(ifindex, address)
-        self._assign(key, abi.MCAST_ASSIGNED | (abi.MCAST_DELAYING if key in self._delaying else 0))
+        delaying = abi.MCAST_DELAYING if key in self._delaying else 0
+        if not self._put("assigned", key, index_key(abi.MCAST_ASSIGNED | delaying)):
+            return
         if is_unicast(address) and address not in self._unicast.setdefault(ifindex, set()):
             self._unicast[ifindex].add(address)
             self._write_policy(ifindex)
@@ -216,25 +240,33 @@ class FastPath:
         key = assigned_key(ifindex, group)
         if delaying:
             self._delaying.add(key)
-            self._assign(key, abi.MCAST_ASSIGNED | abi.MCAST_DELAYING)
+            self._put("assigned", key, index_key(abi.MCAST_ASSIGNED | abi.MCAST_DELAYING))
         elif key in self._delaying:
             self._delaying.discard(key)
-            self._assign(key, abi.MCAST_ASSIGNED)
-
-    def _assign(self, key: bytes, value: int) -> None:
-        self._kernel.maps["assigned"].update(key, index_key(value))
+            self._put("assigned", key, index_key(abi.MCAST_ASSIGNED))
 
     def know_querier(self, ifindex: int, address: bytes, *, known: bool = True) -> None:
         """The querier's queries are handed over however many others there are, or no longer so."""
         key, queriers = assigned_key(ifindex, address), self._queriers.setdefault(ifindex, set())
         if known:
-            queriers_map = self._kernel.maps["queriers"]
-            queriers_map.update(key, bytes(queriers_map.spec.value_size))
-            queriers.add(address)
+            size = self._kernel.maps["queriers"].spec.value_size
+            if self._put("queriers", key, bytes(size)):
+                queriers.add(address)
         else:
             self._kernel.maps["queriers"].delete(key)
             queriers.discard(address)
         self._write_policy(ifindex)
+
+    def _put(self, name: str, key: bytes, value: bytes) -> bool:
+        """Whether the map has room for it: others decide how much that is. OSError."""
+        try:
+            self._kernel.maps[name].update(key, value)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self.refused[name] += 1
+            return False
+        return True
 
     def unassign(self, ifindex: int, address: bytes) -> None:
         key = assigned_key(ifindex, address)

@@ -1,4 +1,4 @@
-"""The kernel's links, addresses and memberships; only this package knows rtnetlink.
+"""The kernel's links, addresses and memberships; only this package knows pyroute2.
 
 Its names are imported as they are asked for: what is there at the start is looked for before it is
 followed.

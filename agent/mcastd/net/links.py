@@ -39,7 +39,7 @@ SO_RCVBUFFORCE = 33
 LARGEST = 256 << 10
 """Bytes of a datagram; the kernel's dumps are cut at 32 KiB."""
 
-AT_ONCE = 64
+AT_ONCE = 8
 """Datagrams that are read in one turn of the loop, of a message each; of a dump, one."""
 
 PAUSE_SECONDS = 0.1

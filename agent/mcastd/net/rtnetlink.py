@@ -1,17 +1,23 @@
 """rtnetlink's messages: requests for dumps, and links and addresses out of what the kernel says.
 
-Read here, and not by a library, for what a burst costs: a link is read in a fiftieth of the time,
-and names may be any bytes. Pure; whatever the bytes, nothing is raised. Source: rtnetlink(7),
-include/uapi/linux/{netlink,rtnetlink,if_link,if_addr}.h.
+pyroute2 reads and writes them; of its package only the messages are imported, when links are
+followed. What has no interest is told by its type and not read: pyroute2 takes a millisecond for a
+link. Pure; whatever the bytes, nothing is raised. Source: rtnetlink(7).
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from ipaddress import ip_address
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from mcastd.net.fitness import ARPHRD_ETHER, IFF_LOOPBACK, IFF_MULTICAST, unfitness
 from mcastd.net.names import shown
@@ -19,19 +25,10 @@ from mcastd.net.names import shown
 HEADER = struct.Struct("=IHHII")
 """struct nlmsghdr: length, type, flags, sequence number, port."""
 
-LINK = struct.Struct("=BxHiII")
-"""struct ifinfomsg: family, ARPHRD type, index, flags, change."""
-
-ADDRESS = struct.Struct("=BBBBI")
-"""struct ifaddrmsg: family, prefix length, flags, scope, index."""
-
-ATTRIBUTE = struct.Struct("=HH")
-WORD = struct.Struct("=I")
 NUMBER = struct.Struct("=i")
 
-NLM_F_REQUEST, NLM_F_MULTI, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x1, 0x2, 0x10, 0x300
+NLM_F_REQUEST, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x1, 0x10, 0x300
 AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10
-NLA_TYPE_MASK = 0x3FFF
 
 
 class Kind(IntEnum):
@@ -50,23 +47,18 @@ class Kind(IntEnum):
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 IFA_F_DADFAILED, IFA_F_TENTATIVE = 0x08, 0x40
 
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_WIRELESS, IFLA_LINKINFO = 1, 3, 4, 11, 18
-IFLA_EXT_MASK, IFLA_EVENT, IFLA_CARRIER_DOWN_COUNT, IFLA_PROP_LIST = 29, 44, 48, 52
-IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND = 1, 2, 4
-IFLA_ALT_IFNAME, IFLA_BOND_ACTIVE_SLAVE = 53, 2
-IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
 RTEXT_FILTER_SKIP_STATS = 8
 
-IFLA_EVENT_IGMP_RESEND = 5
+IGMP_RESEND = 5
+"""IFLA_EVENT_IGMP_RESEND."""
 
 
 class Message(NamedTuple):
-    """One message: its type, flags, sequence number, and what follows the header."""
+    """One message: its type, flags, and all of it, the header too."""
 
     type: int
     flags: int
-    sequence: int
-    payload: bytes
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +92,7 @@ class Link:
             is_loopback=self.is_loopback,
             hardware_type=self.hardware_type,
             has_multicast=self.has_multicast,
+            kind=self.kind,
         )
 
 
@@ -135,126 +128,139 @@ def messages(data: bytes | memoryview) -> Iterator[Message]:
     """The messages of one datagram; what follows a length that cannot be is left."""
     view, at = memoryview(data), 0
     while at + HEADER.size <= len(view):
-        length, kind, flags, sequence, _ = HEADER.unpack_from(view, at)
+        length, kind, flags, _, _ = HEADER.unpack_from(view, at)
         if length < HEADER.size or at + length > len(view):
             return
-        yield Message(kind, flags, sequence, bytes(view[at + HEADER.size : at + length]))
+        yield Message(kind, flags, bytes(view[at : at + length]))
         at += length + 3 & ~3
 
 
-def attributes(data: bytes, at: int = 0) -> dict[int, bytes]:
-    """Attributes by type, of a repeated one the last; what follows a broken one is left."""
-    return dict(each_attribute(data, at))
+@cache
+def message_class(name: str) -> Any:
+    """One of pyroute2's, such as "ifinfmsg", without all the rest of that package.
 
-
-def each_attribute(data: bytes, at: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Types and payloads: struct nlattr, padded to four bytes."""
-    end = len(data)
-    while at + 4 <= end:
-        length, kind = ATTRIBUTE.unpack_from(data, at)
-        if length < 4 or at + length > end:
-            return
-        yield kind & NLA_TYPE_MASK, data[at + 4 : at + length]
-        at += length + 3 & ~3
+    Its `__init__` imports a database, remote execution and more, which takes as long as all else
+    the agent does until it is attached, and six MiB.
+    """
+    package, module = "pyroute2", f"pyroute2.netlink.rtnl.{name}"
+    spec = find_spec(package)
+    if package not in sys.modules and spec is not None and spec.submodule_search_locations:
+        bare = ModuleType(package)
+        bare.__path__ = list(spec.submodule_search_locations)
+        bare.__spec__ = spec
+        sys.modules[package] = bare
+        try:
+            return getattr(import_module(module), name)
+        except (ImportError, AttributeError):
+            pass  # it is made otherwise one day
+        finally:
+            del sys.modules[package]
+    return getattr(import_module(module), name)
 
 
 def dump_of_links(sequence: int) -> bytes:
     """A request for all links, without their statistics."""
-    mask = ATTRIBUTE.pack(8, IFLA_EXT_MASK) + WORD.pack(RTEXT_FILTER_SKIP_STATS)
-    return _dump(Kind.GET_LINK, sequence, LINK.pack(AF_UNSPEC, 0, 0, 0, 0) + mask)
+    request = message_class("ifinfmsg")()
+    request["attrs"] = [("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
+    return _dump(request, Kind.GET_LINK, sequence)
 
 
 def dump_of_addresses(sequence: int) -> bytes:
     """A request for all unicast addresses of both families."""
-    return _dump(Kind.GET_ADDRESS, sequence, ADDRESS.pack(AF_UNSPEC, 0, 0, 0, 0))
+    return _dump(message_class("ifaddrmsg")(), Kind.GET_ADDRESS, sequence)
 
 
-def _dump(kind: Kind, sequence: int, body: bytes) -> bytes:
-    length = HEADER.size + len(body)
-    return HEADER.pack(length, kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, 0) + body
+def _dump(request: Any, kind: Kind, sequence: int) -> bytes:
+    header = request["header"]
+    header["type"], header["flags"] = int(kind), NLM_F_REQUEST | NLM_F_DUMP
+    header["sequence_number"] = sequence
+    request.encode()
+    return bytes(request.data)
 
 
 def error_of(message: Message) -> int:
     """The errno that an ERROR, or the DONE of a dump, carries; 0 for none."""
-    return -NUMBER.unpack_from(message.payload)[0] if len(message.payload) >= NUMBER.size else 0
+    if len(message.data) < HEADER.size + NUMBER.size:
+        return 0
+    return -int(NUMBER.unpack_from(message.data, HEADER.size)[0])
+
+
+READERS = {
+    Kind.NEW_LINK: "ifinfmsg",
+    Kind.DEL_LINK: "ifinfmsg",
+    Kind.NEW_ADDRESS: "ifaddrmsg",
+    Kind.DEL_ADDRESS: "ifaddrmsg",
+}
 
 
 def change_of(message: Message) -> Change | None:
     """What a message tells of links and addresses; None for any other, and for half a message."""
-    match message.type:
-        case Kind.NEW_LINK:
-            return _link_changed(message.payload)
-        case Kind.DEL_LINK:
-            return _link_gone(message.payload)
-        case Kind.NEW_ADDRESS | Kind.DEL_ADDRESS:
-            return _address_changed(message.payload, is_new=message.type == Kind.NEW_ADDRESS)
-        case _:
-            return None
-
-
-def _link_changed(payload: bytes) -> LinkChanged | None:
-    if len(payload) < LINK.size:
+    reader = READERS.get(message.type)  # type: ignore[call-overload]
+    if reader is None:
         return None
-    family, hardware_type, index, flags, _ = LINK.unpack_from(payload)
-    found = attributes(payload, LINK.size)
-    name = _text(found.get(IFLA_IFNAME, b""))
+    try:
+        read = message_class(reader)(message.data)
+        read.decode()
+        match message.type:
+            case Kind.NEW_LINK:
+                return _link_changed(read)
+            case Kind.DEL_LINK:
+                # A bridge says the same of a port that leaves it: the family tells.
+                return LinkGone(read["index"]) if read["family"] == AF_UNSPEC else None
+            case _:
+                return _address_changed(read, is_new=message.type == Kind.NEW_ADDRESS)
+    except Exception:  # whatever the bytes make of the library: it is no message of a kernel
+        return None
+
+
+def _link_changed(read: Any) -> LinkChanged | None:
+    name = _text(read.get_attr("IFLA_IFNAME"))
     # A bridge tells of its ports, a WLAN of its scans: half a message, and of another kind.
-    if family != AF_UNSPEC or not name or IFLA_WIRELESS in found:
+    if read["family"] != AF_UNSPEC or not name or read.get_attr("IFLA_WIRELESS") is not None:
         return None
-    info = attributes(found.get(IFLA_LINKINFO, b""))
-    data = attributes(info.get(IFLA_INFO_DATA, b"")) if _is_bond(info) else {}
+    flags, info = read["flags"], read.get_attr("IFLA_LINKINFO")
+    kind = _text(_attribute(info, "IFLA_INFO_KIND"))
+    data = _attribute(info, "IFLA_INFO_DATA") if kind == "bond" else None
     link = Link(
-        index=index,
+        index=read["index"],
         name=name,
         is_running=bool(flags & IFF_UP and flags & IFF_RUNNING),
         is_loopback=bool(flags & IFF_LOOPBACK),
         has_multicast=bool(flags & IFF_MULTICAST),
-        hardware_type=hardware_type,
-        mtu=_word(found.get(IFLA_MTU)),
-        hardware_address=found.get(IFLA_ADDRESS, b"").hex(":"),
-        kind=_text(info.get(IFLA_INFO_KIND, b"")),
-        master_kind=_text(info.get(IFLA_INFO_SLAVE_KIND, b"")),
-        alternative_names=_alternative_names(found.get(IFLA_PROP_LIST, b"")),
-        active_port=_word(data.get(IFLA_BOND_ACTIVE_SLAVE)),
-        carrier_losses=_word(found.get(IFLA_CARRIER_DOWN_COUNT)),
+        hardware_type=read["ifi_type"],
+        mtu=read.get_attr("IFLA_MTU") or 0,
+        hardware_address=read.get_attr("IFLA_ADDRESS") or "",
+        kind=kind,
+        master_kind=_text(_attribute(info, "IFLA_INFO_SLAVE_KIND")),
+        alternative_names=_alternative_names(read.get_attr("IFLA_PROP_LIST")),
+        active_port=_attribute(data, "IFLA_BOND_ACTIVE_SLAVE") or 0,
+        carrier_losses=read.get_attr("IFLA_CARRIER_DOWN_COUNT") or 0,
     )
-    return LinkChanged(link, resends=_word(found.get(IFLA_EVENT)) == IFLA_EVENT_IGMP_RESEND)
+    return LinkChanged(link, resends=read.get_attr("IFLA_EVENT") == IGMP_RESEND)
 
 
-def _is_bond(info: dict[int, bytes]) -> bool:
-    """The numbers of a link's own attributes mean something else for each kind."""
-    return _text(info.get(IFLA_INFO_KIND, b"")) == "bond"
+def _attribute(nested: Any, name: str) -> Any:
+    """Of a nested attribute's own; None if either is not there."""
+    return nested.get_attr(name) if nested is not None else None
 
 
-def _alternative_names(data: bytes) -> tuple[str, ...]:
-    found = (value for kind, value in each_attribute(data) if kind == IFLA_ALT_IFNAME)
+def _alternative_names(properties: Any) -> tuple[str, ...]:
+    found = properties.get_attrs("IFLA_ALT_IFNAME") if properties is not None else ()
     return tuple(filter(None, map(_text, found)))
 
 
-def _link_gone(payload: bytes) -> LinkGone | None:
-    """A bridge says the same of a port that leaves it: the family tells."""
-    if len(payload) < LINK.size:
+def _address_changed(read: Any, *, is_new: bool) -> AddressChanged | None:
+    text = read.get_attr("IFA_LOCAL") or read.get_attr("IFA_ADDRESS")
+    address = ip_address(text).packed
+    if len(address) != {AF_INET: 4, AF_INET6: 16}[read["family"]]:
         return None
-    family, _, index, _, _ = LINK.unpack_from(payload)
-    return LinkGone(index) if family == AF_UNSPEC else None
-
-
-def _address_changed(payload: bytes, *, is_new: bool) -> AddressChanged | None:
-    if len(payload) < ADDRESS.size:
-        return None
-    family, _, flags, _, index = ADDRESS.unpack_from(payload)
-    found = attributes(payload, ADDRESS.size)
-    address = found.get(IFA_LOCAL) or found.get(IFA_ADDRESS) or b""
-    if len(address) != {AF_INET: 4, AF_INET6: 16}.get(family):
-        return None
-    flags = _word(found.get(IFA_FLAGS), flags)
+    flags = read.get_attr("IFA_FLAGS")
+    flags = read["flags"] if flags is None else flags
     usable = is_new and not flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)
-    return AddressChanged(index, address, usable)
+    return AddressChanged(read["index"], address, usable)
 
 
-def _text(value: bytes) -> str:
-    return shown(value.partition(b"\0")[0])
-
-
-def _word(value: bytes | None, otherwise: int = 0) -> int:
-    return WORD.unpack(value)[0] if value is not None and len(value) == WORD.size else otherwise
+def _text(value: str | bytes | None) -> str:
+    """pyroute2 leaves bytes that are no UTF-8 as they are, with the zero that ends them."""
+    raw = value.encode() if isinstance(value, str) else value or b""
+    return shown(raw.partition(b"\0")[0])

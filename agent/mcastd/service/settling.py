@@ -102,7 +102,10 @@ class Settling:
         received = self._received()
         for interface in attached:
             assert interface.index is not None
-            self._begin(interface, received.get(interface.index, {}))
+            try:
+                self._begin(interface, received.get(interface.index, {}))
+            except OSError as error:
+                self._agent.turns.failed(interface.index, error)
         self._agent.turns.arm({each.index for each in attached if each.index is not None})
 
     def _received(self) -> Users:

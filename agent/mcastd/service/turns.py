@@ -28,7 +28,8 @@ class Turns:
 
     `interfaces`: those that are run, by index; they come and go. `known_changed` is called when a
     querier has come to be known, or is no longer; `look_at_kernel` when what the kernel receives
-    may have changed.
+    may have changed. `failed` is called with what the kernel refuses for one interface: it is not
+    the others' end.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Turns:
         known_changed: Callable[[], None],
         look_at_kernel: Callable[[], None],
     ) -> None:
+        self.failed: Callable[[int, OSError], None] = lambda index, error: None
         self._known_changed = known_changed
         self._look_at_kernel = look_at_kernel
         self._fast_path = fast_path
@@ -70,14 +72,23 @@ class Turns:
         queries, spoken = rings["query"].drain(), rings["egress"].drain(SPOKEN_AT_ONCE)
         reports = rings["report"].drain(REPORTS_AT_ONCE)
         for captured in queries:
-            self._take(captured, from_outside=True)
+            self._take_safely(captured, from_outside=True)
         for index in {captured.ifindex for captured in queries}:
-            self.know_queriers(index)
+            try:
+                self.know_queriers(index)
+            except OSError as error:
+                self.failed(index, error)
         for captured in spoken:
-            self._take(captured, from_outside=False)
+            self._take_safely(captured, from_outside=False)
         for captured in reports:
-            self._take(captured, from_outside=True)
+            self._take_safely(captured, from_outside=True)
         self.arm({captured.ifindex for captured in chain(queries, spoken, reports)})
+
+    def _take_safely(self, captured: Captured, *, from_outside: bool) -> None:
+        try:
+            self._take(captured, from_outside=from_outside)
+        except OSError as error:
+            self.failed(captured.ifindex, error)
 
     def _take(self, captured: Captured, *, from_outside: bool) -> None:
         interface = self._interfaces.get(captured.ifindex)
@@ -149,6 +160,10 @@ class Turns:
         while (index := self._deadlines.pop_due(at)) is not None:
             expired.append(index)
             interface = self._interfaces.get(index)
-            if interface is not None:
+            if interface is None:
+                continue
+            try:
                 self._teller.tell_all(interface, interface.advance(at))
+            except OSError as error:
+                self.failed(index, error)
         self.arm(expired)
