@@ -199,10 +199,10 @@ MCAST_INLINE bool mcast_is_own(const struct mcast_frame *frame)
 /* Whether the frame comes from this hardware address (6 bytes, then two zeros). */
 MCAST_INLINE bool mcast_is_sent_by(const struct mcast_frame *frame, const uint8_t hardware[8])
 {
-	uint8_t sender[8] = {};
+	uint64_t sender = 0;
 
-	return !mcast_load(frame, 6, sender, 6) &&
-	       *(const uint64_t *)(const void *)sender == *(const uint64_t *)(const void *)hardware;
+	return !mcast_load(frame, 6, &sender, 6) &&
+	       sender == *(const uint64_t *)(const void *)hardware;
 }
 
 /* Whether the message is of a socket as the kernel has it: none for IGMP, for MLD one of its own,

@@ -155,16 +155,18 @@ class HostMode:
         What only the agent has joined is not left here: it may come back soon.
         """
         index = interface.index or 0
+        self._locks.leave(index)
         if self._interfaces.pop(index, None) is None:
             return
-        self._locks.leave(index)
         self._end_settling(index)
         self._send_what_waits(interface)
         capped = [each for each in interface.observers.values() if each.is_holding]
         interface.mode = "observe"
         self._set_policy(interface)
         for name, observer in interface.observers.items():
-            self._voices.pop((index, name)).close()
+            voice = self._voices.pop((index, name), None)
+            if voice is not None:
+                voice.close()
             self._report(interface, name, observer.speak(self._clock(), None))
         for observer in capped:
             observer.is_holding = False
@@ -175,15 +177,16 @@ class HostMode:
             self._quiet()
 
     def _send_what_waits(self, interface: Interface) -> None:
-        voices = [self._voices[interface.index or 0, name] for name in interface.observers]
+        found = (self.voice(interface, name) for name in interface.observers)
+        voices = [voice for voice in found if voice is not None]
         if not any(voice.waits for voice in voices):
             return
         changes = self._reader.read_now()
         for index, group, joined in changes or ():
             if index == interface.index:
                 observer = interface.of_width(len(group))
-                found = observer.kernel_receives(self._clock(), group, joined)
-                self._report(interface, observer.family.name, found)
+                happenings = observer.kernel_receives(self._clock(), group, joined)
+                self._report(interface, observer.family.name, happenings)
         for voice in voices:
             voice.send_what_waits(is_known=changes is not None)
 
