@@ -31,7 +31,8 @@ def address(text):
 sock.setsockopt(0, 46, struct.pack("@I4x", index) + address(group) + address(source))
 if len(sys.argv) > 4 and os.fork() == 0:
     os.setuid(65534)
-print("joined", flush=True)
+else:
+    print("joined", flush=True)
 sys.stdin.read()
 """
 

@@ -52,7 +52,7 @@ class Received:
             return
         self.kernel[group] = joined
         counts = joined.filter
-        if joined.holders and self._is_source_specific(group):
+        if joined.is_exact and self._is_source_specific(group):
             counts = only_included(joined, self._width) or counts
         self.put(KERNEL, group, counts)
 
