@@ -26,11 +26,11 @@ WITHOUT_ETHERNET = {
 
 
 def unfitness(
-    name: str, *, is_loopback: bool, hardware_type: int, has_multicast: bool
+    name: str, *, is_loopback: bool, hardware_type: int, has_multicast: bool, kind: str = ""
 ) -> str | None:
     """Why an interface cannot be run, and what to do about it; None if it can.
 
-    `hardware_type`: ARPHRD_ETHER and its like.
+    `hardware_type`: ARPHRD_ETHER and its like. `kind`: the device's, such as "vlan", if known.
     """
     if is_loopback:
         return (
@@ -38,12 +38,14 @@ def unfitness(
             "the groups come in by"
         )
     if hardware_type != ARPHRD_ETHER:
-        kind = WITHOUT_ETHERNET.get(hardware_type, f"hardware type {hardware_type}")
+        what = WITHOUT_ETHERNET.get(hardware_type, f"hardware type {hardware_type}")
         return (
-            f"is not an Ethernet interface ({kind}): mcastd reads Ethernet frames, nothing else; "
+            f"is not an Ethernet interface ({what}): mcastd reads Ethernet frames, nothing else; "
             "name the NIC below it, which shows what comes outside of the tunnel, or use a tunnel "
             "with Ethernet frames in it (tap, gretap, vxlan)"
         )
+    if not has_multicast and kind == "vrf":
+        return "is a VRF, whose ports have the memberships: name the interfaces in it"
     if not has_multicast:
         return f"has multicast switched off (ip link set dev {word(name)} multicast on)"
     return None

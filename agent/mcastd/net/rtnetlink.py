@@ -92,6 +92,7 @@ class Link:
             is_loopback=self.is_loopback,
             hardware_type=self.hardware_type,
             has_multicast=self.has_multicast,
+            kind=self.kind,
         )
 
 
