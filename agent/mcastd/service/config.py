@@ -319,6 +319,7 @@ def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
 
 
 MEMBERSHIP = "membership"
+MEMBERSHIP_KEYS = {"group", "mode", "sources", "kernel"}
 
 
 def check_memberships(path: Path, section: str, entries: Any) -> None:
@@ -332,9 +333,14 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
     from mcastd.gmp import subscription  # noqa: PLC0415
 
     for entry in entries:
-        if not isinstance(entry, dict) or set(entry) - {"group", "mode", "sources"}:
+        if not isinstance(entry, dict) or set(entry) - MEMBERSHIP_KEYS:
             raise ConfigFileError(
-                path, f"{section}.{MEMBERSHIP} = {brief(entry)}: keys are group, mode, sources"
+                path,
+                f"{section}.{MEMBERSHIP} = {brief(entry)}: keys are group, mode, sources, kernel",
+            )
+        if not isinstance(entry.get("kernel", False), bool):
+            raise ConfigFileError(
+                path, f"{section}.{MEMBERSHIP} = {brief(entry)}: kernel is true or false"
             )
         try:
             membership = membership_of("", entry)
@@ -353,4 +359,5 @@ def membership_of(interface: str, entry: Mapping[str, Any]) -> Owned:
     """Sources are included unless the mode says exclude; without sources, any source is."""
     sources = tuple(map(str, entry.get("sources", ())))
     mode = entry.get("mode", "include" if sources else "exclude")
-    return Owned(interface, str(entry["group"]), str(mode), sources, CONFIG)
+    kernel = bool(entry.get("kernel"))
+    return Owned(interface, str(entry["group"]), str(mode), sources, CONFIG, kernel=kernel)

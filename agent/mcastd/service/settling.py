@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from mcastd.fastpath import FastPathError, said
-from mcastd.net import Memberships, all_memberships
+from mcastd.net import Users, users
 from mcastd.service import clock
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
+from mcastd.service.joined import unknown
 from mcastd.service.limit import SayingLimit
 
 log = logging.getLogger("mcastd")
@@ -97,7 +99,7 @@ class Settling:
         """Asks the kernel once for all that have been attached, and are still there."""
         attached = [each for each in self._attached if each.attachment and each.index is not None]
         self._attached = []
-        received = all_memberships()
+        received = self._received()
         for interface in attached:
             assert interface.index is not None
             try:
@@ -105,6 +107,15 @@ class Settling:
             except OSError as error:
                 self._agent.turns.failed(interface.index, error)
         self._agent.turns.arm({each.index for each in attached if each.index is not None})
+
+    def _received(self) -> Users:
+        """Presence is enough to begin with; the rest is looked up beside the loop."""
+        self._agent.reader.request()
+        try:
+            return users()
+        except OSError as error:
+            log.error("what the kernel receives cannot be read: %s", error)
+            return {}
 
     def _try_again(self) -> None:
         self._again = None
@@ -166,16 +177,16 @@ class Settling:
         agent.teller.announce("attached", interface.name, hook=attachment.ingress.value)
         return None
 
-    def _begin(self, interface: Interface, received: Memberships) -> None:
+    def _begin(self, interface: Interface, received: Mapping[bytes, int]) -> None:
         """All that an interface needs whose programs have just been attached."""
         agent, index = self._agent, interface.index
         assert index is not None
         addresses = agent.addresses.get(index, {})
         agent.host_mode.addresses_changed(interface, addresses)
         agent.expect_queriers(interface)
-        interface.seed(clock.now(), received)
-        groups = (group for each in interface.observers.values() for group in each.host.groups)
-        agent.teller.assign(index, [*addresses, *groups], assigned=True)
+        for group, count in received.items():
+            interface.kernel_receives(clock.now(), group, unknown(count, len(group)))
+        agent.teller.assign(index, [*addresses, *interface.groups()], assigned=True)
         agent.remark(interface)
         self._note(interface, self._settle_mode(interface))
 
@@ -188,7 +199,8 @@ class Settling:
             what = refusal.removeprefix(f"{interface.name} ")
             return f"{what}; it is observed" if interface.wanted_mode == "host" else None
         try:
-            return self._agent.enter_mode(interface)
+            problem = self._agent.enter_mode(interface)
+            return problem and f"{problem.removeprefix(f'{interface.name} ')}; it is observed"
         except OSError as error:
             return f"cannot be taken over: {error.strerror or error}"
 
