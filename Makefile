@@ -33,12 +33,12 @@ test: setup-test lint
 
 ## make check        the part that needs no privileges: lint, types, unit, property, conformance
 check: setup-test lint
-	$(PYTHON) -m pytest -m "not bpf and not lab"
+	$(PYTHON) -m pytest -m "not bpf and not lab and not kernels"
 
 ## make kernels      all of it on other kernels, in virtual machines; KERNELS="6.1 6.12 newest"; hours
 kernels: setup-test
 	MCASTD_KERNELS="$(or $(KERNELS),all)" $(PYTHON) -m pytest -s -v tests/kernels; \
-		result=$$?; $(MAKE) --no-print-directory supported; exit $$result
+		result=$$?; PYTHONPATH=tests $(PYTHON) -m support.supported; exit $$result
 
 ## make supported    takes over what was tried into docs/supported.md
 supported:
@@ -74,13 +74,14 @@ sanitize:
 	PYTHONPATH=build/sanitize/lib $(PYTHON) -m pytest -q -p no:cacheprovider \
 		-k "not memory_that_is_not_there" $(NATIVE_TESTS)
 
-## make fuzz         the C module's fuzz targets, FUZZ_SECONDS each; needs clang and its runtime
+## make fuzz         the C module's fuzz targets, FUZZ_SECONDS each (needs clang), and Python's input
 fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p build/fuzz/corpus/$$target && \
 		build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 \
 			-print_final_stats=1 build/fuzz/corpus/$$target || exit 1; \
 	done
+	$(PYTHON) tests/fuzz/parsers.py $(FUZZ_SECONDS)
 
 build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
 	mkdir -p build/fuzz

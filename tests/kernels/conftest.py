@@ -10,39 +10,43 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
-from support.machines import Archive, Kernel, Machine, MachineError, chosen
-from support.machines.kernel import releases, series_of, unpacked
+from support.machines import Archive, Kernel, Machine, MachineError, chosen, obtain
+from support.machines.kernel import releases, series_of
 from support.machines.matrix import REFUSED, SERVED
 
 WANTED = os.environ.get("MCASTD_KERNELS", "")
 REQUIRED = bool(WANTED)
 """Whoever asks for kernels is told that they cannot be had; otherwise it is no failure."""
 
-collect_ignore = [] if WANTED else ["test_kernels_all.py"]
-
-
-def wanted(archive: Archive) -> list[str]:
-    """Releases, by whose names the tests are called. Only names are asked for here."""
-    return chosen(WANTED or " ".join(SERVED), releases(archive))
+LONG, SHORT = ["test_kernels_all.py", "test_kernels_lacking.py"], ["test_kernels_short.py"]
+collect_ignore = SHORT if WANTED else LONG
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`release`: of those that the agent serves; `old_release`: of those that it refuses."""
-    for name in ("release", "old_release"):
+    """`series`: of those that the agent serves; `old_series`: of those that it refuses."""
+    for name in ("series", "old_series"):
         if name in metafunc.fixturenames:
-            old = name == "old_release"
-            metafunc.parametrize(name, parameters(old=old), scope="session")
+            found = [each for each in tried() if (each in REFUSED) == (name == "old_series")]
+            metafunc.parametrize(name, found, scope="session")
 
 
-def parameters(*, old: bool) -> list[object]:
+@cache
+def tried() -> list[str]:
+    """Series; the archive is asked only if somebody wants more than the usual ones."""
+    if not WANTED:
+        return list(SERVED)
+    return [series_of(each) for each in chosen(WANTED, releases(Archive()))]
+
+
+def pytest_configure() -> None:
+    """What cannot be had is said before anything else is done."""
     try:
-        return [each for each in wanted(Archive()) if (series_of(each) in REFUSED) == old]
+        tried()
     except MachineError as error:
-        if REQUIRED:
-            raise pytest.UsageError(str(error)) from None
-        return [pytest.param("none", marks=pytest.mark.skip(reason=str(error)))]
+        raise pytest.UsageError(str(error)) from None
 
 
 def cannot(error: MachineError) -> None:
@@ -51,9 +55,9 @@ def cannot(error: MachineError) -> None:
     pytest.skip(str(error))
 
 
-def unpacked_or_skipped(release: str) -> Kernel:
+def unpacked_or_skipped(series: str) -> Kernel:
     try:
-        return unpacked(Archive(), release)
+        return obtain(series)
     except MachineError as error:
         cannot(error)
         raise
@@ -71,8 +75,8 @@ def booted(kernel: Kernel) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def kernel(release: str) -> Kernel:
-    return unpacked_or_skipped(release)
+def kernel(series: str) -> Kernel:
+    return unpacked_or_skipped(series)
 
 
 @pytest.fixture(scope="session")
@@ -83,8 +87,8 @@ def machine(kernel: Kernel) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def old_machine(old_release: str) -> Iterator[Machine]:
-    with booted(unpacked_or_skipped(old_release)) as made:
+def old_machine(old_series: str) -> Iterator[Machine]:
+    with booted(unpacked_or_skipped(old_series)) as made:
         yield made
 
 

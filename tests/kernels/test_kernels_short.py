@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from support.machines import Machine
+from support.machines import Kernel, Machine
 from support.machines.guest_tests import run_tests
+from support.machines.places import BUILD, REPOSITORY
+from support.waiting import eventually
 
 pytestmark = pytest.mark.kernels
 
@@ -26,3 +31,42 @@ def test_the_agent_observes_and_runs_a_host(
 ) -> None:
     found = run_tests(machine, SHORT, seconds=900, follow=follow)
     assert found.fine, str(found)
+
+
+BOOTS = """
+import sys
+from pathlib import Path
+from support.machines import Kernel, Machine
+with Machine(Kernel(sys.argv[1], Path(sys.argv[2]))):
+    pass
+"""
+
+
+def machines_of(process: int) -> list[str]:
+    """Identifiers of QEMUs whose machine that process started."""
+    place = f"{BUILD}/run/{process}-".encode()
+    return [
+        each.parent.name
+        for each in Path("/proc").glob("[0-9]*/cmdline")
+        if b"qemu-system" in (words := read(each))
+        if place in words
+    ]
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_machine_ends_with_the_process_that_started_it_even_if_it_is_killed(
+    kernel: Kernel,
+) -> None:
+    command = [sys.executable, "-c", BOOTS, kernel.release, str(kernel.tree)]
+    with subprocess.Popen(command, cwd=REPOSITORY / "tests") as process:
+        try:
+            eventually(lambda: machines_of(process.pid))
+        finally:
+            process.kill()
+    eventually(lambda: not machines_of(process.pid))

@@ -11,7 +11,8 @@ def linux(*version: int) -> bool:
     return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= version
 
 
-TCX = linux(6, 6)
+TCX_SINCE = (6, 6)
+TCX = linux(*TCX_SINCE)
 """Links at the hooks of traffic control; before, a filter in clsact."""
 
 EGRESS_HOOK = "tcx" if TCX else "clsact"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-NEEDING_ROOT = ("bpf", "lab")
+NEEDING_ROOT = ("bpf", "lab", "kernels")
 
 
 def skip_without_root(items: Iterable[pytest.Item]) -> None:

@@ -131,6 +131,7 @@ def main() -> int:
     table = merged([kept(), *(json.loads(each.read_text()) for each in files)])
     KEPT.write_text(json.dumps(table, indent=1) + "\n")
     PAGE.write_text(rendered(table))
+    print(rendered(table))
     print(
         f"{PAGE}: {sum(map(len, table.values()))} rows, {len(files)} of them new", file=sys.stderr
     )

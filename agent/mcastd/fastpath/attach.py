@@ -113,6 +113,9 @@ class Attachment(NamedTuple):
             link.close()
 
 
+NO_CLSACT = "this kernel has neither TCX (from 6.6 on) nor clsact: modprobe sch_ingress cls_bpf"
+
+
 def said(error: OSError) -> str:
     """The kernel's reason, and what it means here."""
     meaning = {
@@ -121,6 +124,7 @@ def said(error: OSError) -> str:
         errno.ERANGE: "the MTU is too large for it",
         errno.EOPNOTSUPP: "the driver cannot",
         errno.EPERM: "not permitted: CAP_BPF and CAP_NET_ADMIN are needed",
+        errno.ENOENT: NO_CLSACT,
     }.get(error.errno or 0)
     return meaning or os.strerror(error.errno or 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterable
@@ -10,8 +11,12 @@ from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, Link
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Settings
+from mcastd.service.faults import Fault, said
 from mcastd.service.interface import Interface
 from mcastd.service.settling import Settling
+
+AGAIN_SECONDS = 10.0
+"""Until an interface is taken up again that was given up."""
 
 log = logging.getLogger("mcastd")
 
@@ -24,6 +29,7 @@ class Links:
         self._teller = agent.teller
         self._fast_path = agent.fast_path
         self._links: dict[int, Link] = {}
+        agent.turns.failed = self.failed
         self._settling = Settling(agent)
         agent.settle = self._settling.soon
 
@@ -43,17 +49,24 @@ class Links:
             batch = [*self._gone_by(batch), *batch.addresses, *batch.links]
         readdressed: set[int] = set()
         for change in batch:
-            match change:
-                case LinkChanged():
-                    self._link_changed(change)
-                case LinkGone(index):
-                    self._link_gone(index)
-                case AddressChanged():
-                    self._address_changed(change)
-                    readdressed.add(change.index)
+            try:
+                self._take_one(change)
+            except OSError as error:
+                self.failed(index_of(change), error)
+            if isinstance(change, AddressChanged):
+                readdressed.add(change.index)
         self._choose_sources(readdressed)
         touched = readdressed | {each.link.index for each in batch if isinstance(each, LinkChanged)}
         self._agent.turns.arm(touched & self._agent.by_index.keys())
+
+    def _take_one(self, change: Change) -> None:
+        match change:
+            case LinkChanged():
+                self._link_changed(change)
+            case LinkGone(index):
+                self._link_gone(index)
+            case AddressChanged():
+                self._address_changed(change)
 
     def _gone_by(self, snapshot: Snapshot) -> list[Change]:
         """What is known and not in the snapshot. A link with another's index is not that other."""
@@ -156,6 +169,10 @@ class Links:
             log.warning("%s is gone", interface.name)
             self._release(interface)
             self._teller.announce("gone", interface.name)
+            # The latest of those that are gone is the last.
+            if self._agent.interfaces.get(interface.name) is interface:
+                self._agent.interfaces[interface.name] = self._agent.interfaces.pop(interface.name)
+            self._agent.forget_names()
         self._agent.addresses.pop(index, None)
 
     def _release(self, interface: Interface) -> None:
@@ -199,7 +216,10 @@ class Links:
             interface = self._agent.by_index.get(index)
             if interface is not None:
                 known = self._agent.addresses.get(index, {})
-                self._agent.host_mode.addresses_changed(interface, known)
+                try:
+                    self._agent.host_mode.addresses_changed(interface, known)
+                except OSError as error:
+                    self.failed(index, error)
 
     # Settings.
 
@@ -233,12 +253,38 @@ class Links:
                 self._adopt(link)
         self._agent.turns.arm()
 
+    # What the kernel refuses for one interface.
+
+    def failed(self, index: int, error: OSError) -> None:
+        """The interface is let go of, and taken up anew in a while; the others go on."""
+        interface = self._agent.by_index.get(index)
+        if interface is None:
+            return
+        self._agent.faults.tell_error(Fault.INTERFACE, interface.name, error)
+        try:
+            self._release(interface)
+        except OSError as more:
+            self._agent.faults.tell_error(Fault.INTERFACE, f"{interface.name}, given up", more)
+            self._agent.by_index.pop(index, None)
+            interface.link = None
+        interface.problem = f"was given up: {said(error)}; it is tried again"
+        asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again, index)
+
+    def _try_again(self, index: int) -> None:
+        link = self._links.get(index)
+        if link is not None and index not in self._agent.by_index:
+            self.take([LinkChanged(link)])
+
     def close(self) -> None:
         """Gives back and lets go of all interfaces."""
         self._settling.close()
         for interface in list(self._agent.by_index.values()):
             self._release(interface)
         self._settling.close()
+
+
+def index_of(change: Change) -> int:
+    return change.link.index if isinstance(change, LinkChanged) else change.index
 
 
 def is_another(known: Link, there: Link) -> bool:

@@ -100,7 +100,10 @@ class Settling:
         received = all_memberships()
         for interface in attached:
             assert interface.index is not None
-            self._begin(interface, received.get(interface.index, {}))
+            try:
+                self._begin(interface, received.get(interface.index, {}))
+            except OSError as error:
+                self._agent.turns.failed(interface.index, error)
         self._agent.turns.arm({each.index for each in attached if each.index is not None})
 
     def _try_again(self) -> None:

@@ -47,9 +47,10 @@ def notify(state: str) -> None:
     if not path:
         return
     address = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)  # it must not be what the agent waits for
             sock.connect(address)
-            sock.sendall(state.encode())
-        except OSError:
-            pass  # a service manager that does not listen is its own affair
+            sock.sendall(state.encode(errors="backslashreplace"))
+    except OSError:
+        pass  # a service manager that does not listen is its own affair

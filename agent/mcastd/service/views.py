@@ -15,6 +15,7 @@ from mcastd.service import coexistence
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.floods import FLOODED, History
+from mcastd.service.gradual import Steps, gradually
 from mcastd.service.happenings import flood_object
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer, filter_object
@@ -22,17 +23,22 @@ from mcastd.service.querier import QuerierView
 from mcastd.wire import Kind, Reason
 
 
-def status(agent: Agent) -> dict[str, Any]:
-    """Everything on one page."""
+@gradually
+def status(agent: Agent) -> Steps[dict[str, Any]]:
+    """Everything on one page, made interface by interface."""
+    interfaces = []
     counted, host = agent.fast_path.counters(), coexistence.Host.now()
+    for each in list(agent.interfaces.values()):
+        interfaces.append(interface_status(agent, each, counted.get(each.name), host))
+        yield
     return {
         "version": mcastd.__version__,
         "uptime": in_seconds(now() - agent.started),
-        "interfaces": [
-            interface_status(agent, each, counted.get(each.name), host)
-            for each in agent.interfaces.values()
-        ],
+        "interfaces": interfaces,
         "missing": agent.missing(),
+        "faults": agent.faults.as_object(),
+        "clients": {each.name: each.clients for each in agent.doors},
+        "state": {"problem": agent.owned.problem or agent.known_queriers.problem},
     }
 
 

@@ -68,7 +68,12 @@ class Archive:
 
     def _download(self, package: str, file: Path) -> None:
         with self._unfinished() as directory:
-            self._apt("apt-get", "-q", "download", package, where=directory)
+            try:
+                self._apt("apt-get", "-q", "download", package, where=directory)
+            except MachineError:
+                # It may have been replaced since: the next time, the lists are asked for anew.
+                (self._directory / "updated").unlink(missing_ok=True)
+                raise
             (directory / file.name).replace(file)
 
     @contextmanager

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 from support.machines.errors import MachineError
+from support.machines.guest_tests import brought
 from support.machines.machine import SHARED, Machine
 from support.machines.places import BUILD, REPOSITORY
 
@@ -38,7 +39,8 @@ def wheels() -> None:
 def clone(machine: Machine) -> tuple[Path, dict[str, str]]:
     """Where it is in the machine, and the environment in which pip finds the wheels.
 
-    What is committed is cloned. MachineError.
+    What is committed is cloned. The compiled programs are brought, too: to compile takes longer
+    there than the agent's start is waited for. MachineError.
     """
     wheels()
     shutil.copytree(WHEELS, machine.directory / WHEELS.name, dirs_exist_ok=True)
@@ -52,4 +54,5 @@ def clone(machine: Machine) -> tuple[Path, dict[str, str]]:
     )
     if done.returncode != 0:
         raise MachineError(f"git clone in the machine: {done.stderr.strip()}")
-    return place, {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{SHARED}/{WHEELS.name}"}
+    cache = {"MCASTD_CACHE": brought(machine)}
+    return place, cache | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": f"{SHARED}/{WHEELS.name}"}

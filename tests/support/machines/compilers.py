@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
+import platform
 import shutil
 import subprocess
 from pathlib import Path
 
 from mcastd.fastpath import compiler
-from mcastd.fastpath.compiling import keep
+from mcastd.fastpath.compiling import Document, compile_object, keep
+from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.objects import BPF_DIRECTORY, FLAGS, PROGRAMS, file_name, source
 
 from support.machines.archive import MIRROR
@@ -40,7 +42,26 @@ def tree(suite: str) -> Path:
 
 def bytecode_of(suite: str) -> tuple[str, Path]:
     """The compiler's name, and a directory with what it made. MachineError if it refuses."""
-    root = tree(suite)
+    document = compiled_here() if is_here(suite) else compiled_in(tree(suite))
+    place = BYTECODE / suite
+    place.mkdir(parents=True, exist_ok=True)
+    keep(place / file_name(), document)
+    return str(document["compiler"]), place
+
+
+def is_here(suite: str) -> bool:
+    """Whether this machine runs that suite, so that no tree is needed."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME") == suite
+
+
+def compiled_here() -> Document:
+    try:
+        return compile_object(source(), (), PROGRAMS)
+    except FastPathError as error:
+        raise MachineError(str(error)) from error
+
+
+def compiled_in(root: Path) -> Document:
     inside = root / "mcastd"
     shutil.rmtree(inside, ignore_errors=True)
     shutil.copytree(BPF_DIRECTORY / "headers", inside / "headers")
@@ -52,11 +73,8 @@ def bytecode_of(suite: str) -> tuple[str, Path]:
         COMPILE_SECONDS,
         json.dumps(request | {"programs": PROGRAMS}),
     )
-    document = json.loads(said)
-    place = BYTECODE / suite
-    place.mkdir(parents=True, exist_ok=True)
-    keep(place / file_name(), document)
-    return str(document["compiler"]), place
+    document: Document = json.loads(said)
+    return document
 
 
 def run(command: list[str], seconds: float, given: str = "") -> str:

@@ -6,6 +6,7 @@ import errno
 
 import pytest
 from mcastd.fastpath import errors, explained, said
+from mcastd.fastpath.attach import NO_CLSACT
 from mcastd.fastpath.kernel import last_words
 
 MAPS = "BPF map query_events: "
@@ -75,6 +76,7 @@ def test_releases_are_read_however_they_are_named(text: str, numbers: tuple[int,
         (errno.EBUSY, "another program is there"),
         (errno.ERANGE, "the MTU is too large for it"),
         (errno.EOPNOTSUPP, "the driver cannot"),
+        (errno.ENOENT, NO_CLSACT),
         (errno.ENODEV, "No such device"),
     ],
 )
