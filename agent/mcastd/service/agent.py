@@ -155,7 +155,7 @@ class Agent:
         return settings.hook if settings else HookChoice.AUTO
 
     def enter_mode(self, interface: Interface) -> str | None:
-        """Runs it in the mode that is wanted. Why it cannot be, if it cannot; OSError, likewise."""
+        """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
         if interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh:
             kept = {each.key for each in self.owned.kept}  # routers know of these
             self._put_all(interface, (e for e in self.wanted(interface) if e.key in kept))

@@ -82,8 +82,11 @@ class Settling:
         while self._waiting:
             index = next(iter(self._waiting))
             interface = self._waiting.pop(index)
-            if self._settle(index, interface):
-                self._attached.append(interface)
+            try:
+                if self._settle(index, interface):
+                    self._attached.append(interface)
+            except OSError as error:
+                self._agent.turns.failed(index, error)
             if loop.time() > until:
                 break
         if self._attached and (not self._waiting or loop.time() > self._begin_at):
@@ -187,10 +190,8 @@ class Settling:
                 self._agent.change_mode(interface, "observe")
             what = refusal.removeprefix(f"{interface.name} ")
             return f"{what}; it is observed" if interface.wanted_mode == "host" else None
-        try:
-            return self._agent.enter_mode(interface)
-        except OSError as error:
-            return f"cannot be taken over: {error.strerror or error}"
+        problem = self._agent.enter_mode(interface)
+        return problem and problem.removeprefix(f"{interface.name}: ")
 
     def _note(self, interface: Interface, problem: str | None) -> None:
         """Says what has begun to be in the way, and what has ceased to be."""
