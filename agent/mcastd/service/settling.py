@@ -198,7 +198,8 @@ class Settling:
         earlier, interface.problem = interface.problem, problem
         if problem == earlier:
             return
-        self._agent.teller.announce("problem", interface.name, text=problem)
+        state, text = ("over", earlier) if problem is None else ("began", problem)
+        self._agent.teller.announce("problem", interface.name, state=state, text=text)
         if problem is None:
             log.info("%s: over: %s", interface.name, earlier)
             return
