@@ -54,8 +54,10 @@ class Settling:
             self._handle = asyncio.get_running_loop().call_soon(self._some)
 
     def now(self, interface: Interface) -> None:
-        """Has an interface that is attached run in its mode at once, if it can be."""
-        if interface.attachment is not None and interface.index is not None:
+        """Has an interface that is attached run as it should be at once; any other, soon."""
+        if interface.attachment is None:
+            self.soon(interface)
+        elif interface.index is not None:
             self._settle(interface.index, interface)
 
     async def settled(self) -> None:
