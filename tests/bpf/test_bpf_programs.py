@@ -49,16 +49,6 @@ def program(request: pytest.FixtureRequest) -> str:
     return name
 
 
-@pytest.fixture
-def fresh(programs: KernelPrograms) -> Iterator[KernelPrograms]:
-    """Everything handed over, nothing assigned."""
-    programs.use(EVERYTHING)
-    programs.assign()
-    yield programs
-    programs.use(EVERYTHING)
-    programs.beat(until=0)
-
-
 def good_frames() -> list[bytes]:
     flood = [each.frame for each in all_frames(*OWN[:2])]
     return [ethernet(each.packet) for each in golden_messages()] + flood

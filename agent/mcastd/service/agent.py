@@ -189,7 +189,7 @@ class Agent:
         return settings.hook if settings else HookChoice.AUTO
 
     def enter_mode(self, interface: Interface) -> str | None:
-        """Runs it in the mode that is wanted. Why it cannot be, if it cannot; OSError, likewise."""
+        """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
         resumes = interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh
         if resumes:
             kept = {each.key for each in self.owned.kept}  # routers know of these

@@ -229,15 +229,17 @@ def state_drop_ins(main: Path) -> Path | None:
 def read(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 (where there is no file, a start does not wait for it)
 
+    text = ""
     try:
-        return tomllib.loads(content.read(path, LARGEST_FILE).decode())
+        text = content.read(path, LARGEST_FILE).decode()
+        return tomllib.loads(text)
     except OSError as error:
         raise ConfigFileError(path, error.strerror or str(error)) from None
     except RecursionError:
         raise ConfigFileError(path, "not TOML: more levels than any key has") from None
     except ValueError as error:  # what is no TOML, no text, or a number of too many digits
         said = brief(str(error))[1:-1]
-        raise ConfigFileError(path, f"not TOML: {said}{hint(path, str(error))}") from None
+        raise ConfigFileError(path, f"not TOML: {said}{hint(text, str(error))}") from None
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:

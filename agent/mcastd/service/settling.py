@@ -56,8 +56,10 @@ class Settling:
             self._handle = asyncio.get_running_loop().call_soon(self._some)
 
     def now(self, interface: Interface) -> None:
-        """Has an interface that is attached run in its mode at once, if it can be."""
-        if interface.attachment is not None and interface.index is not None:
+        """Has an interface that is attached run as it should be at once; any other, soon."""
+        if interface.attachment is None:
+            self.soon(interface)
+        elif interface.index is not None:
             self._settle(interface.index, interface)
 
     async def settled(self) -> None:
@@ -84,8 +86,11 @@ class Settling:
         while self._waiting:
             index = next(iter(self._waiting))
             interface = self._waiting.pop(index)
-            if self._settle(index, interface):
-                self._attached.append(interface)
+            try:
+                if self._settle(index, interface):
+                    self._attached.append(interface)
+            except OSError as error:
+                self._agent.turns.failed(index, error)
             if loop.time() > until:
                 break
         if self._attached and (not self._waiting or loop.time() > self._begin_at):
@@ -198,18 +203,16 @@ class Settling:
                 self._agent.change_mode(interface, "observe")
             what = refusal.removeprefix(f"{interface.name} ")
             return f"{what}; it is observed" if interface.wanted_mode == "host" else None
-        try:
-            problem = self._agent.enter_mode(interface)
-            return problem and f"{problem.removeprefix(f'{interface.name} ')}; it is observed"
-        except OSError as error:
-            return f"cannot be taken over: {error.strerror or error}"
+        problem = self._agent.enter_mode(interface)
+        return problem and f"{problem.removeprefix(interface.name).lstrip(': ')}; it is observed"
 
     def _note(self, interface: Interface, problem: str | None) -> None:
         """Says what has begun to be in the way, and what has ceased to be."""
         earlier, interface.problem = interface.problem, problem
         if problem == earlier:
             return
-        self._agent.teller.announce("problem", interface.name, text=problem)
+        state, text = ("over", earlier) if problem is None else ("began", problem)
+        self._agent.teller.announce("problem", interface.name, state=state, text=text)
         if problem is None:
             log.info("%s: over: %s", interface.name, earlier)
             return
