@@ -67,7 +67,7 @@ def test_an_interface_without_multicast_is_refused(net: HostLab) -> None:
         agent = lab.agent(one, "-i", "eth7", "--mode", "host", "--metrics", "")
         status = agent.ask("status")["interfaces"][0]
         assert status["mode"] == "observe"
-        assert "ip link set eth7 multicast on" in status["problem"]
+        assert "ip link set dev eth7 multicast on" in status["problem"]
 
 
 def test_becoming_a_bridge_port_ends_host_mode() -> None:
@@ -89,8 +89,8 @@ def test_forced_versions_are_told(net: HostLab) -> None:
     net.host.sysctl({keys[0]: 2, keys[1]: 1})
     agent = net.agent()
     try:
-        assert "net.ipv4.conf.eth0.force_igmp_version = 2" in remarks(agent)
-        assert "net.ipv6.conf.all.force_mld_version = 1" in remarks(agent)
+        assert "net/ipv4/conf/eth0/force_igmp_version = 2" in remarks(agent)
+        assert "net/ipv6/conf/all/force_mld_version = 1" in remarks(agent)
         assert agent.log().count("force_igmp_version = 2") == 1
         net.host.sysctl(dict.fromkeys(keys, 0))
         assert remarks(agent) == ""

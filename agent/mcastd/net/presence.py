@@ -17,20 +17,22 @@ from mcastd.net.names import shown
 AF_INET, AF_INET6, AF_PACKET = 2, 10, 17
 """The module `socket` has them, too, and takes its time."""
 
-INDEX_AND_TYPE = struct.Struct("=HHiH")
-"""The head of struct sockaddr_ll: family, protocol, index, ARPHRD type."""
+INDEX_AND_TYPE = struct.Struct("=HHiHBB8s")
+"""struct sockaddr_ll: family, protocol, index, ARPHRD type, kind of packet, length, address."""
 
 ADDRESS_AT = {AF_INET: slice(4, 8), AF_INET6: slice(8, 24)}
 """Where struct sockaddr_in and sockaddr_in6 have the address."""
 
 
 class Present(NamedTuple):
-    """An interface. `unfit`: why it cannot be run, None if it can; `addresses`: unicast ones."""
+    """An interface. `unfit`: why it cannot be run, None if it can; `addresses`: unicast ones;
+    `hardware`: the link's own, of six bytes."""
 
     name: str
     ifindex: int
     unfit: str | None
     addresses: tuple[bytes, ...]
+    hardware: bytes = bytes(6)
 
 
 def present() -> list[Present]:
@@ -42,14 +44,14 @@ def present() -> list[Present]:
     addresses: dict[str, list[bytes]] = {}
     for name, flags, family, raw in interface_addresses():
         if family == AF_PACKET:
-            _, _, index, kind = INDEX_AND_TYPE.unpack_from(raw)
+            _, _, index, kind, _, _, address = INDEX_AND_TYPE.unpack_from(raw)
             unfit = unfitness(
                 name,
                 is_loopback=bool(flags & IFF_LOOPBACK),
                 hardware_type=kind,
                 has_multicast=bool(flags & IFF_MULTICAST),
             )
-            found[name] = Present(name, index, unfit, ())
+            found[name] = Present(name, index, unfit, (), address[:6])
         elif family in ADDRESS_AT:
             label = name.partition(":")[0]  # an IPv4 address may have one, such as eth0:1
             addresses.setdefault(label, []).append(raw[ADDRESS_AT[family]])

@@ -22,7 +22,7 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
         wanted = settings.of(each.name)
         if wanted is None or each.unfit:
             continue
-        policy = policy_of(wanted.configs, wanted.guard, reports=False)
+        policy = policy_of(wanted.configs, wanted.guard, reports=False, hardware=each.hardware)
         try:
             fast_path.attach_early(each.name, each.ifindex, policy, wanted.hook)
             addresses[each.ifindex] = each.addresses

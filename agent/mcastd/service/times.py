@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from mcastd.gmp.family import Address
-from mcastd.gmp.time import Instant
+from mcastd.gmp.time import Instant, seconds
+
+JUST_NOW = seconds(2)
+"""A report may be heard before it is looked up that the group is held."""
+
+MOST_HEARD = 4096
+"""Groups of which a report was heard and nothing else is known yet."""
 
 
 class GroupTimes:
@@ -13,18 +19,26 @@ class GroupTimes:
         self._since: dict[Address, Instant] = {}
         self._reported: dict[Address, Instant] = {}
         self._all_reported: Instant | None = None
+        self._heard: dict[Address, Instant] = {}
 
     def begin(self, group: Address, at: Instant) -> None:
         self._since[group] = at
+        heard = self._heard.pop(group, None)
+        if heard is not None and at - heard < JUST_NOW:
+            self._reported[group] = heard
 
     def end(self, group: Address) -> None:
         self._since.pop(group, None)
         self._reported.pop(group, None)
 
     def report(self, group: Address, at: Instant) -> None:
-        """Nothing for a group that is not held."""
+        """Of a group that is not held, it counts if that turns out to be held."""
         if group in self._since:
             self._reported[group] = at
+            return
+        if len(self._heard) >= MOST_HEARD:
+            self._heard.clear()
+        self._heard[group] = at
 
     def report_all(self, at: Instant) -> None:
         self._all_reported = at
