@@ -74,13 +74,14 @@ sanitize:
 	PYTHONPATH=build/sanitize/lib $(PYTHON) -m pytest -q -p no:cacheprovider \
 		-k "not memory_that_is_not_there" $(NATIVE_TESTS)
 
-## make fuzz         the C module's fuzz targets, FUZZ_SECONDS each; needs clang and its runtime
+## make fuzz         the C module's fuzz targets, FUZZ_SECONDS each (needs clang), and Python's input
 fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p build/fuzz/corpus/$$target && \
 		build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 \
 			-print_final_stats=1 build/fuzz/corpus/$$target || exit 1; \
 	done
+	$(PYTHON) tests/fuzz/parsers.py $(FUZZ_SECONDS)
 
 build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
 	mkdir -p build/fuzz

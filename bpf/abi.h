@@ -117,9 +117,9 @@ enum mcast_switch {
 /* Which of an interface's two ingress programs looks at a message, where there are two. */
 enum mcast_stage { MCAST_STAGE_ONLY = 0, MCAST_STAGE_SECOND = 1, MCAST_STAGES = 2 };
 
-/* How many policies there is room for. An interface's is in the place of its index, modulo their
- * number, or in one of the next MCAST_PLACES_TRIED. */
-enum mcast_places { MCAST_PLACES = 1024, MCAST_PLACES_TRIED = 8 };
+/* Where the policies are. An interface's is in the place of its index, modulo MCAST_PLACES, or in one
+ * of the next few; if others have all of these, behind them all, and a map says where. */
+enum mcast_places { MCAST_PLACES = 4096, MCAST_PLACES_TRIED = 4 };
 
 /* What is to be done with one interface's packets. */
 struct mcast_policy {

@@ -141,7 +141,7 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 	if (!acting)
 		return false;
 	if (message->kind == MCAST_IGMP_QUERY_1 || message->kind == MCAST_IGMP_QUERY_2 ||
-	    message->kind == MCAST_MLD_QUERY_1) {
+	    message->kind == MCAST_MLD_QUERY_1 || frame->work->unclear) {
 		mcast_count_protocol(counted->consumed, message);
 		return true;
 	}
@@ -151,9 +151,8 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 	return true;
 }
 
-/* Whether a frame that the kernel may understand further than the classifier is to be kept from it:
- * it may be an older query. Nobody has a use for more than two tags without a VLAN, for a message of
- * IGMP in fragments, or for MLD behind more than MCAST_EXTENSION_STEPS. */
+/* Whether a frame in which no message was found is to be kept from the kernel, which may understand it
+ * further: see enum mcast_unclear. */
 MCAST_INLINE bool mcast_keeps_unclear(const struct mcast_frame *frame,
 				      const struct mcast_policy *policy,
 				      struct mcast_handing *handing, struct mcast_counters *counted)
@@ -243,18 +242,22 @@ MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, uint16_t type, const
 /* The policy of an interface; NULL if it is none of ours. */
 MCAST_INLINE struct mcast_policy *mcast_policy_of(uint32_t ifindex)
 {
-	struct mcast_policy *policy;
-	uint32_t i, index = ifindex & (MCAST_PLACES - 1);
+	uint32_t i, *place, index = ifindex & (MCAST_PLACES - 1);
+	struct mcast_policy *policy = policies.lookup(&index);
 
-	policy = policies.lookup(&index);
-	for (i = 1; policy && policy->ifindex != ifindex; i++) {
+	for (i = 1; policy && policy->ifindex != ifindex && i < MCAST_PLACES_TRIED; i++) {
 		MCAST_KEEP(i);
-		if (i >= MCAST_PLACES_TRIED)
-			return NULL;
 		index = (ifindex + i) & (MCAST_PLACES - 1);
 		policy = policies.lookup(&index);
 	}
-	return policy;
+	if (policy && policy->ifindex == ifindex)
+		return policy;
+	place = elsewhere.lookup(&ifindex);
+	if (!place)
+		return NULL;
+	index = *place;
+	policy = policies.lookup(&index);
+	return policy && policy->ifindex == ifindex ? policy : NULL;
 }
 
 /* What is to be done with a frame that may be control, of type `type`. True if it must not pass. */
@@ -284,8 +287,6 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 	if (!mcast_classify(frame, type, data, end, &policy->rules))
 		return false;
 	MCAST_FORGET();
-	if (message->kind == MCAST_NOT_CONTROL && !frame->work->unclear)
-		return false;
 	if (tagged) { /* a tag that the driver has taken out of the frame */
 		message->vlan[1] = message->vlan[0];
 		message->vlan[0] = vlan;
@@ -293,13 +294,12 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 			message->tags++;
 	}
 	MCAST_FORGET();
+	if (message->kind == MCAST_NOT_CONTROL)
+		return frame->hook != MCAST_HOOK_EGRESS &&
+		       mcast_keeps_unclear(frame, policy, &handing, counted);
 	if (frame->hook == MCAST_HOOK_EGRESS)
-		return message->kind != MCAST_NOT_CONTROL &&
-		       mcast_from_inside(frame, policy, message, &handing, counted);
-	if (message->kind != MCAST_NOT_CONTROL &&
-	    mcast_from_outside(frame, policy, message, &handing, counted))
-		return true;
-	return mcast_keeps_unclear(frame, policy, &handing, counted);
+		return mcast_from_inside(frame, policy, message, &handing, counted);
+	return mcast_from_outside(frame, policy, message, &handing, counted);
 }
 
 #endif

@@ -5,10 +5,12 @@
 
 #include "work.h"
 
-BPF_ARRAY(policies, struct mcast_policy, MCAST_PLACES);
+BPF_ARRAY(policies, struct mcast_policy, MCAST_PLACES + 128);
+/* The places of those policies that are not where their interfaces' indices say. */
+BPF_F_TABLE("hash", uint32_t, uint32_t, elsewhere, 128, BPF_F_NO_PREALLOC);
 BPF_PERCPU_ARRAY(counters, struct mcast_counters, 128);
 BPF_ARRAY(paces, struct mcast_pace, 128);
-BPF_HASH(queriers, struct mcast_assigned, struct mcast_querier, 4096);
+BPF_F_TABLE("hash", struct mcast_assigned, struct mcast_querier, queriers, 4096, BPF_F_NO_PREALLOC);
 /* When a question was handed over last, ns of CLOCK_MONOTONIC. One that is pushed out of here is
  * handed over once more. */
 BPF_TABLE("lru_hash", struct mcast_question, uint64_t, questions, 8192);

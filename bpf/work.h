@@ -42,8 +42,9 @@ struct mcast_work {
 	uint32_t group[4];
 };
 
-/* What the kernel may understand as a query where this walk ends: the network may strip more tags,
- * follow more headers and put fragments together. */
+/* What the kernel may understand as an older query where this walk ends: it strips more tags, follows
+ * more headers, and puts fragments together. Nobody has another use for more than two tags without a
+ * VLAN, for queries of IGMP in fragments, or for MLD behind more than MCAST_EXTENSION_STEPS. */
 enum mcast_unclear { MCAST_CLEAR = 0, MCAST_UNCLEAR_IGMP = 1, MCAST_UNCLEAR_MLD = 2 };
 
 /* A frame: its first MCAST_WINDOW bytes, or all if it is shorter, are at `window`; the kernel's

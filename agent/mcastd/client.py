@@ -10,8 +10,12 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
+
+from mcastd.printable import printable
 
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
 
@@ -30,6 +34,12 @@ class NotThereError(Exception):
 
 def socket_path() -> str:
     return os.environ.get("MCASTD_CONTROL", DEFAULT_SOCKET)
+
+
+def program_name() -> str | None:
+    """What this program is called: an agent that may not look it up is told so."""
+    name = printable(Path(sys.argv[0]).name if sys.argv else "")[:64].strip()
+    return name or None
 
 
 class Client:
@@ -84,6 +94,7 @@ class Client:
             sources=list(sources),
             exclude=exclude,
             hold=hold,
+            program=program_name(),
             **({"as": name} if name else {}),
         )
 
@@ -92,7 +103,14 @@ class Client:
     ) -> bool:
         """Ends a membership, or takes sources from it; whether there was one."""
         named = {"as": name} if name else {}
-        answer = self.call("leave", name=interface, group=group, sources=list(sources), **named)
+        answer = self.call(
+            "leave",
+            name=interface,
+            group=group,
+            sources=list(sources),
+            program=program_name(),
+            **named,
+        )
         return bool(answer["left"])
 
     def watch(self, **wanted: str) -> Iterator[dict[str, Any]]:

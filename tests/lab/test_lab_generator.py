@@ -38,7 +38,7 @@ class Cable:
         self.generator = lab.keep(Generator((sender, "eth0"), (self._receiver, "eth0")))
 
     def attach(self, policy: Policy, heartbeat: bytes) -> None:
-        Policies(self._kernel.maps["policies"]).put(self._index, 0, policy)
+        Policies(self._kernel.maps).put(self._index, 0, policy)
         self._kernel.maps["heartbeat"].update(bytes(4), heartbeat)
         self.put(self._kernel.program("mcast_xdp"))
 

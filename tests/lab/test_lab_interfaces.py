@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcastd.fastpath.attach import XDP_FLAGS_SKB_MODE as SKB_MODE
 from mcastd.fastpath.kernel import AttachType
-from mcastd.lab import Lab, Member, Namespace, RunningAgent, Wire
+from mcastd.lab import Lab, LabError, Member, Namespace, RunningAgent, Wire
 from support.flood import igmp_frames
 from support.lab import (
+    ATTACHED,
+    TCX_NEXT,
     XDP_PASS,
     Attached,
     Cable,
@@ -28,7 +31,6 @@ from support.waiting import eventually, first
 pytestmark = pytest.mark.lab
 
 QUERY = next(each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp query 3").frame
-ATTACHED = {"xdp": 1, "tcx_egress": 1}
 
 
 def plug(host: Namespace, outside: Namespace, name: str) -> None:
@@ -225,3 +227,142 @@ def test_many_interfaces_are_run_at_once(cable: Cable, tmp_path: Path) -> None:
     assert received(cable.agent, "many8") == {} or "igmp query 3" not in received(
         cable.agent, "many8"
     )
+
+
+# What is in the way for a time.
+
+
+def bridge(host: Namespace) -> None:
+    host.ip("link", "add", "br0", "type", "bridge")
+
+
+@pytest.mark.parametrize("mode", ["observe", "host"])
+def test_a_port_of_a_bridge_for_a_moment_is_run_again_as_configured(
+    cable: Cable, mode: str
+) -> None:
+    bridge(cable.host)
+    cable.observe("--mode", mode)
+    assert interface(cable.agent)["mode"] == mode
+
+    with cable.agent.watching(type="problem") as events:
+        cable.agent.ask("status")
+        cable.host.ip("link", "set", "eth0", "master", "br0")
+        if mode == "host":
+            assert "is a port of a bridge" in first(events)["text"]
+        cable.host.ip("link", "set", "eth0", "nomaster")
+        if mode == "host":
+            assert first(events)["text"] is None
+
+    eventually(lambda: interface(cable.agent)["mode"] == mode)
+    assert interface(cable.agent)["problem"] is None
+    assert interface(cable.agent)["hook"] == "xdp-native"
+    assert not any("bridge" in each["text"] for each in cable.agent.ask("doctor"))
+    counts_a_query(cable, "out0", "eth0")
+
+
+def test_a_port_that_was_never_free_is_taken_over_when_it_is(cable: Cable) -> None:
+    bridge(cable.host)
+    cable.host.ip("link", "set", "eth0", "master", "br0")
+    cable.observe("--mode", "host")
+    assert interface(cable.agent)["mode"] == "observe"
+    assert "is a port of a bridge" in interface(cable.agent)["problem"]
+
+    cable.host.ip("link", "del", "br0")
+
+    eventually(lambda: interface(cable.agent)["mode"] == "host")
+    assert interface(cable.agent)["problem"] is None
+
+
+def test_an_interface_that_was_handed_back_is_not_taken_over_again(cable: Cable) -> None:
+    """The operator's last word counts, whatever changes on the link."""
+    cable.observe("--mode", "host")
+    assert mcastctl(cable.agent, "mode", "eth0", "observe").returncode == 0
+
+    cable.host.ip("link", "set", "eth0", "mtu", "1400")
+    cable.host.ip("link", "set", "eth0", "down")
+    eventually(lambda: not interface(cable.agent)["running"])
+    cable.host.ip("link", "set", "eth0", "up")
+    eventually(lambda: interface(cable.agent)["running"])
+
+    assert interface(cable.agent)["mode"] == "observe"
+    assert interface(cable.agent)["problem"] is None
+
+
+def test_a_hook_without_room_is_tried_again_until_there_is(cable: Cable) -> None:
+    """Nobody tells of programs that go; the kernel takes 63 of them on one hook."""
+    others = [
+        Attached(cable.host, "eth0", returning(TCX_NEXT, "tc"), AttachType.TCX_EGRESS)
+        for _ in range(63)
+    ]
+    cable.observe()
+    assert "cannot attach" in interface(cable.agent)["problem"]
+
+    for each in others:
+        each.close()
+
+    eventually(lambda: interface(cable.agent)["hook"] == "xdp-native", within=40)
+    assert interface(cable.agent)["problem"] is None
+    counts_a_query(cable, "out0", "eth0")
+
+
+@pytest.mark.parametrize("mode", ["observe", "host"])
+def test_multicast_that_is_switched_off_meanwhile_is_noticed_until_it_is_on_again(
+    cable: Cable, mode: str
+) -> None:
+    """The kernel goes on to speak there, and so does the agent."""
+    cable.observe("--mode", mode)
+
+    with cable.agent.watching(type="multicast") as events:
+        cable.agent.ask("status")
+        cable.host.ip("link", "set", "eth0", "multicast", "off")
+        assert first(events)["on"] is False
+        assert "multicast switched off" in interface(cable.agent)["problem"]
+        assert any("switched off" in each["text"] for each in cable.agent.ask("doctor"))
+        assert "multicast switched off" in mcastctl(cable.agent, "status").stdout
+        counts_a_query(cable, "out0", "eth0")
+        cable.host.ip("link", "set", "eth0", "multicast", "on")
+        assert first(events)["on"] is True
+
+    eventually(lambda: interface(cable.agent)["problem"] is None)
+    assert not any("switched off" in each["text"] for each in cable.agent.ask("doctor"))
+    assert interface(cable.agent)["mode"] == mode
+    assert interface(cable.agent)["hook"] == "xdp-native"
+
+
+@pytest.mark.parametrize("pause", [0.0, 1.5], ids=["at once", "after a second"])
+def test_a_carrier_that_goes_and_comes_is_told(cable: Cable, pause: float) -> None:
+    cable.observe()
+    eventually(lambda: interface(cable.agent)["running"])
+
+    with cable.agent.watching(type="link") as events:
+        cable.agent.ask("status")
+        cable.outside.ip("link", "set", "out0", "down")
+        time.sleep(pause)
+        cable.outside.ip("link", "set", "out0", "up")
+        told = [first(events)["running"], first(events)["running"]]
+
+    assert told == [False, True]
+    assert interface(cable.agent)["running"]
+
+
+def test_a_bonds_fail_over_is_told_and_its_groups_are_reported_again(cable: Cable) -> None:
+    host, outside = cable.host, cable.outside
+    try:
+        host.ip("link", "add", "bond0", "type", "bond", "mode", "active-backup")
+    except LabError as error:
+        pytest.skip(f"this kernel has no bonding: {error}")
+    for name in ("port0", "port1"):
+        plug(host, outside, name)
+        host.ip("link", "set", name, "down")
+        host.ip("link", "set", name, "master", "bond0")
+    host.ip("link", "set", "bond0", "up")
+    host.ip("link", "set", "bond0", "type", "bond", "active_slave", "port0")
+    cable.observe("-i", "bond0")
+    eventually(lambda: interface(cable.agent, "bond0").get("hook", "none") != "none")
+
+    with cable.agent.watching(type="failover", interface="bond0") as events:
+        cable.agent.ask("status")
+        host.ip("link", "set", "bond0", "type", "bond", "active_slave", "port1")
+        told = first(events)
+
+    assert (told["from"], told["to"]) == ("port0", "port1")

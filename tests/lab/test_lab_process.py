@@ -17,6 +17,7 @@ import pytest
 from mcastd.service.system import KEPT
 from support.flood import igmp_frames
 from support.lab import (
+    ATTACHED,
     HOST,
     Cable,
     counters,
@@ -31,7 +32,6 @@ from support.waiting import eventually
 
 pytestmark = pytest.mark.lab
 
-ATTACHED = {"xdp": 1, "tcx_egress": 1}
 FIRST_QUERY = next(each for each in igmp_frames(bytes(4)) if each.counts_as == "igmp query 3")
 
 

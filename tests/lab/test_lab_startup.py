@@ -19,7 +19,7 @@ from mcastd.fastpath.objects import BPF_DIRECTORY, cache_directory, file_name
 from mcastd.lab import Lab, Member
 from mcastd.lab.processes import start, stop
 from mcastd.net import present
-from support.lab import HOST, Cable, link_local, programs_on, run_in
+from support.lab import ATTACHED, HOST, Cable, link_local, programs_on, run_in
 from support.lab import mcastd as run_mcastd
 from support.queries import igmp_query
 from support.waiting import eventually, stretched
@@ -27,7 +27,6 @@ from support.waiting import eventually, stretched
 pytestmark = pytest.mark.lab
 
 MCASTD_RUN = (sys.executable, "-m", "mcastd.cli.mcastd", "run", "--metrics", "")
-ATTACHED = {"xdp": 1, "tcx_egress": 1}
 GROUP = "239.1.2.3"
 QUERIER = "192.0.2.1"
 

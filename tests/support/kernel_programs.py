@@ -54,7 +54,7 @@ class KernelPrograms:
             name: Ring(self._kernel.maps[f"{name}_events"])
             for name in ("query", "report", "egress")
         }
-        self._policies = Policies(self._kernel.maps["policies"])
+        self._policies = Policies(self._kernel.maps)
         self.use(EVERYTHING)
 
     def use(self, policy: Policy, own: int = ANY_ADDRESS) -> None:

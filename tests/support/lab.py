@@ -188,6 +188,10 @@ def programs_on(namespace: Namespace, name: str) -> dict[str, int]:
     return {hook: count for hook, count in found.items() if count}
 
 
+ATTACHED = {"xdp": 1, "tcx_ingress": 1, "tcx_egress": 1}
+"""Our programs on a veth, as `programs_on` tells: it takes VLAN tags out of frames."""
+
+
 def returning(verdict: int, kind: str) -> Program:
     """A program that does nothing but return; `kind`: xdp or tc."""
     code = bytes((0xB7, 0, 0, 0)) + verdict.to_bytes(4, "little", signed=True)

@@ -33,7 +33,7 @@ QUERIER = own_bit(bytes((10, 0, 0, 254)))
 
 def look_on(kernel: Kernel, ifindex: int, policy: Policy) -> None:
     """The interface, the only one, has this policy."""
-    Policies(kernel.maps["policies"]).put(ifindex, 0, policy, OWN, QUERIER)
+    Policies(kernel.maps).put(ifindex, 0, policy, OWN, QUERIER)
 
 
 PASS, DROP = (struct.pack("<BBhi", 0xB7, 0, 0, verdict) for verdict in (2, 1))

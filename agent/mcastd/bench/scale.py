@@ -86,7 +86,7 @@ class Host:
 def packets(host: Host) -> Callable[[float], float]:
     """Nanoseconds of the program for a report that is only counted, the mean over interfaces."""
     kernel = host.lab.keep(Kernel(obtain(lambda text: None)))
-    policies = Policies(kernel.maps["policies"])
+    policies = Policies(kernel.maps)
     with host.namespace.entered():
         for slot, index in enumerate(host.indices.values()):
             policies.put(index, slot, Policy(), OWN, QUERIER)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mcastd.printable import printable
 from mcastd.service.config import ConfigFileError, files, load
 
 
@@ -29,12 +30,12 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps({"good": False, "error": str(error)}))
         else:
-            print(f"mcastd check-config: {error}", file=sys.stderr)
+            print(printable(f"mcastd check-config: {error}"), file=sys.stderr)
         return 2
     read = [str(path) for path in files(args.file)]
     if args.json:
         names = {name: each.mode for name, each in settings.interfaces.items()}
         print(json.dumps({"good": True, "files": read, "interfaces": names}))
     else:
-        print(f"{', '.join(read)}: good ({len(settings.interfaces)} interfaces)")
+        print(printable(f"{', '.join(read)}: good ({len(settings.interfaces)} interfaces)"))
     return 0

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO, TextIO
 
@@ -23,6 +24,8 @@ from mcastd.classify import (
     packets,
     read_capture,
 )
+from mcastd.files import open_stream
+from mcastd.printable import printable
 from mcastd.wire import ReceptionContext
 
 DONE = 0
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         problem = error.strerror or str(error)
     if problem is None:
         return DONE
-    print(f"mcastd classify: {args.file}: {problem}", file=sys.stderr)
+    print(printable(f"mcastd classify: {args.file}: {problem}"), file=sys.stderr)
     return BAD_INPUT
 
 
@@ -77,7 +80,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
     if name == "-":
         yield sys.stdin.buffer
         return
-    with open(name, "rb") as stream:
+    with open_stream(Path(name)) as stream:
         yield stream
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
 import json
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 import mcastd
 from mcastd.cli import tables
 from mcastd.client import AgentError, Client, NotThereError, socket_path
+from mcastd.printable import cleaned, printable
 
 CLEAR = "\x1b[H\x1b[2J"
 """Begins the screen anew, on terminals."""
@@ -25,6 +27,7 @@ Run = Callable[[argparse.Namespace], int]
 
 def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    show_all_characters()
     args = parser().parse_args(arguments)
     try:
         result: int = args.run(args)
@@ -37,8 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
     return result
 
 
+def show_all_characters() -> None:
+    """What the terminal's encoding lacks is shown by its number, and is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def complain(error: Exception, code: int) -> int:
-    print(f"mcastctl: {error}", file=sys.stderr)
+    print(printable(f"mcastctl: {error}"), file=sys.stderr)
     return code
 
 
@@ -119,7 +129,7 @@ def ask(args: argparse.Namespace) -> int:
     parameters = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     with Client(args.control) as client:
         result = client.call(args.method, **parameters)
-    show(args, result, tables.render(args.method, result))
+    show(args, result, tables.render(args.method, cleaned(result)))
     wrong = {"groups": not result, "doctor": bool(result)}
     return NO if wrong.get(args.method) else DONE
 
@@ -140,7 +150,7 @@ def top(args: argparse.Namespace) -> int:
                 name: (now[name] - before.get(name, now[name])) / args.interval for name in now
             }
             before = now
-            text = f"{tables.status(status)}\n\n{tables.rates(rates)}"
+            text = f"{tables.status(cleaned(status))}\n\n{tables.rates(cleaned(rates))}"
             if args.json:
                 text = json.dumps({"status": status, "rates": rates})
             print(text if plain else f"{CLEAR}{text}", flush=True)
@@ -156,7 +166,7 @@ def watch(args: argparse.Namespace) -> int:
     }
     with Client(args.control) as client:
         for count, event in enumerate(client.watch(**wanted), 1):
-            print(json.dumps(event) if args.json else tables.event_line(event), flush=True)
+            print(json.dumps(event) if args.json else tables.event_line(cleaned(event)), flush=True)
             if args.count is not None and count >= args.count:
                 break
     return DONE
@@ -168,9 +178,18 @@ def join(args: argparse.Namespace) -> int:
             args.name, args.group, sources=args.sources, exclude=args.exclude,
             name=args.application, hold=args.hold,
         )  # fmt: skip
-        show(args, result, tables.membership_line(result))
-        if args.hold:
-            client.wait()
+        show(args, result, tables.membership_line(cleaned(result)))
+        if not args.hold:
+            return warn(result)
+        client.wait()
+    return DONE
+
+
+def warn(result: dict[str, Any]) -> int:
+    """It is done; what it lacks is told."""
+    if result.get("problem"):
+        text = "it may not be so after a restart of the agent"
+        print(printable(f"mcastctl: {text}: {result['problem']}"), file=sys.stderr)
     return DONE
 
 
@@ -178,21 +197,23 @@ def leave(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         left = client.leave(args.name, args.group, sources=args.sources, name=args.application)
     text = "left" if left else f"{args.group} was not joined on {args.name} by this name"
-    show(args, {"left": left}, text)
+    show(args, {"left": left}, printable(text))
     return DONE if left else NO
 
 
 def change(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         result = client.call("mode", name=args.name, mode=args.mode)
-    show(args, result, f"{result['interface']}: {result['from']} -> {result['to']}")
+    shown = cleaned(result)
+    show(args, result, f"{shown['interface']}: {shown['from']} -> {shown['to']}")
     return DONE
 
 
 def reload(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         result = client.call("reload")
-    show(args, result, f"read; running {', '.join(result['interfaces']) or 'no interface'}")
+    running = ", ".join(cleaned(result["interfaces"])) or "no interface"
+    show(args, result, f"read; running {running}")
     return DONE
 
 
@@ -207,13 +228,13 @@ def version(args: argparse.Namespace) -> int:
                 for name in ("igmp", "mld")
                 if args.protocol in (None, name)
             ]
-            show(args, versions, tables.version_table(versions))
+            show(args, versions, tables.version_table(cleaned(versions)))
             return DONE
         result = client.call(
             "version", name=args.name, protocol=args.protocol, version=args.version,
             dry_run=args.dry_run, announce=args.announce, persist=args.persist,
         )  # fmt: skip
-    show(args, result, tables.version_change(result, args.dry_run))
+    show(args, result, tables.version_change(cleaned(result), args.dry_run))
     return DONE
 
 

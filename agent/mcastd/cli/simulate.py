@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcastd import simulate
+from mcastd.files import open_stream
 from mcastd.gmp.time import in_seconds
 from mcastd.simulate import Line, Scenario, ScenarioError
 
@@ -71,12 +72,19 @@ def _summary(count: int, failed: int) -> str:
 def _load(file: str) -> list[Scenario]:
     name = "<stdin>" if file == "-" else file
     try:
-        text = (sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()).decode()
+        text = _content(file).decode()
     except OSError as error:
         raise ScenarioError(name, 0, "", f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ScenarioError(name, 0, "", "is not text in UTF-8") from None
     return list(simulate.load(text, name))
+
+
+def _content(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    with open_stream(Path(file)) as stream:
+        return stream.read()
 
 
 def _run(scenario: Scenario, wanted: bool, quiet: bool) -> bool:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from mcastd.fastpath import FastPath, FastPathError
 from mcastd.fastpath.errors import ProgramRefusedError
 from mcastd.fastpath.opening import Opening
+from mcastd.printable import printable
 from mcastd.service.config import ConfigFileError, Settings, load, parse_address
 from mcastd.service.early import attach_early
+from mcastd.service.system import allow_files
 
 if TYPE_CHECKING:
     import logging
@@ -34,7 +36,8 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
             BAD_INPUT,
         )
     try:
-        fast_path = opening.result(partial(say, args))
+        allow_files()
+        fast_path = opening.result(partial(say, args), settings.max_interfaces)
         attach_early(fast_path, settings)
         return run_agent(args, settings, fast_path)
     except FastPathError as error:
@@ -64,7 +67,7 @@ def run_agent(args: argparse.Namespace, settings: Settings, fast_path: FastPath)
     # Only now: they are many, and the interfaces are attached already.
     import asyncio  # noqa: PLC0415
 
-    from mcastd.service.control import ControlError  # noqa: PLC0415
+    from mcastd.service.control_socket import ControlError  # noqa: PLC0415
     from mcastd.service.run import StartError, run  # noqa: PLC0415
 
     gc.freeze()
@@ -101,8 +104,13 @@ def set_up_log(args: argparse.Namespace) -> logging.Logger:
     """The log, set up the first time that something is to be said, or the agent starts."""
     import logging  # noqa: PLC0415 (most starts say nothing until the interfaces are attached)
 
+    from mcastd.cli.log import PrintableFormatter  # noqa: PLC0415
+
     level = logging.DEBUG if args.verbose else logging.INFO
-    logging.basicConfig(level=level, format=log_format(), stream=sys.stderr)
+    if not logging.root.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(PrintableFormatter(log_format()))
+        logging.basicConfig(level=level, handlers=[handler])
     return logging.getLogger("mcastd")
 
 
@@ -112,5 +120,5 @@ def log_format() -> str:
 
 
 def complain(text: str, code: int) -> int:
-    print(f"mcastd: {text}", file=sys.stderr)
+    print(printable(f"mcastd: {text}"), file=sys.stderr)
     return code

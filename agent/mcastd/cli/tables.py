@@ -65,6 +65,7 @@ def status(result: dict[str, Any]) -> str:
         remarks += [f"{each['name']}: {reason}" for reason in each["hook_reasons"]]
         remarks += [f"{each['name']}: {remark}" for remark in each["remarks"]]
     remarks += [f"{name}: there is no such interface now" for name in result["missing"]]
+    remarks += fault_remarks(result)
     return "\n".join([table(head, rows), *remarks])
 
 
@@ -88,6 +89,20 @@ def family_remarks(name: str, protocol: str, family: dict[str, Any]) -> list[str
     if family["unanswered_queries"]:
         remarks.append(f"{name}: {family['unanswered_queries']} {protocol} queries not answered")
     return remarks
+
+
+def fault_remarks(result: dict[str, Any]) -> list[str]:
+    """State that is not kept, and what went wrong in the last hour; --json has all of it."""
+    problem = result.get("state", {}).get("problem")
+    remarks = [f"not kept: {problem}"] if problem else []
+    for kind, each in result.get("faults", {}).items():
+        if kind != "state_file" and time.time() - each["last"] < HOUR:
+            of = kind.replace("_", " ")
+            remarks.append(f"{each['count']} faults ({of}), {ago(each['last'])}: {each['text']}")
+    return remarks
+
+
+HOUR = 3600.0
 
 
 def flood_remarks(name: str, floods: dict[str, Any]) -> list[str]:

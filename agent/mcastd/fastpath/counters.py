@@ -64,12 +64,36 @@ class Counters(NamedTuple):
         )
 
 
+ZERO = Counters.from_words([0] * WORDS)
+
+
+class Reader:
+    """Reads the counters of all slots; those that are as they were are not made anew."""
+
+    def __init__(self, counters: Map) -> None:
+        self._map = counters
+        self._words: list[bytes] = []
+        self._values: list[Counters] = []
+
+    def read(self, slots: int) -> list[Counters]:
+        """Those of the first slots; one call into the kernel. OSError."""
+        sums = ffi.new("uint64_t[]", slots * WORDS)
+        checked("reading the counters", lib.mcast_counters_read(self._map.fd, slots, WORDS, sums))
+        data = bytes(ffi.buffer(sums))
+        for slot in range(slots):
+            words = data[slot * SIZE : (slot + 1) * SIZE]
+            if slot == len(self._words):
+                self._words.append(b"")
+                self._values.append(ZERO)
+            if words != self._words[slot]:
+                self._words[slot] = words
+                self._values[slot] = Counters.from_words(list(struct.unpack(f"={WORDS}Q", words)))
+        return self._values[:slots]
+
+
 def read(counters: Map, slots: int) -> list[Counters]:
     """Those of the first slots; one call into the kernel. OSError."""
-    sums = ffi.new("uint64_t[]", slots * WORDS)
-    checked("reading the counters", lib.mcast_counters_read(counters.fd, slots, WORDS, sums))
-    words = ffi.unpack(sums, slots * WORDS) if slots else []
-    return [Counters.from_words(words[i * WORDS : (i + 1) * WORDS]) for i in range(slots)]
+    return Reader(counters).read(slots)
 
 
 def clear(counters: Map, slot: int) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import struct
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
-from mcastd.fastpath.counters import RINGS, Counters, clear, read
+from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
 from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.policies import Policies, Policy, bits
-from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
+from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
 
 if TYPE_CHECKING:
@@ -23,9 +25,15 @@ if TYPE_CHECKING:
 
 SOL_SOCKET, SO_COOKIE = 1, 57
 
+FULL = frozenset({errno.E2BIG, errno.ENOMEM, errno.ENOSPC})
+"""What the kernel says of a map that has no room, or that there is no memory for."""
+
 
 class FastPath:
-    """All interfaces' programs, counters and rings."""
+    """All interfaces' programs, counters and rings.
+
+    `refused`: what a map had no room for, by the map's name.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         """Of programs that `begin_loading` has begun to load; `wait` says when they are.
@@ -39,9 +47,14 @@ class FastPath:
             self._kernel.close()
             raise FastPathError(explained(error)) from error
         self._slots: dict[str, int] = {}
+        self._gone: dict[str, None] = {}
+        self.refused: Counter[str] = Counter()
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
-        self._policies = Policies(self._kernel.maps["policies"])
+        self._policies = Policies(kernel.maps)
+        self._counters = Reader(kernel.maps["counters"])
+        self._max_interfaces = kernel.maps["counters"].spec.entries
+        self._free = list(reversed(range(self._max_interfaces)))
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
         self._split: set[int] = set()
@@ -104,32 +117,45 @@ class FastPath:
     def _slot(self, name: str) -> int:
         """Where the interface's counters are; FastPathError if there are too many interfaces.
 
-        When all are taken, the interface that was named first of those that are gone loses its own.
+        When all are taken, the one that has been gone for the longest time loses its own.
         """
+        self._gone.pop(name, None)
         if name in self._slots:
             return self._slots[name]
-        if len(self._slots) < MAX_INTERFACES:
-            self._slots[name] = len(self._slots)
-            return self._slots[name]
-        busy = {slot for slot, _ in self._in_force.values()}
-        gone = next((each for each, slot in self._slots.items() if slot not in busy), None)
-        if gone is None:
-            raise FastPathError(f"{name}: more than {MAX_INTERFACES} interfaces at once")
-        slot = self._slots.pop(gone)
-        clear(self._kernel.maps["counters"], slot)
-        self._slots[name] = slot
-        return slot
+        if not self._free:
+            self.forget_gone(max(0, len(self._gone) - 1))
+        if not self._free:
+            raise FastPathError(
+                f"is one too many: {self._max_interfaces} interfaces are run, and no more at once; "
+                "raise agent.max_interfaces (mcastd.toml) and start mcastd anew"
+            )
+        self._slots[name] = self._free.pop()
+        return self._slots[name]
 
     def forget(self, ifindex: int) -> None:
         """The interface is no longer ours; its links are closed by their owner."""
-        self._in_force.pop(ifindex, None)
+        slot, _ = self._in_force.pop(ifindex, (None, None))
         self._split.discard(ifindex)
         self._policies.leave(ifindex)
+        name = next((name for name, each in self._slots.items() if each == slot), None)
+        if name is not None:
+            self._gone.pop(name, None)
+            self._gone[name] = None
+
+    def forget_gone(self, most: int) -> None:
+        """Keeps the counters of only so many interfaces that are gone, the latest."""
+        for name in list(self._gone)[: max(0, len(self._gone) - most)]:
+            del self._gone[name]
+            slot = self._slots.pop(name)
+            clear(self._kernel.maps["counters"], slot)
+            self._free.append(slot)
 
     def rename(self, old: str, new: str) -> None:
         """Counters go on under the new name."""
         if new not in self._slots and old in self._slots:
             self._slots[new] = self._slots.pop(old)
+            if old in self._gone:
+                self._gone = {new if each == old else each: None for each in self._gone}
 
     def policy(self, ifindex: int) -> Policy:
         return self._in_force[ifindex][1]
@@ -171,10 +197,12 @@ class FastPath:
     def assign(self, ifindex: int, address: bytes, *, delaying: bool = False) -> None:
         """The address, or joined group, is assigned to the interface.
 
-        `delaying`: other hosts' older reports for the group are handed over.
+        `delaying`: other hosts' older reports for the group are handed over. What there is no room
+        for is counted: a query for the group is refused then, as one for a stranger's.
         """
         value = abi.MCAST_ASSIGNED | (abi.MCAST_DELAYING if delaying else 0)
-        self._kernel.maps["assigned"].update(assigned_key(ifindex, address), index_key(value))
+        if not self._put("assigned", assigned_key(ifindex, address), index_key(value)):
+            return
         if is_unicast(address) and address not in self._unicast.setdefault(ifindex, set()):
             self._unicast[ifindex].add(address)
             self._write_policy(ifindex)
@@ -183,13 +211,24 @@ class FastPath:
         """The querier's queries are handed over however many others there are, or no longer so."""
         key, queriers = assigned_key(ifindex, address), self._queriers.setdefault(ifindex, set())
         if known:
-            queriers_map = self._kernel.maps["queriers"]
-            queriers_map.update(key, bytes(queriers_map.spec.value_size))
-            queriers.add(address)
+            size = self._kernel.maps["queriers"].spec.value_size
+            if self._put("queriers", key, bytes(size)):
+                queriers.add(address)
         else:
             self._kernel.maps["queriers"].delete(key)
             queriers.discard(address)
         self._write_policy(ifindex)
+
+    def _put(self, name: str, key: bytes, value: bytes) -> bool:
+        """Whether the map has room for it: others decide how much that is. OSError."""
+        try:
+            self._kernel.maps[name].update(key, value)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self.refused[name] += 1
+            return False
+        return True
 
     def unassign(self, ifindex: int, address: bytes) -> None:
         self._kernel.maps["assigned"].delete(assigned_key(ifindex, address))
@@ -204,7 +243,7 @@ class FastPath:
     def counters(self) -> dict[str, Counters]:
         """Of each interface by name, also of those that are gone; one call into the kernel."""
         used = max(self._slots.values(), default=-1) + 1
-        values = read(self._kernel.maps["counters"], used)
+        values = self._counters.read(used)
         return {name: values[slot] for name, slot in self._slots.items()}
 
     def close(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 import struct
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mcastd._bpf
+from mcastd import files
+from mcastd.files import open_trusted_directory as trusted
+
+LARGEST = 16 << 20
+"""Bytes; the programs take a few hundred thousand."""
 
 FORMAT = 1
 """Of the kept files; part of the key."""
@@ -30,6 +34,8 @@ FLAGS = ("-Wno-unused-function", "-g0")
 """For clang: nobody reads its debug information, which takes it a fifth of the time."""
 
 MAIN = "programs.c"
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
 PROGRAMS = {
     "mcast_xdp": "xdp",
     "mcast_tc": "tc",
@@ -165,7 +171,7 @@ def kept(
     `say` is told why what is there cannot be used.
     """
     name = file_name(flags, main)
-    found = read(PREBUILT / name, say)
+    found = read(PREBUILT / name, say, of_package=True)
     if found is None and any(PREBUILT.glob(f"{main.removesuffix('.c')}-*.json")):
         say(
             f"{PREBUILT}: not used: made from other sources or flags than this version's, or not "
@@ -196,6 +202,8 @@ def obtain(
     document = compiling.compile_object(source(main), flags, programs)
     try:
         path = (cache or cache_directory()) / file_name(flags, main)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        os.close(trusted(path.parent))
         compiling.keep(path, document)
         compiling.forget_oldest(path.parent, main)
     except OSError as error:
@@ -203,16 +211,40 @@ def obtain(
     return BpfObject.from_json(document)
 
 
-def read(path: Path, say: Callable[[str], None]) -> BpfObject | None:
-    """A kept object; None if there is none, or none that may be trusted."""
+def read(path: Path, say: Callable[[str], None], *, of_package: bool = False) -> BpfObject | None:
+    """A kept object; None if there is none, or none that is trusted: this is code for the kernel.
+
+    Who may change the file, or any directory on the way to it, could have put it there. Where the
+    package is, whose directories are trusted with all of its code, only the file is judged.
+    """
     try:
-        status = path.stat()
-        if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            say(f"{path}: not used: others than its owner may write it")
-            return None
-        return BpfObject.from_json(json.loads(path.read_text()))
+        directory = os.open(path.parent, FOLDER) if of_package else trusted(path.parent)
+        try:
+            content = trusted_content(path, directory)
+        finally:
+            os.close(directory)
+        return BpfObject.from_json(json.loads(content))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        say(f"{error.filename or path}: not used: {error.strerror or error}")
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        struct.error,
+    ) as error:
         say(f"{path}: not used: {error}")
-        return None
+    return None
+
+
+def trusted_content(path: Path, directory: int) -> bytes:
+    """What is in the file: it is judged as it is opened. OSError."""
+    descriptor = files.open_regular(Path(path.name), directory=directory)
+    try:
+        files.check_owner(descriptor, path)
+        return files.read_all(descriptor, path, LARGEST)
+    finally:
+        os.close(descriptor)

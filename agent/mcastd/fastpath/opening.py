@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.objects import kept, obtain
-from mcastd.fastpath.programs import begin_loading
+from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
 
 if TYPE_CHECKING:
     from mcastd.fastpath.fast_path import FastPath
@@ -35,12 +35,18 @@ class Opening:
         except FastPathError as error:
             self._error = error
 
-    def result(self, say: Callable[[str], None]) -> FastPath:
-        """`say` is told what takes long, and what is not as it should be. FastPathError."""
+    def result(self, say: Callable[[str], None], max_interfaces: int = MAX_INTERFACES) -> FastPath:
+        """`say` is told what takes long, and what is not as it should be. FastPathError.
+
+        For another number of interfaces than most have, the programs are loaded once more.
+        """
         from mcastd.fastpath.fast_path import FastPath  # noqa: PLC0415 (while the programs load)
 
         for line in self._said:
             say(line)
         if self._error is not None:
             raise self._error
-        return FastPath(self._kernel or begin_loading(obtain(say)))
+        if self._kernel is not None and max_interfaces != MAX_INTERFACES:
+            self._kernel.close()
+            self._kernel = None
+        return FastPath(self._kernel or begin_loading(obtain(say), max_interfaces))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import or_
 from typing import NamedTuple
@@ -76,12 +76,17 @@ class Policy(NamedTuple):
 
 
 class Policies:
-    """The map `policies`, which nobody else writes."""
+    """The maps `policies` and `elsewhere`, which nobody else writes.
 
-    def __init__(self, policies: Map) -> None:
-        self._map = policies
-        self._taken: dict[int, int] = {}
+    An interface's place is one of the few that are tried for its index. When others have all of
+    these, it is behind them, and `elsewhere` says where: whatever the indices are, all fit.
+    """
+
+    def __init__(self, maps: Mapping[str, Map]) -> None:
+        self._map, self._elsewhere = maps["policies"], maps["elsewhere"]
         self._place_of: dict[int, int] = {}
+        self._taken: set[int] = set()
+        self._behind = list(range(self._map.spec.entries - 1, PLACES - 1, -1))
 
     def put(
         self,
@@ -94,27 +99,43 @@ class Policies:
         """The interface has this policy from now on, and its counters in this slot.
 
         `own`, `queriers`: the bits, of `own_bit`, of its unicast addresses and of the queriers that
-        are known. FastPathError if TRIED others have indices that differ from its own by multiples
-        of PLACES.
+        are known. FastPathError if there is no place.
         """
         place = self._place_of.get(ifindex)
         if place is None:
-            near = ((ifindex + i) % PLACES for i in range(TRIED))
-            place = next((each for each in near if each not in self._taken), None)
-        if place is None:
-            raise FastPathError(f"interface {ifindex}: {TRIED} others have its place in the table")
+            place = self._place_for(ifindex)
         self._write(place, policy.packed(ifindex, slot, own, queriers))
-        self._taken[place], self._place_of[ifindex] = ifindex, place
+        if ifindex not in self._place_of and place >= PLACES:
+            self._elsewhere.update(_number(ifindex), _number(place))
+        self._place_of[ifindex] = place
+        self._taken.add(place)
+
+    def _place_for(self, ifindex: int) -> int:
+        near = ((ifindex + i) % PLACES for i in range(TRIED))
+        place: int | None = next((each for each in near if each not in self._taken), None)
+        if place is None and self._behind:
+            place = self._behind.pop()
+        if place is None:
+            raise FastPathError(f"interface {ifindex}: there is no place for its policy")
+        return place
 
     def leave(self, ifindex: int) -> None:
         """The interface is no longer looked at; nothing happens if it was not."""
         place = self._place_of.pop(ifindex, None)
-        if place is not None:
-            self._write(place, bytes(self._map.spec.value_size))
-            del self._taken[place]
+        if place is None:
+            return
+        if place >= PLACES:
+            self._elsewhere.delete(_number(ifindex))
+            self._behind.append(place)
+        self._write(place, bytes(self._map.spec.value_size))
+        self._taken.discard(place)
 
     def _write(self, place: int, value: bytes) -> None:
-        self._map.update(struct.pack("=I", place), value)
+        self._map.update(_number(place), value)
+
+
+def _number(value: int) -> bytes:
+    return struct.pack("=I", value)
 
 
 def own_bit(address: bytes) -> int:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 
+from mcastd._native import lib as abi
 from mcastd.fastpath.kernel import Kernel, ProgramKey
 from mcastd.fastpath.objects import BpfObject
 
-MAX_INTERFACES = 128
+MAX_INTERFACES = 1024
+"""Unless the settings say otherwise."""
+
+KNOWN_QUERIERS = 8
+"""On an interface, of both families together: service/querier.py knows four of each."""
 
 IN_ORDER: tuple[ProgramKey, ...] = (
     ("mcast_xdp", True),
@@ -19,15 +24,28 @@ IN_ORDER: tuple[ProgramKey, ...] = (
 """First what most interfaces need."""
 
 
-def begin_loading(compiled: BpfObject) -> Kernel:
+def begin_loading(compiled: BpfObject, max_interfaces: int = MAX_INTERFACES) -> Kernel:
     """Creates the maps, and has all programs loaded while its caller does something else.
 
     FastPathError, saying what to do, if the kernel does not let us.
     """
-    sizes = dict.fromkeys(("counters", "paces"), MAX_INTERFACES)
-    kernel = Kernel(compiled, entries=sizes)
+    kernel = Kernel(compiled, entries=sizes(max_interfaces))
     kernel.load_ahead(*lanes(len(os.sched_getaffinity(0))))
     return kernel
+
+
+def sizes(max_interfaces: int) -> dict[str, int]:
+    """Of the maps whose memory follows the number of interfaces, in entries.
+
+    Most of it are the counters: 904 bytes for each interface and CPU.
+    """
+    return {
+        "counters": max_interfaces,
+        "paces": max_interfaces,
+        "policies": abi.MCAST_PLACES + max_interfaces,
+        "elsewhere": max_interfaces,
+        "queriers": max(4096, KNOWN_QUERIERS * max_interfaces),
+    }
 
 
 def lanes(processors: int) -> list[tuple[ProgramKey, ...]]:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from mcastd.gmp.family import FAMILIES, Address, AddressPattern, ProtocolFamily
 from mcastd.gmp.time import Duration, in_seconds, milliseconds, seconds
+from mcastd.printable import brief
 
 
 class OlderQuerierFormula(Enum):
@@ -37,7 +38,7 @@ class ConfigError(ValueError):
     """A tunable that is not known, or a value it cannot have."""
 
     def __init__(self, key: str, value: object, allowed: str) -> None:
-        super().__init__(f"{key} = {value!r}: {allowed}")
+        super().__init__(f"{key} = {brief(value)}: {allowed}")
         self.key = key
         self.value = value
         self.allowed = allowed

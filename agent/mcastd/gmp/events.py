@@ -57,6 +57,14 @@ class LinkUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """All groups are to be reported again, unsolicited: the link is up, and others are on it now.
+
+    No RFC has it. Linux does so after a fail-over or a migration (NETDEV_RESEND_IGMP).
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class SourceAddressChanged:
     """The address that messages are sent from is another; all zeros: there is none now.
 
@@ -73,4 +81,6 @@ class Configure:
     config: HostConfig
 
 
-Event = Listen | ChangeListening | LinkDown | LinkUp | SourceAddressChanged | Configure | Message
+InterfaceEvent = LinkDown | LinkUp | Announce | SourceAddressChanged
+
+Event = Listen | ChangeListening | InterfaceEvent | Configure | Message

@@ -9,9 +9,11 @@ from mcastd.gmp.counters import Counted
 from mcastd.gmp.delays import Delays
 from mcastd.gmp.effects import Effect, Refused
 from mcastd.gmp.events import (
+    Announce,
     ChangeListening,
     Configure,
     Event,
+    InterfaceEvent,
     LinkDown,
     LinkUp,
     Listen,
@@ -71,7 +73,7 @@ class Host(HostView):
                 return self._listen(now, event)
             case ChangeListening():
                 return self._change_listening(now, event)
-            case LinkDown() | LinkUp() | SourceAddressChanged():
+            case LinkDown() | LinkUp() | Announce() | SourceAddressChanged():
                 return self._interface_changed(now, event)
             case Configure():
                 return self._configure(now, event.config)
@@ -87,14 +89,14 @@ class Host(HostView):
             case _:
                 return self._message_for_routers(message)
 
-    def _interface_changed(
-        self, now: Instant, event: LinkDown | LinkUp | SourceAddressChanged
-    ) -> list[Effect]:
+    def _interface_changed(self, now: Instant, event: InterfaceEvent) -> list[Effect]:
         match event:
             case LinkDown():
                 return self._link_down()
             case LinkUp():
                 return self._link_up(now)
+            case Announce():
+                return self._announce(now) if self._link_is_up else []
             case _:
                 return self._source_address_changed(now, event.address)
 

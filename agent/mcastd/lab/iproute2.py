@@ -7,10 +7,10 @@ import subprocess
 from mcastd.lab.errors import LabError
 
 
-def run(*command: str) -> str:
-    """What the command prints; LabError with its words if it fails."""
+def run(*command: str, given: str | None = None) -> str:
+    """What the command prints; LabError with its words if it fails. `given`: its standard input."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, input=given)
     except FileNotFoundError:
         raise LabError(f"{command[0]}: not installed (the package is iproute2)") from None
     if done.returncode:
@@ -19,5 +19,5 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def ip(*arguments: str) -> str:
-    return run("ip", *arguments)
+def ip(*arguments: str, given: str | None = None) -> str:
+    return run("ip", *arguments, given=given)

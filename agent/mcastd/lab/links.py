@@ -60,9 +60,13 @@ class Bridge:
             **{key: round(100 * value) for key, value in hundredths.items()},
         }
         pairs = [text for key, value in options.items() for text in (key, str(value))]
-        namespace.ip("link", "add", name, "type", "bridge", *pairs)
-        namespace.ip("address", "add", address, "dev", name)
-        namespace.ip("link", "set", name, "up")
+        namespace.batch(
+            [
+                ("link", "add", name, "type", "bridge", *pairs),
+                ("address", "add", address, "dev", name),
+                ("link", "set", name, "up"),
+            ]
+        )
 
     def connect(
         self,

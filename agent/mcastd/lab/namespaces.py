@@ -9,7 +9,7 @@ import ctypes
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -48,6 +48,11 @@ class Namespace:
 
     def ip(self, *arguments: str) -> str:
         return ip("-n", self.name, *arguments)
+
+    def batch(self, commands: Iterable[Sequence[str]]) -> None:
+        """Many commands of ip(8) by one process, which ends at the first that fails: LabError."""
+        lines = "\n".join(map(" ".join, commands))
+        ip("-n", self.name, "-batch", "-", given=f"{lines}\n")
 
     @contextmanager
     def entered(self) -> Iterator[None]:

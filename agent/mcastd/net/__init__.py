@@ -11,24 +11,30 @@ from typing import TYPE_CHECKING
 from mcastd.lazy import lazily
 
 if TYPE_CHECKING:
-    from mcastd.net.links import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
+    from mcastd.net.links import LinkWatcher, Snapshot
     from mcastd.net.presence import present
-    from mcastd.net.proc import memberships
+    from mcastd.net.proc import Memberships, all_memberships, memberships
+    from mcastd.net.rtnetlink import AddressChanged, Change, Link, LinkChanged, LinkGone
 
 __all__ = [
     "AddressChanged",
+    "Change",
     "Link",
     "LinkChanged",
     "LinkGone",
     "LinkWatcher",
+    "Memberships",
+    "Snapshot",
+    "all_memberships",
     "memberships",
     "present",
 ]
 
 MODULES = {
-    "links": ("AddressChanged", "Link", "LinkChanged", "LinkGone", "LinkWatcher"),
+    "links": ("LinkWatcher", "Snapshot"),
     "presence": ("present",),
-    "proc": ("memberships",),
+    "proc": ("Memberships", "all_memberships", "memberships"),
+    "rtnetlink": ("AddressChanged", "Change", "Link", "LinkChanged", "LinkGone"),
 }
 
 __getattr__ = lazily(__name__, MODULES)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mcastd._libbpf import ffi, lib
-from mcastd.net.fitness import ARPHRD_ETHER, IFF_LOOPBACK, IFF_MULTICAST, unfitness
+from mcastd.net.fitness import IFF_LOOPBACK, IFF_MULTICAST, unfitness
+from mcastd.net.names import shown
 
 AF_INET, AF_INET6, AF_PACKET = 2, 10, 17
 """The module `socket` has them, too, and takes its time."""
@@ -45,7 +46,7 @@ def present() -> list[Present]:
             unfit = unfitness(
                 name,
                 is_loopback=bool(flags & IFF_LOOPBACK),
-                is_ethernet=kind == ARPHRD_ETHER,
+                hardware_type=kind,
                 has_multicast=bool(flags & IFF_MULTICAST),
             )
             found[name] = Present(name, index, unfit, ())
@@ -66,7 +67,7 @@ def interface_addresses() -> Iterator[tuple[str, int, int, bytes]]:
             if entry.ifa_addr:
                 family = entry.ifa_addr.sa_family
                 raw = bytes(ffi.buffer(ffi.cast("char *", entry.ifa_addr), SIZES.get(family, 2)))
-                yield ffi.string(entry.ifa_name).decode(), entry.ifa_flags, family, raw
+                yield shown(ffi.string(entry.ifa_name)), entry.ifa_flags, family, raw
             entry = entry.ifa_next
     finally:
         lib.freeifaddrs(first[0])

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mcastd.fastpath import FastPath, HookChoice, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.filters import SourceFilter
 from mcastd.service import coexistence
 from mcastd.service.clock import now
-from mcastd.service.config import Settings
+from mcastd.service.config import Settings, is_pattern
+from mcastd.service.connections import Door
+from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
@@ -29,6 +31,12 @@ log = logging.getLogger("mcastd")
 
 STILL_IN_FORCE_SECONDS = 60.0
 """How often the files are touched of what is to outlast a restart."""
+
+RETRY_SECONDS = 5.0
+"""Between two attempts to keep what could not be kept."""
+
+MOST_REMARKS = 1000
+"""That are known to be logged: they name interfaces, which come and go."""
 
 KEEP_SECONDS = 1.0
 """After which a change of the queriers that are known is kept."""
@@ -47,13 +55,16 @@ class Agent:
         fast_path: FastPath,
         owned: OwnedMemberships | None = None,
         known_queriers: KnownQueriers | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.settings = settings
+        self.faults = faults or Faults()
+        self.doors: list[Door] = []
         self.fast_path = fast_path
         self.interfaces: dict[str, Interface] = {}
         self.by_index: dict[int, Interface] = {}
         self.addresses: dict[int, dict[bytes, None]] = {}
-        self.teller = Teller(fast_path)
+        self.teller = Teller(fast_path, self.faults)
         self.turns = Turns(fast_path, self.teller, self.by_index, self._known_changed)
         self.started = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
@@ -63,7 +74,9 @@ class Agent:
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode)
         self.hardware_filter = HardwareFilter()
         self.reload: Callable[[], str | None] = lambda: None
-        self._remarked: set[str] = set()
+        self.settle: Callable[[Interface], None] = lambda interface: None
+        """Has it looked at again how the interface is to be run."""
+        self._remarked: dict[str, None] = {}
         self._flood_timer: asyncio.TimerHandle | None = None
         self._keep_timer: asyncio.TimerHandle | None = None
 
@@ -72,6 +85,7 @@ class Agent:
         self._loop = loop
         self.turns.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
+        loop.call_later(RETRY_SECONDS, self._retry_keeping)
         self._flood_timer = loop.call_later(LOOK_SECONDS, self._look_for_floods)
 
     def started_up(self) -> None:
@@ -82,6 +96,12 @@ class Agent:
         self.owned.touch()
         self.known_queriers.touch()
         self._loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
+
+    def _retry_keeping(self) -> None:
+        """What could not be written is tried again: the disk may have room now."""
+        self.owned.retry()
+        self.known_queriers.retry()
+        self._loop.call_later(RETRY_SECONDS, self._retry_keeping)
 
     def _look_for_floods(self) -> None:
         for change in self.floods.look(now(), self.fast_path.counters()):
@@ -109,7 +129,8 @@ class Agent:
     def _known_changed(self) -> None:
         """Has all changes of the next second kept together."""
         if self._keep_timer is None:
-            self._keep_timer = self._loop.call_later(KEEP_SECONDS, self._keep_queriers)
+            loop = asyncio.get_running_loop()
+            self._keep_timer = loop.call_later(KEEP_SECONDS, self._keep_queriers)
 
     def _keep_queriers(self) -> None:
         self._keep_timer = None
@@ -130,25 +151,28 @@ class Agent:
 
     def hook_choice(self, interface: Interface) -> HookChoice:
         """Which ingress hook the interface is to have."""
-        settings = self.settings.of(interface.name)
+        settings = self.settings.of(interface.name, interface.alternative_names)
         return settings.hook if settings else HookChoice.AUTO
 
-    def enter_mode(self, interface: Interface) -> None:
-        """Takes over at once, if the settings want host mode; else the kernel goes on."""
-        settings = self.settings.of(interface.name)
-        if settings is None or settings.mode != "host" or interface.mode == "host":
-            return
-        if self.owned.is_fresh:  # routers know of these: from before a restart
-            kept = {each.key for each in self.owned.kept}
-            for membership in self.wanted(interface):
-                if membership.key in kept:
-                    self.put(interface, membership)
-        problem = self.set_mode(interface, "host")
-        if problem is not None:
-            interface.problem = problem
-            log.error("%s; it is observed", problem)
+    def enter_mode(self, interface: Interface) -> str | None:
+        """Runs it in the mode that is wanted. Why it cannot be, if it cannot; OSError, likewise."""
+        if interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh:
+            kept = {each.key for each in self.owned.kept}  # routers know of these
+            self._put_all(interface, (e for e in self.wanted(interface) if e.key in kept))
+        return self.change_mode(interface, interface.wanted_mode)
 
     def set_mode(self, interface: Interface, mode: str) -> str | None:
+        """Hands an interface over, either way, as the operator wants it from now on.
+
+        Why it cannot be, if it cannot: then what was wanted before still is.
+        """
+        problem = self.change_mode(interface, mode)
+        if problem is None:
+            interface.wanted_mode = mode
+            self.settle(interface)
+        return problem
+
+    def change_mode(self, interface: Interface, mode: str) -> str | None:
         """Hands an interface over, either way. Why it cannot be, if it cannot."""
         if mode == interface.mode:
             return None
@@ -157,16 +181,19 @@ class Agent:
             if problem is not None:
                 return problem
             assert interface.index is not None
-            self.host_mode.start(interface, self.addresses.get(interface.index, {}))
-            for membership in self.wanted(interface):
-                self.put(interface, membership)
+            try:
+                self.host_mode.start(interface, self.addresses.get(interface.index, {}))
+            except OSError as error:
+                self.host_mode.stop(interface)
+                return f"{interface.name}: cannot be taken over: {said(error)}"
+            self._put_all(interface, self.wanted(interface))
         else:
             self.give_back(interface)
         self._keep_configured()
         self.remark(interface)
         log.info("%s: %s mode", interface.name, mode)
         self.teller.announce("mode", interface.name, mode=mode)
-        self.turns.arm()
+        self.turns.arm({interface.index} if interface.index is not None else None)
         return None
 
     def give_back(self, interface: Interface) -> None:
@@ -181,16 +208,27 @@ class Agent:
         for text in coexistence.remarks(interface.name, interface.index or 0, host_mode=speaking):
             if text not in self._remarked:
                 log.warning("%s: %s", interface.name, text)
-            self._remarked.add(text)
+            self._remarked[text] = None
+        while len(self._remarked) > MOST_REMARKS:
+            del self._remarked[next(iter(self._remarked))]
 
     # The agent's own memberships.
 
     def wanted(self, interface: Interface) -> list[Owned]:
         """What the agent itself is to receive on an interface: its file's, and what was asked."""
-        settings = self.settings.of(interface.name)
+        settings = self.settings.of(interface.name, interface.alternative_names)
         configured = settings.memberships if settings else ()
         asked = [each for each in self.owned if each.interface == interface.name]
         return [each._replace(interface=interface.name) for each in configured] + asked
+
+    def _put_all(self, interface: Interface, memberships: Iterable[Owned]) -> None:
+        """Puts them in force. What the NIC's filter cannot have is told, and is no other's loss."""
+        for membership in list(memberships):
+            try:
+                self.put(interface, membership)
+            except OSError as error:
+                what = f"{interface.name}: {membership.group} is not received"
+                self.faults.tell_error(Fault.INTERFACE, what, error)
 
     def put(self, interface: Interface, membership: Owned) -> None:
         """Puts one in force. OSError if the NIC's filter cannot have it."""
@@ -208,7 +246,11 @@ class Agent:
         observer = interface.observers[membership.family.name]
         group = membership.address
         if interface.index is not None and observer.asked_by(membership.application, group):
-            self.hardware_filter.drop(interface.index, group)
+            try:
+                self.hardware_filter.drop(interface.index, group)
+            except OSError as error:
+                what = f"{interface.name}: {membership.group} is received on"
+                self.faults.tell_error(Fault.INTERFACE, what, error)
         self.listen_for(interface, membership.application, group, observer.nothing)
 
     def listen_for(
@@ -234,9 +276,8 @@ class Agent:
         for membership in before:
             if membership.key not in wanted:
                 self.withdraw(interface, membership)
-        for key, membership in wanted.items():
-            if interface.own.get(key) != membership:
-                self.put(interface, membership)
+        changed = (each for key, each in wanted.items() if interface.own.get(key) != each)
+        self._put_all(interface, changed)
         self._keep_configured()
 
     # The operator.
@@ -250,12 +291,23 @@ class Agent:
             self.teller.tell(interface, observer.family.name, happening)
         self.turns.arm()
 
+    def forget_names(self) -> None:
+        """Of interfaces that are gone, only so many names stay, the latest; their counters go on if
+        they come back.
+        """
+        most = self.settings.gone_interfaces
+        gone = [name for name, each in self.interfaces.items() if each.index is None]
+        for name in gone[: max(0, len(gone) - most)]:
+            del self.interfaces[name]
+        self.fast_path.forget_gone(most)
+
     def missing(self) -> list[str]:
         """Interfaces that are configured by name and are not there."""
+        known = {name for each in self.interfaces.values() for name in each.alternative_names}
         return [
             name
             for name in self.settings.interfaces
-            if not set(name) & set("*?[") and name not in self.interfaces
+            if not is_pattern(name) and name not in self.interfaces and name not in known
         ]
 
     def close(self) -> None:

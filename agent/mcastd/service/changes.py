@@ -10,8 +10,12 @@ from mcastd.gmp.config import ConfigError
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.subscription import refusal
+from mcastd.net.names import word
+from mcastd.printable import brief
 from mcastd.service import drop_in
 from mcastd.service.agent import Agent
+from mcastd.service.callers import Caller
+from mcastd.service.faults import said
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer, filter_object
 from mcastd.service.owned import Owned
@@ -25,22 +29,14 @@ class ChangeError(Exception):
         self.code = code
 
 
-class Caller:
-    """Who asks: by the socket, not by his own word."""
-
-    def __init__(self, uid: int, pid: int, name: str) -> None:
-        self.uid = uid
-        self.pid = pid
-        self.name = name
-
-
 def speaking(agent: Agent, name: str) -> Interface:
     """The interface, if the agent speaks there; ChangeError with the remedy if not."""
     interface = agent.interfaces[name]
     if interface.mode != "host":
         raise ChangeError(
             "observed",
-            f"{name} is observed, the kernel speaks there; take it over: mcastctl mode {name} host",
+            f"{name} is observed, the kernel speaks there; take it over: "
+            f"mcastctl mode {word(name)} host",
         )
     return interface
 
@@ -58,25 +54,39 @@ def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[st
         membership = membership._replace(since=earlier.since)
     agent.put(interface, membership)
     agent.owned.put(membership)
-    return membership_object(membership)
+    return membership_object(membership) | kept(agent, membership)
+
+
+def kept(agent: Agent, membership: Owned) -> dict[str, Any]:
+    """Whether it outlasts the agent, and why not if it should."""
+    problem = None if membership.held else agent.owned.problem
+    is_kept = not membership.held and problem is None and agent.owned.keeps
+    return {"kept": is_kept, "problem": problem}
+
+
+def of_leaving(agent: Agent) -> dict[str, Any]:
+    """That it was left may be forgotten with a restart."""
+    return {"problem": agent.owned.problem} if agent.owned.problem else {}
 
 
 def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Ends an application's membership, or takes sources from it. Not joined: {"left": false}."""
     interface = agent.interfaces[parameters["name"]]
     asked = membership_of(caller, parameters)
-    held = agent.owned.get(*asked.key)
+    of_process = membership_of(caller, {**parameters, "hold": True})
+    held = agent.owned.get(*of_process.key) or agent.owned.get(*asked.key)
     if held is None:
         return {"left": False}
-    rest = tuple(each for each in held.sources if each not in asked.sources)
+    less = frozenset(asked.sources)
+    rest = tuple(each for each in held.sources if each not in less)
     if asked.sources and held.mode == FilterMode.INCLUDE.value and rest:
         fewer = held._replace(sources=rest)
         agent.put(interface, fewer)
         agent.owned.put(fewer)
-        return {"left": True, "remaining": membership_object(fewer)}
+        return {"left": True, "remaining": membership_object(fewer), **of_leaving(agent)}
     agent.withdraw(interface, held)
     agent.owned.drop(held)
-    return {"left": True}
+    return {"left": True, **of_leaving(agent)}
 
 
 def end(agent: Agent, membership: Owned) -> None:
@@ -92,17 +102,18 @@ def end(agent: Agent, membership: Owned) -> None:
 def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
     sources = tuple(parameters.get("sources") or ())
     exclude = bool(parameters.get("exclude")) or not sources
+    program, hold = parameters.get("program"), bool(parameters.get("hold"))
     try:
         membership = Owned(
             parameters["name"],
             "",
             (FilterMode.EXCLUDE if exclude else FilterMode.INCLUDE).value,
             (),
-            f"api:{parameters.get('as') or caller.name}",
+            f"api:{parameters.get('as') or caller.application(program, held=hold)}",
             caller.uid,
             caller.pid,
             time.time(),
-            bool(parameters.get("hold")),
+            hold,
         )
         membership = membership._replace(group=str(parameters["group"]))
         family = membership.family
@@ -133,7 +144,7 @@ def mode(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[s
     interface = agent.interfaces[parameters["name"]]
     wanted = parameters.get("mode")
     if wanted not in ("observe", "host"):
-        raise ChangeError("bad_parameter", f"mode = {wanted!r}: allowed is observe or host")
+        raise ChangeError("bad_parameter", f"mode = {brief(wanted)}: allowed is observe or host")
     before = interface.mode
     problem = agent.set_mode(interface, wanted)
     if problem is not None:
@@ -154,7 +165,7 @@ def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dic
     name, protocol = parameters["name"], parameters.get("protocol")
     family = FAMILIES.get(str(protocol))
     if family is None:
-        raise ChangeError("bad_parameter", f"protocol = {protocol!r}: allowed is igmp or mld")
+        raise ChangeError("bad_parameter", f"protocol = {brief(protocol)}: allowed is igmp or mld")
     interface = speaking(agent, name)
     key, wanted = f"{family.name}_max_version", parameters.get("version")
     observer = interface.observers[family.name]
@@ -171,7 +182,7 @@ def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dic
         try:
             told["persisted"] = str(drop_in.write(agent.settings.path, name, {key: wanted}))
         except OSError as error:
-            raise ChangeError("not_persisted", f"changed, but not kept: {error}") from None
+            raise ChangeError("not_persisted", f"changed, but not kept: {said(error)}") from None
     return told | {"version": observer.host.version}
 
 

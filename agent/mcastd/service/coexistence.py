@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+from mcastd.net.names import raw, word
 
 PROC = Path("/proc")
 NETWORKD_LINKS = Path("/run/systemd/netif/links")
 PROTOCOL_IGMP = 2
 
 FORCED = {
-    "igmp": ("sys/net/ipv4/conf", "net.ipv4.conf", "force_igmp_version", 3),
-    "mld": ("sys/net/ipv6/conf", "net.ipv6.conf", "force_mld_version", 2),
+    "igmp": ("net/ipv4/conf", "force_igmp_version", 3),
+    "mld": ("net/ipv6/conf", "force_mld_version", 2),
 }
-"""Where the kernel's version can be forced, what sysctl(8) calls it, and the newest version."""
+"""Where the kernel's version can be forced, and the newest version.
+
+With slashes for sysctl(8), too: the name of an interface may have dots.
+"""
+
+
+class Host(NamedTuple):
+    """What concerns all interfaces: read once, however many there are.
+
+    `forced`: the remarks on versions that are forced everywhere; `speakers`: on other daemons.
+    """
+
+    forced: tuple[str, ...]
+    speakers: tuple[str, ...]
+
+    @classmethod
+    def now(cls, proc: Path = PROC) -> Host:
+        return cls(
+            tuple(forced_versions("all", proc)), tuple(other_speakers(read(f"{proc}/net/raw")))
+        )
 
 
 def remarks(
@@ -23,28 +46,33 @@ def remarks(
     links: Path = NETWORKD_LINKS,
     *,
     host_mode: bool = False,
+    host: Host | None = None,
 ) -> list[str]:
     """What an operator should know about an interface, each with a remedy."""
+    host = host or Host.now(proc)
     return [
-        *(fallen_back(name, lines(proc / "net/igmp")) if host_mode else ()),
+        *(fallen_back(index, lines(proc / "net/igmp")) if host_mode else ()),
+        *host.forced,
         *forced_versions(name, proc),
-        *other_speakers(read(proc / "net/raw")),
-        *networkd(name, read(links / str(index))),
+        *host.speakers,
+        *networkd(name, read(f"{links}/{index}")),
     ]
 
 
 def forced_versions(name: str, proc: Path) -> Iterator[str]:
-    """A kernel forced to an older version reports no sources, so that none can be learned."""
-    for folder, prefix, key, newest in FORCED.values():
-        for where in ("all", name):
-            value = read(proc / folder / where / key).strip()
-            if value.isdecimal() and 0 < int(value) < newest:
-                sysctl = f"{prefix}.{where}.{key}"
-                yield (
-                    f"{sysctl} = {value}: the kernel reports no sources, and the agent learns "
-                    f"them only roughly (sysctl -w {sysctl}=0, and igmp_max_version or "
-                    "mld_max_version here instead)"
-                )
+    """A kernel forced to an older version reports no sources, so that none can be learned.
+
+    `name`: of an interface, or "all".
+    """
+    for folder, key, newest in FORCED.values():
+        value = read(f"{proc}/sys/{folder}/{os.fsdecode(raw(name))}/{key}").strip()
+        if value.isdecimal() and 0 < int(value) < newest:
+            sysctl = f"{folder}/{name}/{key}"
+            yield (
+                f"{sysctl} = {value}: the kernel reports no sources, and the agent learns "
+                f"them only roughly (sysctl -w {word(sysctl)}=0, and igmp_max_version or "
+                "mld_max_version here instead)"
+            )
 
 
 def other_speakers(raw_sockets: str) -> Iterator[str]:
@@ -68,7 +96,7 @@ def igmp_sockets(raw_sockets: str) -> int:
     return found
 
 
-def fallen_back(name: str, igmp: Iterable[str]) -> Iterator[str]:
+def fallen_back(index: int, igmp: Iterable[str]) -> Iterator[str]:
     """In host mode, a kernel that heard an older query before: it says less than the agent wants.
 
     `igmp`: the lines of /proc/net/igmp, of which the first are headings and the last column is the
@@ -77,7 +105,7 @@ def fallen_back(name: str, igmp: Iterable[str]) -> Iterator[str]:
     """
     for line in igmp:
         fields = line.split()
-        if not line.startswith("\t") and len(fields) > 1 and fields[1].rstrip(":") == name:
+        if not line.startswith("\t") and len(fields) > 1 and fields[0] == str(index):
             if fields[-1] in ("V1", "V2"):
                 yield (
                     f"the kernel heard an older IGMP query before it was taken over, and keeps to "
@@ -89,7 +117,7 @@ def fallen_back(name: str, igmp: Iterable[str]) -> Iterator[str]:
 def networkd(name: str, link: str) -> Iterator[str]:
     """`link`: what systemd-networkd keeps about the interface."""
     file = dict(line.partition("=")[::2] for line in link.splitlines()).get("NETWORK_FILE")
-    for line in read(Path(file)).splitlines() if file else ():
+    for line in read(file).splitlines() if file else ():
         key, _, value = line.partition("=")
         if key.strip() == "MulticastIGMPVersion" and value.strip() in ("v1", "v2"):
             yield f"{file}: {line.strip()}: systemd-networkd forces {name} to an older version"
@@ -104,9 +132,10 @@ def lines(path: Path) -> Iterator[str]:
         return
 
 
-def read(path: Path) -> str:
+def read(path: str) -> str:
     """What cannot be read says nothing."""
     try:
-        return path.read_text(errors="replace")
+        with open(path, errors="replace") as stream:
+            return stream.read()
     except OSError:
         return ""

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from mcastd import files as content
 from mcastd.fastpath import HookChoice
+from mcastd.fastpath.programs import MAX_INTERFACES
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
+from mcastd.net import names
+from mcastd.printable import brief, printable
 from mcastd.service import guard
 from mcastd.service.guard import Guard
+from mcastd.service.interface_names import hint, names_given, refusal, unquoted
 from mcastd.service.owned import CONFIG, Owned
 
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
 DEFAULT_METRICS = "127.0.0.1:9776"
+MOST_INTERFACES = 65_536
 
 WORDS = {
     "mode": ("observe", "host"),
@@ -26,12 +33,27 @@ WORDS = {
 }
 """Keys of an interface that are words, and which; the first is the default."""
 
+LARGEST_FILE = 4 << 20
+"""Bytes; a membership takes about a hundred."""
+
+LONGEST_MESSAGE = 2000
+"""Characters of what is said about a mistake: keys can be long."""
+
+LONGEST_TEXT = 4096
+"""Characters of a path or a name."""
+
+STATE_DROP_INS = "mcastd.d"
+"""Below the state directory: what `--persist` keeps where all else is read-only for the agent."""
+
+DEFAULT_STATE = Path("/var/lib/mcastd")
+
 
 class ConfigFileError(Exception):
     """A file that cannot be used; the text names file, key, value and what is allowed."""
 
     def __init__(self, path: str | Path, what: str) -> None:
-        super().__init__(f"{path}: {what}")
+        text = printable(f"{path}: {what}")
+        super().__init__(text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}...")
 
 
 class Address(NamedTuple):
@@ -56,20 +78,33 @@ class Settings(NamedTuple):
     """All that files and command line say. `interfaces`: by name or pattern, in their order."""
 
     metrics: Address | None = None
+    metrics_clients: int = 64
     querier_address: bool = False
     per_group: int = 0
+    gone_interfaces: int = 32
+    max_interfaces: int = MAX_INTERFACES
     socket: str = DEFAULT_SOCKET
     group: str | None = None
     admin_group: str | None = None
+    clients: int = 256
+    clients_per_user: int = 64
     interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
 
-    def of(self, name: str) -> InterfaceSettings | None:
-        """The settings for an interface: by its name, else by the first pattern that fits."""
-        if name in self.interfaces:
-            return self.interfaces[name]
+    def of(self, name: str, alternative_names: Iterable[str] = ()) -> InterfaceSettings | None:
+        """The settings for an interface: by one of its names, else by the first pattern that fits.
+
+        Patterns are for its own name, which others see.
+        """
+        for each in (name, *alternative_names):
+            if each in self.interfaces:
+                return self.interfaces[each]
         fitting = (each for key, each in self.interfaces.items() if fnmatchcase(name, key))
         return next(fitting, None)
+
+
+def is_pattern(name: str) -> bool:
+    return bool(set(name) & set("*?["))
 
 
 def parse_address(text: str) -> Address:
@@ -82,7 +117,7 @@ def parse_address(text: str) -> Address:
 
 
 def text_key(value: Any) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_TEXT:
         raise TypeError
     return value
 
@@ -93,10 +128,13 @@ def bool_key(value: Any) -> bool:
     return value
 
 
-def count_key(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10_000:
-        raise ValueError
-    return value
+def whole_key(least: int, most: int) -> tuple[Callable[[Any], int], str]:
+    def read(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError
+        return value
+
+    return read, f"a whole number from {least} to {most}"
 
 
 def listen_key(value: Any) -> Address | None:
@@ -109,10 +147,15 @@ Key = tuple[str, Callable[[Any], Any], str]
 KEYS: Mapping[tuple[str, str], Key] = {
     ("metrics", "listen"): ("metrics", listen_key, 'an address and port, or "" for nowhere'),
     ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
-    ("metrics", "per_group"): ("per_group", count_key, "a whole number from 0 to 10000"),
+    ("metrics", "per_group"): ("per_group", *whole_key(0, 10_000)),
+    ("metrics", "clients"): ("metrics_clients", *whole_key(1, 10_000)),
+    ("metrics", "gone_interfaces"): ("gone_interfaces", *whole_key(0, 10_000)),
     ("control", "socket"): ("socket", text_key, "a path"),
     ("control", "group"): ("group", text_key, "the name of a group of users"),
     ("control", "admin_group"): ("admin_group", text_key, "the name of a group of users"),
+    ("control", "clients"): ("clients", *whole_key(1, 10_000)),
+    ("control", "clients_per_user"): ("clients_per_user", *whole_key(1, 10_000)),
+    ("agent", "max_interfaces"): ("max_interfaces", *whole_key(1, MOST_INTERFACES)),
 }  # fmt: skip
 
 
@@ -133,15 +176,20 @@ def load(
         fields |= read_keys(each, document)
         defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
         for name, section in document.get("interface", {}).items():
+            name = names.given(name)  # noqa: PLW2901
+            check_name(f'{each}: [interface."{name}"]', name)
             merged = read_tunables(each, f"interface.{name}", section)
             earlier = sections.setdefault(name, {})
             more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
             earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
+    named = [name for text in interfaces for name in names_given(text)]
+    for name in named:
+        check_name(f"-i {name or repr(name)}", name)
     given = dict(overrides or {})
     mode = given.pop("mode", None)
-    for name in interfaces:
+    for name in named:
         sections.setdefault(name, {})
-    for name in interfaces or sections:
+    for name in named or sections:
         if mode is not None:
             sections[name]["mode"] = mode
     made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
@@ -149,41 +197,73 @@ def load(
 
 
 def files(path: Path | None) -> list[Path]:
-    """The file, then its drop-ins in the order of their names."""
+    """The file, then its drop-ins in the order of their names, then what was kept at run time."""
     main = path or DEFAULT_PATH
+    kept = state_drop_ins(main)
+    late = sorted(kept.glob("*.toml")) if kept else []
     if path is None and not main.exists():
-        return []
-    return [main, *sorted(main.with_suffix(".d").glob("*.toml"))]
+        return late
+    return [main, *sorted(drop_ins(main).glob("*.toml")), *late]
+
+
+def drop_ins(main: Path) -> Path:
+    """The directory beside the file. ConfigFileError for what cannot be the name of one."""
+    try:
+        return main.with_suffix(".d")
+    except ValueError:
+        raise ConfigFileError(main, "this names no file") from None
+
+
+def state_drop_ins(main: Path) -> Path | None:
+    """The directory of drop-ins that belongs to the agent itself; None if it has none.
+
+    Where the service manager says; and the system's place is read for the system's configuration,
+    so that who checks that sees the same as the agent.
+    """
+    given = os.environ.get("STATE_DIRECTORY")
+    if given:
+        return Path(given.split(":")[0]) / STATE_DROP_INS
+    return DEFAULT_STATE / STATE_DROP_INS if main == DEFAULT_PATH else None
 
 
 def read(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 (where there is no file, a start does not wait for it)
 
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(content.read(path, LARGEST_FILE).decode())
     except OSError as error:
         raise ConfigFileError(path, error.strerror or str(error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigFileError(path, f"not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigFileError(path, "not TOML: more levels than any key has") from None
+    except ValueError as error:  # what is no TOML, no text, or a number of too many digits
+        said = brief(str(error))[1:-1]
+        raise ConfigFileError(path, f"not TOML: {said}{hint(path, str(error))}") from None
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:
-    known = {"metrics", "control", "defaults", "interface"}
+    known = {"agent", "metrics", "control", "defaults", "interface"}
     for name, section in document.items():
         if name not in known:
             raise ConfigFileError(path, f"[{name}]: no such section; {', '.join(sorted(known))}")
         if not isinstance(section, dict):
-            raise ConfigFileError(path, f"{name} = {section!r}: this is a section: [{name}]")
+            raise ConfigFileError(path, f"{name} = {brief(section)}: this is a section: [{name}]")
     for name, section in document.get("interface", {}).items():
         if not isinstance(section, dict):
             raise ConfigFileError(
-                path, f"interface.{name} = {section!r}: this is a section: [interface.{name}]"
+                path, f"interface.{name} = {brief(section)}: this is a section: [interface.{name}]"
             )
+
+
+def check_name(where: str, name: str) -> None:
+    """ConfigFileError for what no interface can be called."""
+    reason = refusal(name)
+    if reason is not None:
+        raise ConfigFileError(where, reason)
 
 
 def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
     fields = {}
-    for section in ("metrics", "control"):
+    for section in ("agent", "metrics", "control"):
         for name, value in document.get(section, {}).items():
             key = KEYS.get((section, name))
             if key is None:
@@ -193,7 +273,7 @@ def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
                 fields[key[0]] = key[1](value)
             except (TypeError, ValueError):
                 raise ConfigFileError(
-                    path, f"{section}.{name} = {value!r}: allowed is {key[2]}"
+                    path, f"{section}.{name} = {brief(value)}: allowed is {key[2]}"
                 ) from None
     return fields
 
@@ -206,12 +286,14 @@ def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[s
         value = tunables.pop(key, allowed[0])
         if value not in allowed:
             raise ConfigFileError(
-                path, f"{section}.{key} = {value!r}: allowed is {' or '.join(allowed)}"
+                path, f"{section}.{key} = {brief(value)}: allowed is {' or '.join(allowed)}"
             )
     for key, value in tunables.items():
+        if isinstance(value, dict) and section.startswith("interface."):
+            raise ConfigFileError(path, unquoted(section.removeprefix("interface."), key, value))
         if key not in TUNABLES and key not in guard.KEYS:
             known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
-            raise ConfigFileError(path, f"{section}.{key} = {value!r}: no such key; {known}")
+            raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
     try:
         read_guard(tunables)
         for family in FAMILIES.values():
@@ -247,22 +329,24 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
     if not entries:
         return
     # Only now: most settings have none, and interfaces are attached when the settings are read.
-    from mcastd.gmp.subscription import refusal  # noqa: PLC0415
+    from mcastd.gmp import subscription  # noqa: PLC0415
 
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) - {"group", "mode", "sources"}:
             raise ConfigFileError(
-                path, f"{section}.{MEMBERSHIP} = {entry!r}: keys are group, mode, sources"
+                path, f"{section}.{MEMBERSHIP} = {brief(entry)}: keys are group, mode, sources"
             )
         try:
             membership = membership_of("", entry)
             family = membership.family
             config = HostConfig.from_mapping(family, {})
-            refused = refusal(family, config, membership.address, membership.filter)
+            refused = subscription.refusal(family, config, membership.address, membership.filter)
         except (KeyError, TypeError, ValueError) as error:
-            raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {entry!r}: {error}") from None
+            raise ConfigFileError(
+                path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {error}"
+            ) from None
         if refused is not None:
-            raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {entry!r}: {refused.text}")
+            raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {refused.text}")
 
 
 def membership_of(interface: str, entry: Mapping[str, Any]) -> Owned:

@@ -4,35 +4,52 @@
 <- {"result": ...}            or {"error": {"code": "unknown_method", "text": "..."}}
 -> {"method": "watch", "parameters": {"type": "query"}}
 <- {"event": "message", ...}  line after line, until the client goes
+
+What a client may cost is bounded: requests.py says what is a request, connections.py what it may
+keep waiting, and each piece of work for clients has a turn of the loop of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import grp
 import json
 import logging
-import os
-import pwd
 import socket
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
+from mcastd.printable import brief, printable
 from mcastd.service import changes, doctor, views
 from mcastd.service.agent import Agent
 from mcastd.service.bus import Choice, Watcher, encoded
-from mcastd.service.changes import Caller
+from mcastd.service.callers import Caller, caller_of, may_change
+from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
+from mcastd.service.control_socket import bound
+from mcastd.service.faults import Fault, said
+from mcastd.service.gradual import Gradual
+from mcastd.service.interface import called
 from mcastd.service.owned import Owned
+from mcastd.service.requests import RequestError, checked, parsed
 
 log = logging.getLogger("mcastd")
 
+LONGEST_QUESTION = 16 * 1024
+"""Bytes of a request of who may only ask."""
+
 LONGEST_REQUEST = 1024 * 1024
 """A filter of some twenty thousand sources."""
+
+LONG_AT_ONCE = 8
+"""So many of the long ones may be on their way at the same time."""
+
 IDLE_SECONDS = 60.0
+WATCH_SECONDS = 600.0
+"""For an event: who watches may look at what he has; what he misses meanwhile he is told."""
+
+LONG_SECONDS = 10.0
+"""For the rest of a long request."""
 
 AT_ONCE = 128
 """Of a long answer, in one turn of the loop: a few milliseconds."""
@@ -40,17 +57,24 @@ AT_ONCE = 128
 Method = Callable[..., Any]
 Change = Callable[[Agent, Caller, Mapping[str, Any]], Any]
 
+TOO_MANY = encoded(
+    {
+        "error": {
+            "code": "too_many_clients",
+            "text": "too many connections; close some, or raise control.clients or "
+            "control.clients_per_user",
+        }
+    }
+)
 
-class ControlError(Exception):
-    """The socket cannot be had; one line for the operator."""
 
+class Client:
+    """A connection, who is behind it, and what ends with it."""
 
-class RequestError(Exception):
-    """A request that cannot be answered, by a code that programs understand."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+    def __init__(self, connection: Connection, caller: Caller) -> None:
+        self.connection = connection
+        self.caller = caller
+        self.held: list[Owned] = []
 
 
 class Control:
@@ -58,13 +82,17 @@ class Control:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self._server: asyncio.Server | None = None
-        self._methods: dict[str, tuple[Method, frozenset[str]]] = {
-            "status": (views.status, frozenset()),
-            "querier": (views.querier, frozenset({"name"})),
-            "groups": (views.groups, frozenset({"name", "group"})),
-            "counters": (views.counters, frozenset({"name"})),
-            "doctor": (doctor.examine, frozenset({"name", "group"})),
+        self.door = Door("control", self, agent.faults)
+        agent.doors.append(self.door)
+        self._turnstile = Turnstile()
+        self._long = asyncio.Semaphore(LONG_AT_ONCE)
+        self._users: dict[Connection, int] = {}
+        self._methods: dict[str, Method] = {
+            "status": views.status,
+            "querier": views.querier,
+            "groups": views.groups,
+            "counters": views.counters,
+            "doctor": doctor.examine,
         }
         self._changes: dict[str, Change] = {
             "join": changes.join,
@@ -75,134 +103,186 @@ class Control:
 
     async def start(self, path: str, group: str | None) -> None:
         """Listens at `path`, readable for `group`. ControlError if another agent does already."""
-        sock = bound(path, group)
-        self._server = await asyncio.start_unix_server(
-            self._serve, sock=sock, limit=LONGEST_REQUEST
-        )
+        self.door.open(bound(path, group))
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        await self.door.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held: list[Owned] = []
+    # Who comes in.
+
+    def has_room(self, others: set[Connection]) -> bool:
+        """Always: who is too much is told so at once."""
+        return True
+
+    def is_privileged(self, sock: socket.socket) -> bool:
+        """Root and the agent's own user."""
+        return caller_of(sock).is_root
+
+    def admit(self, connection: Connection, others: set[Connection]) -> bool | bytes:
+        """So many of a user, and so many in all; root's are counted apart: it can get in."""
+        settings, caller = self._agent.settings, caller_of(connection.socket)
+        users = [self._users[each] for each in others if each in self._users]
+        if caller.is_root:
+            fits = sum(map(is_root, users)) < settings.clients
+        else:
+            fits = (
+                sum(not is_root(uid) for uid in users) < settings.clients
+                and users.count(caller.uid) < settings.clients_per_user
+            )
+        if not fits:
+            return TOO_MANY
+        self._users[connection] = caller.uid
+        return True
+
+    async def serve(self, connection: Connection) -> None:
+        """Answers one request after the other, and ends what was held by the connection."""
+        client = Client(connection, caller_of(connection.socket))
         try:
-            while True:
-                line = await asyncio.wait_for(reader.readline(), None if held else IDLE_SECONDS)
-                if not line:
-                    break
-                await self._answer(line, reader, writer, held)
-        except (TimeoutError, ConnectionError):
-            pass  # a client that says nothing, or goes: nobody is there to be told
-        except ValueError:
-            text = f"a request has at most {LONGEST_REQUEST} bytes"
-            writer.write(encoded({"error": {"code": "too_long", "text": text}}))
+            while line := await self._line(client):
+                connection.is_waiting = False
+                await self._answer(line, client)
+        except TooLongError:
+            text = f"a request has at most {LONGEST_REQUEST} bytes, {LONGEST_QUESTION} of who may"
+            error = RequestError("too_long", f"{text} only ask")
+            await connection.send(error_line(error))
         finally:
-            writer.close()
-            for membership in held:
+            del self._users[connection]
+            for membership in client.held:
                 changes.end(self._agent, membership)
 
-    async def _answer(
-        self,
-        line: bytes,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        held: list[Owned],
-    ) -> None:
+    async def _line(self, client: Client) -> bytes:
+        """The next request; long ones only of who may change something, and a few at a time."""
+        async with asyncio.timeout(None if client.held else IDLE_SECONDS):
+            with suppress(TooLongError):
+                return await client.connection.line(LONGEST_QUESTION)
+        if not await self._may_change(client.caller):
+            raise TooLongError
+        async with asyncio.timeout(LONG_SECONDS), self._long:
+            return await client.connection.line(LONGEST_REQUEST)
+
+    # Requests.
+
+    async def _answer(self, line: bytes, client: Client) -> None:
         try:
-            method, parameters = parsed(line)
+            async with self._turnstile:
+                method, parameters = parsed(line)
+                parameters = checked(method, parameters)
             if method == "watch":
-                await self._watch(parameters, reader, writer)
+                if "interface" in parameters:
+                    parameters["interface"] = called(
+                        self._agent.interfaces, parameters["interface"]
+                    )
+                await self._watch(parameters, client)
                 return
             if method in self._changes or method == "reload":
-                caller = caller_of(writer.get_extra_info("socket"))
-                result = self._change(method, caller, parameters, held)
+                result = await self._change(method, parameters, client)
             else:
-                result = self._call(method, parameters)
-            pieces = pieces_of(result)
+                async with self._turnstile:
+                    result = self._call(method, parameters)
+                if isinstance(result, Gradual):
+                    result = await self._gradually(result)
+            await self._tell(pieces_of(result), client)
         except (RequestError, changes.ChangeError) as error:
-            pieces = iter([encoded({"error": {"code": error.code, "text": str(error)}})])
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0)  # a quick reader would keep the loop from its turns
+            await client.connection.send(error_line(error))
+        except (ConnectionError, TimeoutError, SlowError):
+            raise  # nobody is there to be told
+        except Exception as error:
+            self._agent.faults.tell_error(Fault.CONNECTION, "a request", error)
+            await client.connection.send(error_line(RequestError("failed", said(error))))
 
-    def _change(
-        self, method: str, caller: Caller, parameters: dict[str, Any], held: list[Owned]
-    ) -> Any:
-        if not may_change(caller, self._agent.settings.admin_group):
+    async def _tell(self, pieces: Iterator[bytes], client: Client) -> None:
+        while True:
+            async with self._turnstile:
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            await client.connection.send(piece)
+
+    async def _gradually(self, made: Gradual[Any]) -> Any:
+        """The answer, a step at a time."""
+        more = True
+        while more:
+            async with self._turnstile:
+                try:
+                    more = made.step()
+                except ValueError as error:
+                    raise RequestError("bad_parameter", str(error)) from None
+        return made.answer
+
+    async def _may_change(self, caller: Caller) -> bool:
+        """Beside the loop, unless it is root: the users of others may be kept far away."""
+        group = self._agent.settings.admin_group
+        return caller.is_root or await asyncio.to_thread(may_change, caller, group)
+
+    async def _change(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+        if not await self._may_change(client.caller):
             raise RequestError(
                 "not_permitted", f"{method}: root and members of control.admin_group may change"
             )
-        if method == "reload":
-            return changes.reload(self._agent)
-        name = parameters.get("name")
-        if not isinstance(name, str) or name not in self._agent.interfaces:
-            raise RequestError("unknown_interface", self._not_run(name))
-        try:
-            result = self._changes[method](self._agent, caller, parameters)
-        except OSError as error:
-            raise RequestError("refused", f"{method}: {error.strerror or error}") from None
+        async with self._turnstile:
+            if method == "reload":
+                return changes.reload(self._agent)
+            name = parameters["name"] = called(self._agent.interfaces, parameters.get("name", ""))
+            if name not in self._agent.interfaces:
+                raise RequestError("unknown_interface", self._not_run(name))
+            try:
+                result = self._changes[method](self._agent, client.caller, parameters)
+            except OSError as error:
+                raise RequestError("refused", f"{method}: {said(error)}") from None
         if method == "join" and parameters.get("hold"):
-            held += [
-                each
-                for each in self._agent.owned
-                if (each.interface, each.group, each.application)
-                == (name, result["group"], result["application"])
-            ]
+            membership = self._agent.owned.get(name, result["group"], result["application"])
+            if membership is not None:
+                client.held.append(membership)
         return result
 
     def _not_run(self, name: object) -> str:
         run = ", ".join(self._agent.interfaces) or "none"
-        return f"{name}: not run by this agent ({run})"
+        shown = name if isinstance(name, str) and name.isprintable() else brief(name)
+        return f"{shown}: not run by this agent ({run})"
 
     def _call(self, method: str, parameters: dict[str, Any]) -> Any:
-        found = self._methods.get(method)
-        if found is None:
-            known = ", ".join([*self._methods, *self._changes, "reload", "watch"])
-            raise RequestError("unknown_method", f"{method!r}: no such method; {known}")
-        call, names = found
-        for name, value in parameters.items():
-            if name not in names or not isinstance(value, str | None):
-                raise RequestError("bad_parameter", f"{name} = {value!r}: not a parameter")
         interface = parameters.get("name")
-        if interface is not None and interface not in self._agent.interfaces:
-            raise RequestError("unknown_interface", self._not_run(interface))
+        if interface is not None:
+            interface = parameters["name"] = called(self._agent.interfaces, interface)
+            if interface not in self._agent.interfaces:
+                raise RequestError("unknown_interface", self._not_run(interface))
         try:
-            return call(self._agent, **parameters)
+            return self._methods[method](self._agent, **parameters)
         except ValueError as error:
             raise RequestError("bad_parameter", str(error)) from None
 
-    async def _watch(
-        self,
-        parameters: dict[str, Any],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        """Sends events until the client closes its end."""
-        choice = chosen(parameters)
-        gone = asyncio.ensure_future(closed(reader))
-        with self._agent.teller.bus.watching(choice) as watcher:
+    # Events.
+
+    async def _watch(self, parameters: dict[str, Any], client: Client) -> None:
+        """Sends events until the client closes its end, or says more than it should."""
+        gone = asyncio.ensure_future(closed(client.connection))
+        with self._agent.teller.bus.watching(Choice(**parameters)) as watcher:
             try:
-                await self._send_events(watcher, gone, writer)
+                await send_events(watcher, gone, client.connection)
             finally:
                 gone.cancel()
 
-    async def _send_events(
-        self,
-        watcher: Watcher,
-        gone: asyncio.Future[None],
-        writer: asyncio.StreamWriter,
-    ) -> None:
-        while True:
-            line = asyncio.ensure_future(watcher.get())
+
+async def send_events(watcher: Watcher, gone: asyncio.Future[None], connection: Connection) -> None:
+    while True:
+        line = asyncio.ensure_future(watcher.get())
+        try:
             both: set[asyncio.Future[Any]] = {line, gone}
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
-                line.cancel()
                 return
-            writer.write(line.result())
-            await writer.drain()
+            await connection.send(line.result(), WATCH_SECONDS)
+            await asyncio.sleep(0)  # a quick reader would keep the loop from its turns
+        finally:
+            line.cancel()
+
+
+def is_root(uid: int) -> bool:
+    return Caller(uid, 0, None).is_root
+
+
+def error_line(error: RequestError | changes.ChangeError) -> bytes:
+    return encoded({"error": {"code": error.code, "text": printable(str(error))}})
 
 
 def pieces_of(result: Any) -> Iterator[bytes]:
@@ -217,81 +297,7 @@ def pieces_of(result: Any) -> Iterator[bytes]:
     yield (b"" if before == b", " else before) + b"]}\n"
 
 
-async def closed(reader: asyncio.StreamReader) -> None:
+async def closed(connection: Connection) -> None:
     """Waits until the client closes its end, or says more than it should."""
     with suppress(ConnectionError):
-        await reader.read(1)
-
-
-def caller_of(sock: Any) -> Caller:
-    """Who is at the other end, as the kernel says."""
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid, uid, _ = struct.unpack("3i", credentials)
-    try:
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        name = f"uid {uid}"
-    return Caller(uid, pid, name)
-
-
-def may_change(caller: Caller, admin_group: str | None) -> bool:
-    """Root, the agent's own user, and the members of the group."""
-    if caller.uid in (0, os.geteuid()):
-        return True
-    try:
-        user = pwd.getpwuid(caller.uid)
-        gid = grp.getgrnam(admin_group or "").gr_gid
-    except KeyError:
-        return False
-    return gid in os.getgrouplist(user.pw_name, user.pw_gid)
-
-
-def chosen(parameters: Mapping[str, Any]) -> Choice:
-    """What a watcher asks for; RequestError for what it cannot."""
-    for name, value in parameters.items():
-        if name not in ("type", "interface") or not isinstance(value, str | None):
-            raise RequestError("bad_parameter", f"{name} = {value!r}: not a parameter")
-    return Choice(**parameters)
-
-
-def parsed(line: bytes) -> tuple[str, dict[str, Any]]:
-    try:
-        request = json.loads(line)
-        method, parameters = request["method"], request.get("parameters") or {}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise RequestError(
-            "bad_request", 'a request is {"method": ..., "parameters": {}}'
-        ) from None
-    if not isinstance(method, str) or not isinstance(parameters, dict):
-        raise RequestError("bad_request", 'a request is {"method": ..., "parameters": {}}')
-    return method, parameters
-
-
-def bound(path: str, group: str | None) -> socket.socket:
-    """A listening socket at `path`, whose mode is 0660 and whose group may read; ControlError."""
-    if is_answered(path):
-        raise ControlError(f"{path}: another mcastd listens there")
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        Path(path).unlink(missing_ok=True)
-        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        previous = os.umask(0o117)
-        try:
-            sock.bind(path)
-        finally:
-            os.umask(previous)
-        if group is not None:
-            os.chown(path, -1, grp.getgrnam(group).gr_gid)
-    except KeyError:
-        sock.close()
-        raise ControlError(f"control.group = {group!r}: there is no such group") from None
-    except OSError as error:
-        sock.close()
-        raise ControlError(f"{path}: {error.strerror}") from None
-    return sock
-
-
-def is_answered(path: str) -> bool:
-    """Whether somebody listens at the socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(path) == 0
+        await connection.receive()

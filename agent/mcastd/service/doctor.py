@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
-from mcastd.fastpath import Hook
+from mcastd.fastpath import Counters, Hook
 from mcastd.gmp.time import in_seconds
+from mcastd.net.names import word
 from mcastd.service import coexistence, views
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
+from mcastd.service.faults import REMEDIES, Fault
 from mcastd.service.floods import FLOODED
+from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
 
@@ -24,39 +28,66 @@ Finding = tuple[str, str]
 """What was found, and what to do."""
 
 
+@gradually
 def examine(
     agent: Agent, name: str | None = None, group: str | None = None
-) -> list[dict[str, Any]]:
-    """All findings; ValueError for what is no address."""
-    found = []
-    for interface in views.chosen(agent, name):
-        for text, remedy in of_interface(agent, interface):
+) -> Steps[list[dict[str, Any]]]:
+    """All findings, made interface by interface; ValueError for what is no address."""
+    found = [] if group is None else of_group(agent, name, group)
+    counted, host = agent.fast_path.counters(), coexistence.Host.now()
+    for interface in list(views.chosen(agent, name)):
+        for text, remedy in of_interface(agent, interface, counted.get(interface.name), host):
             found.append(finding(interface, None, text, remedy))
         for protocol, observer in interface.observers.items():
             for text, remedy in of_family(agent, observer):
                 found.append(finding(interface, protocol, text, remedy))
-    if group is not None:
-        found += of_group(agent, name, group)
+        yield
+    for text, remedy in of_agent(agent):
+        found.append(finding(None, None, text, remedy))
     return found
 
 
-def finding(interface: Interface, protocol: str | None, text: str, remedy: str) -> dict[str, Any]:
-    return {"interface": interface.name, "protocol": protocol, "text": text, "remedy": remedy}
+def finding(
+    interface: Interface | None, protocol: str | None, text: str, remedy: str
+) -> dict[str, Any]:
+    name = interface.name if interface else None
+    return {"interface": name, "protocol": protocol, "text": text, "remedy": remedy}
 
 
-def of_interface(agent: Agent, interface: Interface) -> Iterator[Finding]:
+RECENTLY = 3600.0
+"""Seconds, in which a fault is still worth a finding."""
+
+
+def of_agent(agent: Agent) -> Iterator[Finding]:
+    """What concerns no interface: state that is not kept, and faults of others."""
+    for problem in (agent.owned.problem, agent.known_queriers.problem):
+        if problem:
+            yield problem, REMEDIES[Fault.STATE_FILE]
+    for fault, (at, text) in agent.faults.last.items():
+        if fault is not Fault.STATE_FILE and time.time() - at < RECENTLY:
+            times = agent.faults.counts[fault]
+            ago = max(0.0, time.time() - at)
+            kind = fault.value.replace("_", " ")
+            yield f"{times} faults ({kind}); the last, {ago:.0f} s ago: {text}", REMEDIES[fault]
+
+
+def of_interface(
+    agent: Agent, interface: Interface, values: Counters | None, host: coexistence.Host
+) -> Iterator[Finding]:
     if interface.problem is not None:
-        yield interface.problem, "nothing is seen or said there until that is mended"
-        return
+        if interface.attachment is None:
+            yield interface.problem, "nothing is seen or said there until that is mended"
+            return
+        yield interface.problem, "once that is over the interface is run as it should be, by itself"
     if interface.link is not None and not interface.link.is_running:
-        yield "the link is down", "plug it in, or: ip link set dev NAME up"
+        yield "the link is down", f"plug it in, or: ip link set dev {word(interface.name)} up"
     attachment = interface.attachment
     if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
         yield (
             f"{attachment.ingress.value} instead of native XDP: {'; '.join(attachment.reasons)}",
             "floods cost more CPU so; nothing else is different",
         )
-    lost = views.lost_events(agent.fast_path.counters()[interface.name])
+    lost = views.lost_events(values) if values else {}
     yield from of_floods(agent, interface)
     for ring, causes in lost.items():
         for cause, count in causes.items():
@@ -66,14 +97,10 @@ def of_interface(agent: Agent, interface: Interface) -> Iterator[Finding]:
                     "somebody floods, or the agent had no CPU: mcastctl counters",
                 )
     speaking = interface.mode == "host"
-    for text in coexistence.remarks(interface.name, interface.index or 0, host_mode=speaking):
+    for text in coexistence.remarks(
+        interface.name, interface.index or 0, host_mode=speaking, host=host
+    ):
         yield text, "see there"
-    if interface.mode == "host" and agent.owned.problem:
-        yield (
-            agent.owned.problem,
-            "what was joined holds, and may be gone after a restart: give the directory room and "
-            "the right to write, and join again",
-        )
     if interface.mode == "host" and agent.host_mode.lapses:
         yield (
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "
@@ -98,7 +125,8 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
             f"{flood.rate:.0f} a second, {flood.refused.discarded} of them kept from the kernel"
         )
         remedy = (
-            f"find who sends them: mcastctl watch --type {ring} --interface {interface.name}; keep "
+            f"find who sends them: mcastctl watch --type {ring} --interface "
+            f"{word(interface.name)}; keep "
             f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
         )
         if history.is_active:

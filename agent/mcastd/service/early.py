@@ -7,7 +7,7 @@ What is attached here the agent takes over; what cannot be is left to it, and to
 from __future__ import annotations
 
 from mcastd.fastpath import FastPath, FastPathError
-from mcastd.net import memberships, present
+from mcastd.net import all_memberships, present
 from mcastd.service.config import Settings
 from mcastd.service.policy import policy_of
 
@@ -17,6 +17,7 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
 
     FastPathError if the kernel refuses the programs themselves.
     """
+    addresses = {}
     for each in present():
         wanted = settings.of(each.name)
         if wanted is None or each.unfit:
@@ -24,9 +25,12 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
         policy = policy_of(wanted.configs, wanted.guard, reports=False)
         try:
             fast_path.attach_early(each.name, each.ifindex, policy, wanted.hook)
-            for address in (*each.addresses, *memberships(each.name)):
-                fast_path.assign(each.ifindex, address)
+            addresses[each.ifindex] = each.addresses
         except FastPathError:
             continue  # too many, or not the hook that was asked for: the agent says so of each
         except OSError:
             fast_path.wait()  # if it was not the interface but a program, this says so
+    received = all_memberships() if addresses else {}
+    for index, unicast in addresses.items():
+        for address in (*unicast, *received.get(index, ())):
+            fast_path.assign(index, address)

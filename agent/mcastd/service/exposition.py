@@ -1,78 +1,188 @@
-"""/metrics over HTTP. Only this module and the collector know prometheus_client."""
+"""/metrics over HTTP: h11 knows the protocol, the door who comes, the renderings what is told."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
+import socket
+from contextlib import suppress
 
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import CollectorRegistry
+import h11
 
 from mcastd.service.agent import Agent
 from mcastd.service.config import Address
+from mcastd.service.connections import Connection, Door, SlowError
+from mcastd.service.faults import Fault
 from mcastd.service.metrics import AgentCollector
-
-log = logging.getLogger("mcastd")
+from mcastd.service.rendering import CONTENT_TYPES, Renderings, form_of
 
 REQUEST_SECONDS = 5.0
+"""From the connection to the end of the request's head, however it comes."""
+
+RENDER_SECONDS = 10.0
+ANSWER_SECONDS = 15.0
+"""For a client to take all of it."""
+
+LINGER_SECONDS = 1.0
+LINGER_PIECES = 64
+"""For a client to read why it was refused, while it still sends."""
+
 LONGEST_REQUEST = 16 * 1024
+LONGEST_TARGET = 2048
+
+MAKE_ROOM_AFTER = 0.1
+"""Seconds: who has asked for nothing by then may be ended for somebody else."""
+
+PLAIN = "text/plain; charset=utf-8"
 
 
 class MetricsServer:
     """GET /metrics over HTTP/1.1, on the agent's own loop, one request a connection."""
 
     def __init__(self, agent: Agent) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(AgentCollector(agent))
-        self._server: asyncio.Server | None = None
+        self._agent = agent
+        self._renderings = Renderings(AgentCollector(agent).collect)
+        self._door = Door("metrics", self, agent.faults)
+        agent.doors.append(self._door)
 
     async def start(self, address: Address) -> None:
         """OSError if the address is taken or not ours."""
-        self._server = await asyncio.start_server(
-            self._serve, address.host, address.port, limit=LONGEST_REQUEST
-        )
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address.host, address.port))
+            self._door.open(sock)
+        except OSError:
+            sock.close()
+            raise
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        self._renderings.close()
+        await self._door.close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    # Who comes in.
+
+    def is_privileged(self, sock: socket.socket) -> bool:
+        """Nobody: it cannot be told."""
+        return False
+
+    def admit(self, connection: Connection, others: set[Connection]) -> bool | bytes:
+        return True
+
+    def has_room(self, others: set[Connection]) -> bool:
+        """Who has not asked yet makes room, the longest silent first; others wait to be let in."""
+        if len(others) < self._agent.settings.metrics_clients:
+            return True
+        late = asyncio.get_running_loop().time() - MAKE_ROOM_AFTER
+        silent = [each for each in others if each.is_waiting and each.since < late]
+        if silent:
+            self._door.end(min(silent, key=lambda each: each.since), "idle")
+        return False
+
+    async def serve(self, connection: Connection) -> None:
+        protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_REQUEST)
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_SECONDS)
-            writer.write(self._response(head.decode("latin-1")))
-            await asyncio.wait_for(writer.drain(), REQUEST_SECONDS)
-        except (
-            TimeoutError,
-            ConnectionError,
-            asyncio.IncompleteReadError,
-            asyncio.LimitOverrunError,
-        ):
-            pass  # whoever asks so does not get an answer
-        finally:
-            writer.close()
+            async with asyncio.timeout(REQUEST_SECONDS):
+                request = await requested(protocol, connection)
+        except h11.RemoteProtocolError as error:
+            await refuse(connection, error.error_status_hint, "this is no request of HTTP/1.1")
+            return
+        if request is None:
+            return
+        connection.is_waiting = False
+        why = refusal(request)
+        if why is not None:
+            await refuse(connection, *why)
+            return
+        await self._tell(request, connection)
 
-    def _response(self, head: str) -> bytes:
-        request, *lines = head.split("\r\n")
-        method, _, rest = request.partition(" ")
-        path = rest.partition(" ")[0].partition("?")[0]
-        if method not in ("GET", "HEAD"):
-            return response("405 Method Not Allowed", "text/plain", b"GET only\n")
-        if path != "/metrics":
-            return response("404 Not Found", "text/plain", b"The metrics are at /metrics\n")
-        accepted = next(
-            (line.partition(":")[2] for line in lines if line.lower().startswith("accept:")), ""
+    async def _tell(self, request: h11.Request, connection: Connection) -> None:
+        accepted = ",".join(
+            value.decode("latin-1") for name, value in request.headers if name == b"accept"
         )
-        encode, content_type = choose_encoder(accepted)
-        started = time.monotonic()
-        body = encode(self._registry)
-        log.debug("scrape took %.1f ms", (time.monotonic() - started) * 1e3)
-        return response("200 OK", content_type, b"" if method == "HEAD" else body)
+        form = form_of(accepted)
+        try:
+            async with asyncio.timeout(RENDER_SECONDS):
+                pieces = await self._renderings.get(form)
+        except TimeoutError:
+            await refuse(connection, 503, "the metrics are not ready; ask again")
+            return
+        except Exception as error:
+            self._agent.faults.tell_error(Fault.CONNECTION, "a rendering of the metrics", error)
+            await refuse(connection, 500, "the metrics cannot be told; the agent's log says why")
+            return
+        await connection.send(head(200, CONTENT_TYPES[form], sum(map(len, pieces))))
+        if request.method == b"HEAD":
+            return
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                for piece in pieces:
+                    await connection.send(piece)
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            raise SlowError from None
 
 
-def response(status: str, content_type: str, body: bytes) -> bytes:
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
+async def requested(protocol: h11.Connection, connection: Connection) -> h11.Request | None:
+    """The request's head; None if the client goes before it is whole. h11.RemoteProtocolError."""
+    while True:
+        event = protocol.next_event()
+        if isinstance(event, h11.Request):
+            return event
+        if event is not h11.NEED_DATA:
+            return None
+        protocol.receive_data(await connection.receive())
+
+
+def refusal(request: h11.Request) -> tuple[int, str] | None:
+    """The status and the text, if it is not to be answered with the metrics."""
+    if len(request.target) > LONGEST_TARGET:
+        return 414, "the target is too long"
+    if request.method not in (b"GET", b"HEAD"):
+        return 405, "GET and HEAD only"
+    if path_of(request.target) != b"/metrics":
+        return 404, "The metrics are at /metrics"
+    return None
+
+
+def path_of(target: bytes) -> bytes:
+    """Without the query, and without the host that a proxy's request names."""
+    scheme, separator, rest = target.partition(b"://")
+    if separator and scheme.lower() in (b"http", b"https"):
+        target = b"/" + rest.partition(b"/")[2]
+    return target.partition(b"?")[0]
+
+
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    414: "URI Too Long",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+}
+
+
+def head(status: int, content_type: str, length: int) -> bytes:
+    allow = "Allow: GET, HEAD\r\n" if status == 405 else ""
+    return (
+        f"HTTP/1.1 {status} {REASONS.get(status, 'Error')}\r\n{allow}"
+        f"Content-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+
+async def refuse(connection: Connection, status: int, text: str) -> None:
+    """Says why, and takes a little of what is still sent: else the client would not read it."""
+    body = text.encode() + b"\n"
+    await connection.send(head(status, PLAIN, len(body)) + body)
+    with suppress(OSError):
+        connection.socket.shutdown(socket.SHUT_WR)
+        async with asyncio.timeout(LINGER_SECONDS):
+            for _ in range(LINGER_PIECES):
+                if not await connection.receive():
+                    break

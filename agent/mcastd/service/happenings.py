@@ -12,12 +12,16 @@ from mcastd.fastpath import FastPath, Fate
 from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service.bus import Bus
 from mcastd.service.clock import now, wall_clock
+from mcastd.service.faults import Fault, Faults
 from mcastd.service.floods import Flood, FloodChange
 from mcastd.service.interface import Event, Interface
 from mcastd.service.limit import SayingLimit
 from mcastd.service.observer import Happening
 
 log = logging.getLogger("mcastd")
+
+MAPS = {"assigned": "the groups and addresses of all interfaces", "queriers": "known queriers"}
+"""What is in the maps that can become full."""
 
 LOGGED = ("querier", "version", "unanswered", "warning")
 """Happenings that an operator finds in the log."""
@@ -26,9 +30,11 @@ LOGGED = ("querier", "version", "unanswered", "warning")
 class Teller:
     """Tells what happens to interfaces."""
 
-    def __init__(self, fast_path: FastPath) -> None:
+    def __init__(self, fast_path: FastPath, faults: Faults | None = None) -> None:
         self.bus = Bus(fast_path.hand_over_reports)
         self._fast_path = fast_path
+        self._faults = faults or Faults()
+        self._refused: dict[str, int] = {}
         self._limit = SayingLimit()
 
     def tell(self, interface: Interface, family: str, happening: Happening) -> None:
@@ -68,11 +74,20 @@ class Teller:
     def assign(self, index: int, addresses: Iterable[bytes], *, assigned: bool) -> None:
         """Tells the programs which addresses and groups are the interface's own."""
         put = self._fast_path.assign if assigned else self._fast_path.unassign
-        try:
-            for address in addresses:
+        for address in addresses:
+            try:
                 put(index, address)
-        except OSError as error:
-            log.warning("interface %d: %s", index, error)
+            except OSError as error:
+                self._faults.tell_error(Fault.INTERFACE, f"interface {index}", error)
+        self._tell_of_full_maps()
+
+    def _tell_of_full_maps(self) -> None:
+        """What there was no room for, each time that it has become more."""
+        for name, count in self._fast_path.refused.items():
+            if count > self._refused.get(name, 0):
+                self._refused[name] = count
+                text = f"the map of {MAPS.get(name, name)} is full: {count} times there was no room"
+                self._faults.tell(Fault.MAP_FULL, text, about=name)
 
     def _log(self, level: int, about: Hashable, name: str, fields: dict[str, Any]) -> None:
         """Not more often than people can read: queries can be forged."""

@@ -12,7 +12,8 @@ from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.time import Duration, Instant, after, milliseconds
 from mcastd.native import SourceList
-from mcastd.net import Link, memberships
+from mcastd.net import Link, Memberships, memberships
+from mcastd.net.names import given
 from mcastd.service.clock import now
 from mcastd.service.guard import Guard
 from mcastd.service.observer import Happening, Observer
@@ -76,17 +77,21 @@ RARELY = 20
 class Interface:
     """An interface that the agent runs.
 
-    `problem`: why it is not attached, if it is not. `own`: the agent's own memberships in force.
-    `known_queriers`: whose queries the programs know.
+    `wanted_mode`: what settings or operator last said; `mode` is another while that cannot be.
+    `problem`: why it is not run as it should be; None if it is. `alternative_names`: by which it
+    may be called, too. `own`: the agent's own memberships in force. `known_queriers`: whose queries
+    the programs know.
     """
 
     name: str
     configs: dict[str, HostConfig]
     guard: Guard
     mode: str = "observe"
+    wanted_mode: str = "observe"
     link: Link | None = None
     attachment: Attachment | None = None
     problem: str | None = None
+    alternative_names: tuple[str, ...] = ()
     observers: dict[str, Observer] = field(default_factory=dict)
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
@@ -135,14 +140,11 @@ class Interface:
 
     def kernel_filters(self) -> dict[bytes, SourceFilter]:
         """What the kernel says it receives; see `net.memberships` for how exact that is."""
-        return {
-            group: SourceFilter(FilterMode(mode), SourceList.of(sources, len(group)))
-            for group, (mode, sources) in memberships(self.name).items()
-        }
+        return {} if self.index is None else filters_of(memberships(self.index))
 
-    def seed(self, now: Instant) -> None:
+    def seed(self, now: Instant, received: Memberships) -> None:
         """Takes over what the kernel receives already."""
-        filters = self.kernel_filters().items()
+        filters = filters_of(received).items()
         for observer in self.observers.values():
             width = observer.family.address_width
             observer.seed(now, ((group, held) for group, held in filters if len(group) == width))
@@ -168,12 +170,36 @@ class Interface:
             for happening in observer.configure(now, configs[name])
         ]
 
+    def announce(self, now: Instant) -> list[tuple[str, Happening]]:
+        """All groups are to be reported again, on a link that stays up."""
+        return [
+            (name, happening)
+            for name, observer in self.observers.items()
+            for happening in observer.announce(now)
+        ]
+
     def set_running(self, now: Instant, running: bool) -> list[tuple[str, Happening]]:
         return [
             (name, happening)
             for name, observer in self.observers.items()
             for happening in observer.link(now, running=running)
         ]
+
+
+def called(interfaces: Mapping[str, Interface], name: str) -> str:
+    """The name of the interface that is called so by an operator; what none is called, as it is."""
+    shown = given(name)
+    if name in interfaces or shown in interfaces:
+        return name if name in interfaces else shown
+    found = (each.name for each in interfaces.values() if shown in each.alternative_names)
+    return next(found, name)
+
+
+def filters_of(received: Memberships) -> dict[bytes, SourceFilter]:
+    return {
+        group: SourceFilter(FilterMode(mode), SourceList.of(sources, len(group)))
+        for group, (mode, sources) in received.items()
+    }
 
 
 def is_tagged(vlan: Iterable[int]) -> bool:

@@ -7,8 +7,9 @@ forged queries a true one is among them for as long as nobody knows it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.time import Instant, after, in_seconds, seconds
@@ -26,9 +27,18 @@ Known = tuple[str, str, str]
 class KnownQueriers:
     """What is kept of them, in one file. It is as old as the last minute in which it was so."""
 
-    def __init__(self, directory: Path | None, started: Instant) -> None:
-        self._file = StateFile(directory / QUERIERS_FILE) if directory else None
+    def __init__(
+        self,
+        directory: Path | None,
+        started: Instant,
+        tell: Callable[[str], None] = log.error,
+    ) -> None:
+        """`tell` is told once what cannot be read or written; `problem` says it while it is so."""
+        self._file = StateFile(directory / QUERIERS_FILE, self._tell) if directory else None
+        self._say = tell
         self._kept: frozenset[Known] = frozenset()
+        self.problem: str | None = None
+        self._failed = False
         self._until = started
         self._earlier = self._read(started)
 
@@ -36,19 +46,19 @@ class KnownQueriers:
         """Of what cannot be read nothing is believed: it takes two queries to be known again."""
         if self._file is None:
             return frozenset()
-        try:
-            age = max(0.0, self._file.age())
-            snapshot, _ = self._file.read()
-            earlier = frozenset(
-                (str(name), str(protocol), str(address)) for name, protocol, address in snapshot
-            )
-        except FileNotFoundError:
+        found = self._file.load(self._made)
+        if found is None:
             return frozenset()
-        except (OSError, ValueError, TypeError) as error:
-            log.warning("%s: not read: %s", self._file.path, error)
-            return frozenset()
+        earlier, age = found
         self._until = after(started, seconds(max(0.0, in_seconds(SILENCE) - age)))
         return earlier
+
+    def _made(self, snapshot: Any, _changes: list[Any]) -> tuple[frozenset[Known], float]:
+        assert self._file is not None
+        made = frozenset(
+            (str(name), str(protocol), str(address)) for name, protocol, address in snapshot
+        )
+        return made, max(0.0, self._file.age())
 
     def earlier(
         self, interface: str, family: ProtocolFamily, at: Instant
@@ -69,15 +79,37 @@ class KnownQueriers:
         if self._file is None or now_known == self._kept:
             return
         self._kept = now_known
+        self._write()
+
+    def _write(self) -> None:
+        assert self._file is not None
         try:
-            self._file.write(sorted(now_known), len(now_known))
+            self._file.write(sorted(self._kept), len(self._kept))
+            self.problem, self._failed = None, False
         except OSError as error:
-            log.error("%s: not written: %s", self._file.path, error.strerror)
+            self._failed = True
+            self._file.tell(f"not written: {error.strerror}")
+
+    def retry(self) -> None:
+        """Writes what could not be written, if that is possible now."""
+        if self._failed:
+            self._write()
 
     def touch(self) -> None:
-        """They are known still."""
-        if self._file is not None and self._kept:
+        """They are known still; what could not be written may be now."""
+        if self._file is None or not self._kept:
+            return
+        self.retry()
+        try:
             self._file.touch()
+        except OSError as error:
+            self._failed = True
+            self._file.tell(f"not written: {error.strerror}")
+
+    def _tell(self, problem: str) -> None:
+        if problem != self.problem:
+            self._say(problem)
+        self.problem = problem
 
     def close(self) -> None:
         self.touch()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections.abc import Iterable
 
-from mcastd.fastpath import FastPathError, said
-from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, LinkWatcher
+from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Settings
+from mcastd.service.faults import Fault, said
 from mcastd.service.interface import Interface
+from mcastd.service.settling import Settling
+
+AGAIN_SECONDS = 10.0
+"""Until an interface is taken up again that was given up."""
 
 log = logging.getLogger("mcastd")
 
@@ -23,129 +29,125 @@ class Links:
         self._teller = agent.teller
         self._fast_path = agent.fast_path
         self._links: dict[int, Link] = {}
+        agent.turns.failed = self.failed
+        self._settling = Settling(agent)
+        agent.settle = self._settling.soon
+
+    async def start(self, snapshot: Snapshot) -> None:
+        """Until all interfaces are attached that are there already."""
+        self.take(snapshot)
+        await self._settling.settled()
 
     async def follow(self, watcher: LinkWatcher) -> None:
-        """Follows the interfaces for ever; they are all attached that are there already."""
-        async for change in watcher.changes():
-            self.change(change)
+        """Follows what changes, for ever."""
+        async for batch in watcher.changes():
+            self.take(batch)
 
-    def change(self, change: LinkChanged | LinkGone | AddressChanged) -> None:
+    def take(self, batch: list[Change] | Snapshot) -> None:
+        """What has changed, or all that there is: what was known besides is gone."""
+        if isinstance(batch, Snapshot):
+            batch = [*self._gone_by(batch), *batch.addresses, *batch.links]
+        readdressed: set[int] = set()
+        for change in batch:
+            try:
+                self._take_one(change)
+            except OSError as error:
+                self.failed(index_of(change), error)
+            if isinstance(change, AddressChanged):
+                readdressed.add(change.index)
+        self._choose_sources(readdressed)
+        touched = readdressed | {each.link.index for each in batch if isinstance(each, LinkChanged)}
+        self._agent.turns.arm(touched & self._agent.by_index.keys())
+
+    def _take_one(self, change: Change) -> None:
         match change:
-            case LinkChanged(link):
-                self._link_changed(link)
+            case LinkChanged():
+                self._link_changed(change)
             case LinkGone(index):
                 self._link_gone(index)
             case AddressChanged():
                 self._address_changed(change)
-        self._agent.turns.arm()
 
-    def _link_changed(self, link: Link) -> None:
-        self._links[link.index] = link
+    def _gone_by(self, snapshot: Snapshot) -> list[Change]:
+        """What is known and not in the snapshot. A link with another's index is not that other."""
+        there = {each.link.index: each.link for each in snapshot.links}
+        links = [
+            LinkGone(index)
+            for index, known in self._links.items()
+            if index not in there or is_another(known, there[index])
+        ]
+        usable = {(each.index, each.address) for each in snapshot.addresses if each.usable}
+        addresses = [
+            AddressChanged(index, address, usable=False)
+            for index, known in self._agent.addresses.items()
+            for address in known
+            if (index, address) not in usable
+        ]
+        return [*addresses, *links]
+
+    # Links.
+
+    def _link_changed(self, change: LinkChanged) -> None:
+        link = change.link
+        before, self._links[link.index] = self._links.get(link.index), link
         interface = self._agent.by_index.get(link.index)
         if interface is None:
-            if self._agent.settings.of(link.name) is not None:
+            if self._agent.settings.of(link.name, link.alternative_names) is not None:
                 self._adopt(link)
             return
-        was_running = interface.link is not None and interface.link.is_running
-        interface.link = link
+        self._update(interface, link, before or link)
+        if change.resends:
+            self._teller.tell_all(interface, interface.announce(now()))
+            self._teller.announce("announced", interface.name, cause="igmp_resend")
+
+    def _update(self, interface: Interface, link: Link, before: Link) -> None:
+        interface.link, interface.alternative_names = link, link.alternative_names
         if link.name != interface.name:
             self._rename(interface, link.name)
-        if link.is_running != was_running:
-            self._teller.tell_all(interface, interface.set_running(now(), link.is_running))
-            self._teller.announce("link", interface.name, running=link.is_running)
-        if interface.attachment is None:
-            self._attach(interface)
-        else:
-            self._renew(interface)
+        if link.is_running != before.is_running:
+            self._run(interface, running=link.is_running)
+        elif link.is_running and link.carrier_losses != before.carrier_losses:
+            self._run(interface, running=False)  # nobody told of it in time
+            self._run(interface, running=True)
+        if link.active_port != before.active_port:
+            self._failed_over(interface, before.active_port, link.active_port)
+        if link.has_multicast != before.has_multicast:
+            self._teller.announce("multicast", interface.name, on=link.has_multicast)
         self._agent.host_mode.link_changed(interface)
-        if interface.mode == "host" and (problem := self._agent.host_mode.refusal(interface)):
-            log.error("%s; it is observed", problem)
-            self._agent.set_mode(interface, "observe")
-            interface.problem = problem
+        self._settling.soon(interface)  # also what a driver does may be another now
+
+    def _run(self, interface: Interface, *, running: bool) -> None:
+        """The interface is up and has a carrier, or no longer so."""
+        self._teller.tell_all(interface, interface.set_running(now(), running))
+        self._teller.announce("link", interface.name, running=running)
+        log.info("%s: the link is %s", interface.name, "up" if running else "down")
+
+    def _failed_over(self, interface: Interface, old: int, new: int) -> None:
+        """A bond has another active port. What is to be reported again, the kernel says besides."""
+        names = [self._links[each].name if each in self._links else None for each in (old, new)]
+        log.warning("%s: the active port is %s now, after %s", interface.name, *reversed(names))
+        self._teller.announce("failover", interface.name, **{"from": names[0], "to": names[1]})
 
     def _adopt(self, link: Link) -> None:
         """An interface that the configuration names has appeared, for the first time or again."""
-        settings = self._agent.settings.of(link.name)
+        settings = self._agent.settings.of(link.name, link.alternative_names)
         assert settings is not None
         earlier = self._agent.interfaces.get(link.name)
         if earlier is not None and earlier.index is not None:
             self._release(earlier)  # it was renamed to this once; the name is another's now
-        interface = Interface(link.name, dict(settings.configs), settings.guard, link=link)
+        interface = Interface(
+            link.name,
+            dict(settings.configs),
+            settings.guard,
+            link=link,
+            wanted_mode=settings.mode,
+            alternative_names=link.alternative_names,
+        )
         self._agent.interfaces[link.name] = interface
         self._agent.by_index[link.index] = interface
-        self._attach(interface)
         if not link.is_running:
             self._teller.tell_all(interface, interface.set_running(now(), False))
-
-    def _renew(self, interface: Interface) -> None:
-        """Attaches anew where another hook is wanted, or is right, than the one that is held."""
-        attachment, choice = interface.attachment, self._agent.hook_choice(interface)
-        if attachment is None or not attachment.is_outdated(choice):
-            return
-        attachment.close()
-        interface.attachment = None
-        if self._take_hooks(interface):
-            self._announce_attached(interface)
-        elif interface.mode == "host":
-            problem = interface.problem
-            self._agent.set_mode(interface, "observe")
-            interface.problem = problem
-
-    def _take_hooks(self, interface: Interface) -> bool:
-        """Attaches the programs, or says why they cannot be."""
-        link = interface.link
-        assert link is not None
-        problem = link.unfit
-        if problem is None:
-            policy, choice = self._agent.policy(interface), self._agent.hook_choice(interface)
-            try:
-                interface.attachment = self._fast_path.attach(
-                    interface.name, link.index, policy, choice
-                )
-            except OSError as error:
-                problem = f"cannot attach: {said(error)}"
-            except FastPathError as error:
-                problem = str(error)
-        if problem != interface.problem and problem is not None:
-            log.error("%s %s", interface.name, problem)
-        interface.problem = problem
-        attachment = interface.attachment
-        if attachment is None:
-            return False
-        log.info(
-            "%s: %s%s and %s%s",
-            interface.name,
-            attachment.ingress.value,
-            " (VLAN tags by traffic control)" if attachment.tags_taken_out else "",
-            attachment.egress.value,
-            f" ({'; '.join(attachment.reasons)})" if attachment.reasons else "",
-        )
-        return True
-
-    def _attach(self, interface: Interface) -> None:
-        link = interface.link
-        assert link is not None
-        if not self._take_hooks(interface):
-            return
-        self._agent.host_mode.addresses_changed(
-            interface, self._agent.addresses.get(link.index, {})
-        )
-        self._agent.expect_queriers(interface)
-        interface.seed(now())
-        self._teller.assign(link.index, self._assigned(interface, link.index), assigned=True)
-        self._announce_attached(interface)
-        self._agent.remark(interface)
-        self._agent.enter_mode(interface)
-
-    def _announce_attached(self, interface: Interface) -> None:
-        assert interface.attachment is not None
-        hook = interface.attachment.ingress.value
-        self._teller.announce("attached", interface.name, hook=hook)
-
-    def _assigned(self, interface: Interface, index: int) -> list[bytes]:
-        """The interface's unicast addresses and the groups that it receives."""
-        groups = (group for each in interface.observers.values() for group in each.host.groups)
-        return [*self._agent.addresses.get(index, ()), *groups]
+        self._settling.soon(interface)
 
     def _rename(self, interface: Interface, name: str) -> None:
         """The device is the same: it is followed under its new name."""
@@ -162,13 +164,16 @@ class Links:
 
     def _link_gone(self, index: int) -> None:
         self._links.pop(index, None)
-        self._agent.addresses.pop(index, None)
         interface = self._agent.by_index.get(index)
-        if interface is None:
-            return
-        log.warning("%s is gone", interface.name)
-        self._release(interface)
-        self._teller.announce("gone", interface.name)
+        if interface is not None:
+            log.warning("%s is gone", interface.name)
+            self._release(interface)
+            self._teller.announce("gone", interface.name)
+            # The latest of those that are gone is the last.
+            if self._agent.interfaces.get(interface.name) is interface:
+                self._agent.interfaces[interface.name] = self._agent.interfaces.pop(interface.name)
+            self._agent.forget_names()
+        self._agent.addresses.pop(index, None)
 
     def _release(self, interface: Interface) -> None:
         index = interface.index
@@ -184,11 +189,16 @@ class Links:
         for address in interface.known_queriers:
             self._fast_path.know_querier(index, address, known=False)
         interface.known_queriers = set()
-        self._teller.assign(index, self._assigned(interface, index), assigned=False)
+        groups = (group for each in interface.observers.values() for group in each.host.groups)
+        assigned = [*self._agent.addresses.get(index, ()), *groups]
+        self._teller.assign(index, assigned, assigned=False)
         self._fast_path.forget(index)
         interface.link = None
         interface.problem = "is not there"
         self._teller.tell_all(interface, interface.set_running(now(), False))
+        self._settling.forget(index)
+
+    # Addresses.
 
     def _address_changed(self, change: AddressChanged) -> None:
         """Addresses are kept for all links: one may become ours later."""
@@ -197,38 +207,86 @@ class Links:
             known[change.address] = None
         else:
             known.pop(change.address, None)
-        interface = self._agent.by_index.get(change.index)
-        if interface is not None:
+        if change.index in self._agent.by_index:
             self._teller.assign(change.index, [change.address], assigned=change.usable)
-            self._agent.host_mode.addresses_changed(interface, known)
+
+    def _choose_sources(self, indices: Iterable[int]) -> None:
+        """Once for all addresses of an interface that came or went together."""
+        for index in indices:
+            interface = self._agent.by_index.get(index)
+            if interface is not None:
+                known = self._agent.addresses.get(index, {})
+                try:
+                    self._agent.host_mode.addresses_changed(interface, known)
+                except OSError as error:
+                    self.failed(index, error)
+
+    # Settings.
 
     def configure(self, settings: Settings) -> None:
         """Takes over other settings: for new, gone and changed interfaces. The rest stays as is."""
         before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
+        if settings.max_interfaces != self._agent.settings.max_interfaces:
+            log.warning(
+                "agent.max_interfaces = %d takes effect when mcastd is started anew",
+                settings.max_interfaces,
+            )
         self._agent.settings = settings
         self._agent.reloaded_at = time.time()
         for interface in list(self._agent.interfaces.values()):
-            wanted = settings.of(interface.name)
+            wanted = settings.of(interface.name, interface.alternative_names)
             if wanted is None:
                 self._release(interface)
                 del self._agent.interfaces[interface.name]
                 continue
             interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
-            self._renew(interface)
+            interface.wanted_mode = wanted.mode
             if interface.index in self._agent.by_index and interface.attachment is not None:
                 policy = self._agent.policy(interface)
                 self._fast_path.set_policy(interface.attachment.ifindex, policy)
-                problem = self._agent.set_mode(interface, wanted.mode)
-                if problem is not None:
-                    log.error("%s; it is observed", problem)
+            self._settling.now(interface)
             self._agent.configure_memberships(interface, before[interface.name])
         for link in self._links.values():
-            if link.index not in self._agent.by_index and settings.of(link.name) is not None:
+            named = settings.of(link.name, link.alternative_names) is not None
+            if link.index not in self._agent.by_index and named:
                 self._adopt(link)
         self._agent.turns.arm()
 
+    # What the kernel refuses for one interface.
+
+    def failed(self, index: int, error: OSError) -> None:
+        """The interface is let go of, and taken up anew in a while; the others go on."""
+        interface = self._agent.by_index.get(index)
+        if interface is None:
+            return
+        self._agent.faults.tell_error(Fault.INTERFACE, interface.name, error)
+        try:
+            self._release(interface)
+        except OSError as more:
+            self._agent.faults.tell_error(Fault.INTERFACE, f"{interface.name}, given up", more)
+            self._agent.by_index.pop(index, None)
+            interface.link = None
+        interface.problem = f"was given up: {said(error)}; it is tried again"
+        asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again, index)
+
+    def _try_again(self, index: int) -> None:
+        link = self._links.get(index)
+        if link is not None and index not in self._agent.by_index:
+            self.take([LinkChanged(link)])
+
     def close(self) -> None:
         """Gives back and lets go of all interfaces."""
+        self._settling.close()
         for interface in list(self._agent.by_index.values()):
             self._release(interface)
+        self._settling.close()
+
+
+def index_of(change: Change) -> int:
+    return change.link.index if isinstance(change, LinkChanged) else change.index
+
+
+def is_another(known: Link, there: Link) -> bool:
+    """Whether the index is another device's now, as far as can be told."""
+    return (known.kind, known.hardware_address) != (there.kind, there.hardware_address)

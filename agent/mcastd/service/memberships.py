@@ -7,9 +7,10 @@ wire.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from mcastd.service.owned import CONFIG, Owned, owned_of
 from mcastd.service.state_file import StateFile
@@ -17,6 +18,9 @@ from mcastd.service.state_file import StateFile
 log = logging.getLogger("mcastd")
 
 STATE_FILE = "memberships.json"
+AGAIN_SECONDS = 1.0
+"""Between two attempts to write what could not be written."""
+
 STALE_SECONDS = 250.0
 """Two query intervals: after so long routers may have forgotten us, and are told anew."""
 
@@ -25,12 +29,16 @@ class OwnedMemberships:
     """All of them, and their file.
 
     `kept`: what the file said at the start. `is_fresh`: whether routers still know of it; a link
-    that comes later has nothing to do with that any more. `problem`: why the file could not be read
-    or written; what is in force is in force all the same.
+    that comes later has nothing to do with that any more. `problem`: why the file could not be
+    read or written; what is in force is so all the same, and is written as soon as that is possible
+    again. `tell` is told of it once.
     """
 
-    def __init__(self, directory: Path | None) -> None:
-        self._file = StateFile(directory / STATE_FILE) if directory else None
+    def __init__(self, directory: Path | None, tell: Callable[[str], None] = log.error) -> None:
+        self._file = StateFile(directory / STATE_FILE, self._tell) if directory else None
+        self._say = tell
+        self._unwritten = False
+        self._not_before = 0.0
         self._configured: tuple[Owned, ...] = ()
         self._boot: object = None
         self.problem: str | None = None
@@ -40,6 +48,11 @@ class OwnedMemberships:
 
     def __iter__(self) -> Iterator[Owned]:
         return iter(list(self._by_key.values()))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a place where they are kept."""
+        return self._file is not None
 
     def get(self, interface: str, group: str, application: str) -> Owned | None:
         return self._by_key.get((interface, group, application))
@@ -68,24 +81,18 @@ class OwnedMemberships:
         """What was kept, if routers can still know of it. A file that is no good is put aside."""
         if self._file is None:
             return ()
-        try:
-            snapshot, changes = self._file.read()
-            self._boot = snapshot.get("boot")
-            kept = {each.key: each for each in map(owned_of, snapshot["memberships"])}
-            for change in changes:
-                if "drop" in change:
-                    kept.pop(tuple(change["drop"]), None)
-                else:
-                    membership = owned_of(change["put"])
-                    kept[membership.key] = membership
-        except FileNotFoundError:
-            return ()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            aside = self._file.path.with_suffix(".bad")
-            self._tell(f"not read: {error}; put aside as {aside.name}")
-            with suppress(OSError):
-                self._file.path.replace(aside)
-            return ()
+        return self._file.load(self._made) or ()
+
+    def _made(self, snapshot: Any, changes: list[Any]) -> tuple[Owned, ...]:
+        boot = snapshot.get("boot")
+        kept = {each.key: each for each in map(owned_of, snapshot["memberships"])}
+        for change in changes:
+            if "drop" in change:
+                kept.pop(tuple(change["drop"]), None)
+            else:
+                membership = owned_of(change["put"])
+                kept[membership.key] = membership
+        self._boot = boot
         return tuple(kept.values())
 
     def _is_recent(self) -> bool:
@@ -97,9 +104,14 @@ class OwnedMemberships:
             return False
 
     def touch(self) -> None:
-        """The memberships are in force now."""
-        if self._file is not None:
+        """The memberships are in force now; what could not be written may be now."""
+        if self._file is None:
+            return
+        self.retry()
+        try:
             self._file.touch()
+        except OSError as error:
+            self._not_written(error)
 
     def close(self) -> None:
         """They are in force until now, and on the disk."""
@@ -107,25 +119,39 @@ class OwnedMemberships:
         if self._file is not None:
             self._file.close()
 
+    def retry(self) -> None:
+        """Writes what could not be written, if that is possible now."""
+        if self._unwritten:
+            self._write(None)
+
     def _write(self, change: object) -> None:
-        """Adds the change to the file, or writes it anew if there is none or it is time to."""
-        if self._file is None:
+        """Adds the change to the file, or writes it anew if there is none or it is time to.
+
+        Where that has failed just now it is not tried for each change: there may be very many.
+        """
+        if self._file is None or (self._unwritten and time.monotonic() < self._not_before):
             return
         try:
             if change is None or not self._file.append(change):
                 memberships = [*self._configured, *(each for each in self if not each.held)]
                 snapshot = {"boot": boot(), "memberships": [each._asdict() for each in memberships]}
                 self._file.write(snapshot, len(memberships))
-            self.problem = None
+            if self.problem is not None:
+                log.info("%s: written", self._file.path)
+            self.problem, self._unwritten = None, False
         except OSError as error:
-            self._tell(f"not written: {error.strerror}")
+            self._not_written(error)
 
-    def _tell(self, what: str) -> None:
-        """Logs it once, not at every change."""
+    def _not_written(self, error: OSError) -> None:
         assert self._file is not None
-        problem = f"{self._file.path}: {what}"
+        self._unwritten = True
+        self._not_before = time.monotonic() + AGAIN_SECONDS
+        self._file.tell(f"not written: {error.strerror}")
+
+    def _tell(self, problem: str) -> None:
+        """Tells it once, not at every change."""
         if problem != self.problem:
-            log.error("%s", problem)
+            self._say(problem)
         self.problem = problem
 
 

@@ -24,6 +24,7 @@ from mcastd.gmp.time import in_seconds
 from mcastd.service.agent import Agent
 from mcastd.service.clock import wall_clock
 from mcastd.service.floods import FLOODED
+from mcastd.service.happenings import MAPS
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
 from mcastd.service.responses import BUCKETS
@@ -48,6 +49,8 @@ class AgentCollector(Collector):
         yield from self._responses()
         yield from self._host_mode()
         yield from self._interfaces()
+        yield from self._clients()
+        yield from self._faults()
         yield from self._process()
 
     def _traffic(self) -> Iterator[Metric]:
@@ -291,6 +294,39 @@ class AgentCollector(Collector):
         for interface in self._agent.interfaces.values():
             info.add_metric([interface.name, interface.mode, hook_of(interface)], 1)
         yield info
+
+    def _clients(self) -> Iterator[Metric]:
+        clients = GaugeMetricFamily(
+            "mcastd_clients", "Connections of clients, by the socket.", labels=["socket"]
+        )
+        closed = CounterMetricFamily(
+            "mcastd_clients_closed",
+            "Connections that the agent ended or sent away, by the socket and why.",
+            labels=["socket", "reason"],
+        )
+        for door in self._agent.doors:
+            clients.add_metric([door.name], door.clients)
+            for reason, count in door.closed.items():
+                closed.add_metric([door.name, reason], count)
+        yield from (clients, closed)
+
+    def _faults(self) -> Iterator[Metric]:
+        faults = CounterMetricFamily(
+            "mcastd_faults",
+            "What went wrong with a connection, an interface or a file, and ended with that.",
+            labels=["of"],
+        )
+        for fault, count in self._agent.faults.counts.items():
+            faults.add_metric([fault.value], count)
+        yield faults
+        refused = CounterMetricFamily(
+            "mcastd_map_refusals",
+            "Entries that a map of the programs had no room for, by the map.",
+            labels=["map"],
+        )
+        for name in MAPS:
+            refused.add_metric([name], self._agent.fast_path.refused[name])
+        yield refused
 
     def _process(self) -> Iterator[Metric]:
         build = GaugeMetricFamily(

@@ -26,7 +26,7 @@ from mcastd.gmp.effects import (
     VersionChanged,
     Warn,
 )
-from mcastd.gmp.events import Configure, LinkDown, LinkUp, Listen, SourceAddressChanged
+from mcastd.gmp.events import Announce, Configure, LinkDown, LinkUp, Listen, SourceAddressChanged
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
 from mcastd.gmp.host import Host
@@ -258,9 +258,10 @@ class Observer:
         return record.sources <= sources
 
     def seed(self, at: Instant, groups: Iterable[tuple[Address, SourceFilter]]) -> None:
-        """What the kernel receives already when the agent starts."""
+        """What the kernel receives already, but for what its reports have said better meanwhile."""
         for group, current in groups:
-            self.listen(at, KERNEL, group, current)
+            if self.asked_by(KERNEL, group) is None:
+                self.listen(at, KERNEL, group, current)
 
     def listen(
         self, at: Instant, application: str, group: Address, wanted: SourceFilter
@@ -297,6 +298,10 @@ class Observer:
 
     def link(self, now: Instant, *, running: bool) -> list[Happening]:
         return self._effects(now, self.host.handle(now, LinkUp() if running else LinkDown()))
+
+    def announce(self, now: Instant) -> list[Happening]:
+        """All groups are to be reported again, on a link that stays up."""
+        return self._effects(now, self.host.handle(now, Announce()))
 
     def source_address(self, now: Instant, address: Address) -> list[Happening]:
         """The address that messages are sent from; all zeros if there is none."""

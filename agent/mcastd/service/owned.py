@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any, NamedTuple
 
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
@@ -48,10 +49,27 @@ class Owned(NamedTuple):
         return self.interface, self.group, self.application
 
 
+KINDS: tuple[tuple[type, ...], ...] = (
+    *((str,), (str,), (str,), (tuple,), (str,)),
+    *((int, NoneType), (int, NoneType), (int, float), (bool,)),
+)
+"""Of a membership's fields, in their order."""
+
+
+def fits(value: object, kinds: tuple[type, ...]) -> bool:
+    return type(value) in kinds
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 def owned_of(fields: dict[str, Any]) -> Owned:
     """From what was kept; KeyError, TypeError or ValueError if it is not that."""
     membership = Owned(**{**fields, "sources": tuple(fields["sources"])})
-    if not isinstance(membership.interface, str) or membership.filter.is_empty:
+    if not all(map(fits, membership, KINDS)) or not all(map(is_text, membership.sources)):
+        raise ValueError("a membership with fields of other kinds")
+    if membership.filter.is_empty:
         raise ValueError(f"{membership.group}: no filter")
     if not membership.family.is_multicast(membership.address):
         raise ValueError(f"{membership.group}: not a multicast group")

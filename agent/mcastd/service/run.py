@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcastd.fastpath import FastPath
 from mcastd.net import LinkWatcher
+from mcastd.printable import printable
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
+from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults, is_of_a_connection, said
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.links import Links
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.state_file import state_directory
-from mcastd.service.system import drop_capabilities, notify, trim_heap, watchdog_seconds
+from mcastd.service.system import (
+    drop_capabilities,
+    notify,
+    trim_heap,
+    watchdog_seconds,
+)
 
 if TYPE_CHECKING:
     from mcastd.service.exposition import MetricsServer
 
 log = logging.getLogger("mcastd")
+
+
+SHORT = OUT_OF_DESCRIPTORS | {errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC}
+"""What the system is short of now and then; it is no bug of ours, and it passes."""
 
 
 class StartError(Exception):
@@ -38,7 +51,14 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
     """
     loop = asyncio.get_running_loop()
     state = state_directory()
-    agent = Agent(settings, fast_path, OwnedMemberships(state), KnownQueriers(state, now()))
+    faults = Faults()
+    agent = Agent(
+        settings,
+        fast_path,
+        OwnedMemberships(state, faults.tell_of_file),
+        KnownQueriers(state, now(), faults.tell_of_file),
+        faults,
+    )
     links = Links(agent)
     control = Control(agent)
     stopped = asyncio.Event()
@@ -48,13 +68,12 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
     loop.add_signal_handler(signal.SIGHUP, agent.reload)
     metrics: MetricsServer | None = None
     failures: list[BaseException] = []
-    loop.set_exception_handler(lambda _loop, context: fail(failures, stopped, context))
+    loop.set_exception_handler(lambda _loop, context: judge(faults, failures, stopped, context))
     try:
-        async with LinkWatcher() as watcher:
+        with closing(LinkWatcher()) as watcher:
             snapshot = await watcher.snapshot()
+            await links.start(snapshot)
             agent.listen(loop)  # events that wait already are taken when all interfaces are there
-            for change in snapshot:
-                links.change(change)
             fast_path.close_unclaimed()
             agent.started_up()
             metrics = await serve(settings, agent, control)
@@ -77,9 +96,23 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
         raise failures[0]
 
 
-def fail(failures: list[BaseException], stopped: asyncio.Event, context: dict[str, Any]) -> None:
-    """A bug of ours ends the agent: the kernel goes on, and the service manager starts it anew."""
+def judge(
+    faults: Faults,
+    failures: list[BaseException],
+    stopped: asyncio.Event,
+    context: dict[str, Any],
+) -> None:
+    """What nobody has caught: a connection's is told and counted, the core's own ends the agent.
+
+    Then the kernel goes on, and the service manager starts the agent anew.
+    """
     error = context.get("exception")
+    if is_of_a_connection(context) and isinstance(error, Exception):
+        faults.tell_error(Fault.CONNECTION, printable(context["message"]), error)
+        return
+    if isinstance(error, OSError) and error.errno in SHORT:
+        faults.tell_error(Fault.DESCRIPTORS, printable(context["message"]), error)
+        return
     log.critical("%s", context["message"], exc_info=error)
     failures.append(error or RuntimeError(context["message"]))
     stopped.set()
@@ -116,7 +149,7 @@ async def serve(settings: Settings, agent: Agent, control: Control) -> MetricsSe
 
 
 def announce(agent: Agent) -> None:
-    attached = [each.name for each in agent.interfaces.values() if each.attachment]
+    attached = [printable(each.name) for each in agent.interfaces.values() if each.attachment]
     for name in agent.missing():
         log.warning("%s: there is no such interface now; it is attached when it appears", name)
     notify(f"READY=1\nSTATUS=observing {', '.join(attached) or 'no interface yet'}")
@@ -144,6 +177,9 @@ def reload(links: Links, reread: Callable[[], Settings]) -> str | None:
     except ConfigFileError as error:
         problem = str(error)
         log.error("%s; the running configuration stays", problem)
+    except OSError as error:
+        problem = f"not all of it could be put in force: {said(error)}"
+        log.error("%s", problem)
     notify("READY=1")
     return problem
 

@@ -10,21 +10,37 @@ import errno
 import json
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mcastd import files
+from mcastd.printable import brief
+from mcastd.service.faults import said
 
 MOST_CHANGES = 64
 """In addition to as many as there are entries in the snapshot."""
 
+LARGEST = 64 << 20
+"""Bytes: some hundred thousand memberships."""
+
+SPOILT = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading something else than what was written ends with."""
+
+T = TypeVar("T")
+
 
 class StateFile:
-    """The file, and its descriptor from the first snapshot of this process on."""
+    """The file, and its descriptor from the first snapshot of this process on.
 
-    def __init__(self, path: Path) -> None:
+    `tell` is told, with the path, what cannot be read or written, whatever the reason.
+    """
+
+    def __init__(self, path: Path, tell: Callable[[str], None] = lambda text: None) -> None:
         self.path = path
+        self._say = tell
         self._descriptor = -1
         self._room = 0
         self._syncer: ThreadPoolExecutor | None = None
@@ -33,11 +49,31 @@ class StateFile:
     def read(self) -> tuple[Any, list[Any]]:
         """The snapshot and the changes; a last line that was not finished is left out.
 
-        OSError if there is none to read, ValueError if it is no JSON.
+        OSError if there is none to read, ValueError or RecursionError if it is no JSON.
         """
-        text = self.path.read_text()
+        text = files.read(self.path, LARGEST).decode()
         snapshot, *changes = text.split("\n")
         return json.loads(snapshot), [json.loads(each) for each in changes[:-1]]
+
+    def load(self, make: Callable[[Any, list[Any]], T]) -> T | None:
+        """What `make` makes of the snapshot and the changes; None if there is no file.
+
+        A file that is no good is told, and put aside under another name, so that what comes next
+        does not meet it again and its owner can look into it: None, too.
+        """
+        try:
+            return make(*self.read())
+        except FileNotFoundError:
+            return None
+        except SPOILT as error:
+            aside = self.path.with_suffix(".bad")
+            self.tell(f"not read: {brief(said(error))[1:-1]}; put aside as {aside.name}")
+            with suppress(OSError):
+                self.path.replace(aside)
+            return None
+
+    def tell(self, what: str) -> None:
+        self._say(f"{self.path}: {what}")
 
     def write(self, snapshot: Any, entries: int) -> None:
         """Replaces the file in one step: a crash leaves the old one or the new one. OSError."""
@@ -65,7 +101,10 @@ class StateFile:
         self._room -= 1
         if self._sync is None or self._sync.running() or self._sync.done():
             self._syncer = self._syncer or ThreadPoolExecutor(1, "state-file")
-            self._sync = self._syncer.submit(os.fdatasync, self._descriptor)
+            try:
+                self._sync = self._syncer.submit(os.fdatasync, self._descriptor)
+            except RuntimeError as error:  # no thread is to be had
+                raise OSError(errno.EAGAIN, str(error)) from None
         return True
 
     def age(self) -> float:
@@ -73,9 +112,11 @@ class StateFile:
         return time.time() - self.path.stat().st_mtime
 
     def touch(self) -> None:
-        """What it says is still so, if there is one."""
-        if self.path.exists():
-            self.path.touch()
+        """What it says is still so, if there is one. OSError, also of what was written before."""
+        if self._sync is not None and self._sync.done():
+            self._sync.result()
+        with suppress(FileNotFoundError):
+            os.utime(self.path)
 
     def close(self) -> None:
         """When all is on the disk."""

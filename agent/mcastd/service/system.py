@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 
 from mcastd._libbpf import lib
@@ -22,6 +23,13 @@ def drop_capabilities() -> None:
         raise OSError(result, f"giving up capabilities: {os.strerror(result)}")
 
 
+def allow_files() -> None:
+    """As many open files as may be: an interface takes two, and a shell gives a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def trim_heap() -> None:
     """Gives memory back to the system that the start has used and that is not needed any more."""
     lib.mcast_trim_heap()
@@ -39,9 +47,10 @@ def notify(state: str) -> None:
     if not path:
         return
     address = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)  # it must not be what the agent waits for
             sock.connect(address)
-            sock.sendall(state.encode())
-        except OSError:
-            pass  # a service manager that does not listen is its own affair
+            sock.sendall(state.encode(errors="backslashreplace"))
+    except OSError:
+        pass  # a service manager that does not listen is its own affair

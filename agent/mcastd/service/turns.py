@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
@@ -12,6 +13,8 @@ from mcastd.gmp.timers import Timers
 from mcastd.service.clock import now
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Decoder, Interface
+
+log = logging.getLogger("mcastd")
 
 REPORTS_AT_ONCE = 64
 """In one turn of the loop, behind all queries and what this host says."""
@@ -24,7 +27,8 @@ class Turns:
     """Takes events to the interfaces that they concern, and wakes those whose time has come.
 
     `interfaces`: those that are run, by index; they come and go. `known_changed` is called when a
-    querier has come to be known, or is no longer.
+    querier has come to be known, or is no longer. `failed` is called with what the kernel refuses
+    for one interface: it is not the others' end.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Turns:
         interfaces: Mapping[int, Interface],
         known_changed: Callable[[], None],
     ) -> None:
+        self.failed: Callable[[int, OSError], None] = lambda index, error: None
         self._known_changed = known_changed
         self._fast_path = fast_path
         self._teller = teller
@@ -45,7 +50,6 @@ class Turns:
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Takes events from now on, on this loop."""
-        self._loop = loop
         for ring in self._fast_path.rings.values():
             loop.add_reader(ring.fileno(), self._turn)
 
@@ -65,14 +69,23 @@ class Turns:
         queries, spoken = rings["query"].drain(), rings["egress"].drain(SPOKEN_AT_ONCE)
         reports = rings["report"].drain(REPORTS_AT_ONCE)
         for captured in queries:
-            self._take(captured, from_outside=True)
+            self._take_safely(captured, from_outside=True)
         for index in {captured.ifindex for captured in queries}:
-            self.know_queriers(index)
+            try:
+                self.know_queriers(index)
+            except OSError as error:
+                self.failed(index, error)
         for captured in spoken:
-            self._take(captured, from_outside=False)
+            self._take_safely(captured, from_outside=False)
         for captured in reports:
-            self._take(captured, from_outside=True)
+            self._take_safely(captured, from_outside=True)
         self.arm({captured.ifindex for captured in chain(queries, spoken, reports)})
+
+    def _take_safely(self, captured: Captured, *, from_outside: bool) -> None:
+        try:
+            self._take(captured, from_outside=from_outside)
+        except OSError as error:
+            self.failed(captured.ifindex, error)
 
     def _take(self, captured: Captured, *, from_outside: bool) -> None:
         interface = self._interfaces.get(captured.ifindex)
@@ -95,7 +108,10 @@ class Turns:
         if known == interface.known_queriers:
             return
         for address in known ^ interface.known_queriers:
-            self._fast_path.know_querier(index, address, known=address in known)
+            try:
+                self._fast_path.know_querier(index, address, known=address in known)
+            except OSError as error:
+                log.warning("%s: a querier has no limit of its own: %s", interface.name, error)
         interface.known_queriers = known
         self._known_changed()
 
@@ -118,7 +134,8 @@ class Turns:
             self._timer = None
         self._armed_for = due
         if due is not None:
-            self._timer = self._loop.call_later(max(0.0, (due - now()) / 1e9), self._expire)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, (due - now()) / 1e9), self._expire)
 
     def forget(self, index: int) -> None:
         """The interface is not run any more."""
@@ -138,6 +155,10 @@ class Turns:
         while (index := self._deadlines.pop_due(at)) is not None:
             expired.append(index)
             interface = self._interfaces.get(index)
-            if interface is not None:
+            if interface is None:
+                continue
+            try:
                 self._teller.tell_all(interface, interface.advance(at))
+            except OSError as error:
+                self.failed(index, error)
         self.arm(expired)

@@ -15,6 +15,7 @@ from mcastd.service import coexistence
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.floods import FLOODED, History
+from mcastd.service.gradual import Steps, gradually
 from mcastd.service.happenings import flood_object
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer, filter_object
@@ -22,22 +23,33 @@ from mcastd.service.querier import QuerierView
 from mcastd.wire import Kind, Reason
 
 
-def status(agent: Agent) -> dict[str, Any]:
-    """Everything on one page."""
+@gradually
+def status(agent: Agent) -> Steps[dict[str, Any]]:
+    """Everything on one page, made interface by interface."""
+    interfaces = []
+    counted, host = agent.fast_path.counters(), coexistence.Host.now()
+    for each in list(agent.interfaces.values()):
+        interfaces.append(interface_status(agent, each, counted.get(each.name), host))
+        yield
     return {
         "version": mcastd.__version__,
         "uptime": in_seconds(now() - agent.started),
-        "interfaces": [interface_status(agent, each) for each in agent.interfaces.values()],
+        "interfaces": interfaces,
         "missing": agent.missing(),
+        "faults": agent.faults.as_object(),
+        "clients": {each.name: each.clients for each in agent.doors},
+        "state": {"problem": agent.owned.problem or agent.known_queriers.problem},
     }
 
 
-def interface_status(agent: Agent, interface: Interface) -> dict[str, Any]:
+def interface_status(
+    agent: Agent, interface: Interface, values: Counters | None, host: coexistence.Host
+) -> dict[str, Any]:
     attachment = interface.attachment
-    values = agent.fast_path.counters().get(interface.name)
     return {
         "name": interface.name,
         "index": interface.index,
+        "alternative_names": list(interface.alternative_names),
         "mode": interface.mode,
         "hook": attachment.ingress.value if attachment else "none",
         "egress_hook": attachment.egress.value if attachment else "none",
@@ -45,7 +57,7 @@ def interface_status(agent: Agent, interface: Interface) -> dict[str, Any]:
         "tags_taken_out": attachment.tags_taken_out if attachment else False,
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
-        "remarks": remarks(interface),
+        "remarks": remarks(interface, host),
         **{name: family_status(agent, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
         "guard": interface.guard.as_mapping(),
@@ -63,11 +75,11 @@ def floods(history: History) -> dict[str, Any]:
     }
 
 
-def remarks(interface: Interface) -> list[str]:
+def remarks(interface: Interface, host: coexistence.Host) -> list[str]:
     if interface.index is None:
         return []
     speaking = interface.mode == "host"
-    return coexistence.remarks(interface.name, interface.index, host_mode=speaking)
+    return coexistence.remarks(interface.name, interface.index, host_mode=speaking, host=host)
 
 
 def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
@@ -107,9 +119,9 @@ def lost_events(counters: Counters) -> dict[str, dict[str, int]]:
     }
 
 
-def querier(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
+def querier(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
     """The queriers of each interface and family, the current one first."""
-    return [
+    return (
         {
             "interface": interface.name,
             "protocol": protocol,
@@ -118,9 +130,9 @@ def querier(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
             "max_version": observer.host.config.max_version,
             "version": observer.host.version,
         }
-        for interface in chosen(agent, name)
+        for interface in list(chosen(agent, name))
         for protocol, observer in interface.observers.items()
-    ]
+    )
 
 
 def ordered(observer: Observer) -> list[QuerierView]:
@@ -203,9 +215,9 @@ def group_object(
     }
 
 
-def counters(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
+def counters(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
     """All counters of each interface, also the zero ones."""
-    return [
+    return (
         {
             "interface": each,
             "messages": messages(values),
@@ -218,7 +230,7 @@ def counters(agent: Agent, name: str | None = None) -> list[dict[str, Any]]:
         }
         for each, values in agent.fast_path.counters().items()
         if name in (None, each)
-    ]
+    )
 
 
 def statistics(agent: Agent, name: str) -> dict[str, dict[str, int]]:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from mcastd.net import memberships
+from mcastd.net import all_memberships, memberships
 
 HEAD_4 = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"
 HEAD_FILTER = "Idx Device        MCA        SRC    INC    EXC\n"
@@ -37,10 +37,11 @@ def proc(tmp_path: Path) -> Path:
     )
     (tmp_path / "mcfilter").write_text(
         HEAD_FILTER
+        # The kernel cuts names to six letters here.
         + "  2   eth0 0xe8010203 0xc6336401      1      0\n"
         + "  2   eth0 0xe8010203 0xc6336402      1      0\n"
         + "  2   eth0 0xef010204 0xc6336403      0      1\n"
-        + "  3   averylongname 0xef090909 0x0a000001      1      0\n"
+        + "  3 averyl 0xef090909 0x0a000001      1      0\n"
     )
     (tmp_path / "igmp6").write_text(
         "1    lo              ff020000000000000000000000000001     1 0000000C 0\n"
@@ -59,7 +60,7 @@ def packed(text: str) -> bytes:
 
 
 def test_groups_and_sources_of_an_interface_are_read(proc: Path) -> None:
-    assert memberships("eth0", proc) == {
+    assert memberships(2, proc) == {
         packed("232.1.2.3"): ("include", (packed("198.51.100.1"), packed("198.51.100.2"))),
         packed("239.1.2.3"): ("exclude", ()),
         packed("239.1.2.4"): ("exclude", (packed("198.51.100.3"),)),
@@ -70,19 +71,40 @@ def test_groups_and_sources_of_an_interface_are_read(proc: Path) -> None:
 
 
 def test_a_name_so_long_that_it_touches_the_colon_is_read(proc: Path) -> None:
-    assert memberships("averylongname", proc) == {
-        packed("239.9.9.9"): ("include", (packed("10.0.0.1"),))
+    assert memberships(3, proc) == {packed("239.9.9.9"): ("include", (packed("10.0.0.1"),))}
+
+
+def test_a_name_of_any_bytes_is_in_no_ones_way(proc: Path) -> None:
+    """Python takes more characters for white space than the kernel, which lets names have none."""
+    name = "\x1c\u2028\x85".encode() + b"\xff"
+    with (proc / "igmp").open("ab") as stream:
+        stream.write(b"4\t" + name + b"     :     1      V3\n")
+        stream.write(f"\t\t\t\t{word('239.4.4.4')}     1 0:00000000\t\t0\n".encode())
+    with (proc / "igmp6").open("ab") as stream:
+        stream.write(b"4    " + name + b"   ff150000000000000000000000000004     1 00000004 0\n")
+
+    assert memberships(4, proc) == {
+        packed("239.4.4.4"): ("exclude", ()),
+        packed("ff15::4"): ("exclude", ()),
     }
+    assert packed("239.1.2.3") in memberships(2, proc)
+
+
+def test_all_interfaces_are_read_at_once(proc: Path) -> None:
+    found = all_memberships(proc)
+
+    assert found.keys() == {1, 2, 3}
+    assert all(found[index] == memberships(index, proc) for index in found)
 
 
 def test_an_interface_without_groups_has_none(proc: Path) -> None:
-    assert memberships("eth", proc) == {}
+    assert memberships(9, proc) == {}
 
 
 def test_what_is_not_there_is_as_if_empty(tmp_path: Path) -> None:
     """A kernel without IPv6 has no igmp6."""
-    assert memberships("eth0", tmp_path) == {}
+    assert memberships(2, tmp_path) == {}
 
 
 def test_the_running_kernels_own_files_are_read() -> None:
-    assert isinstance(memberships("lo"), dict)
+    assert isinstance(memberships(1), dict)

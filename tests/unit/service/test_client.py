@@ -14,7 +14,9 @@ import pytest
 from mcastd.client import AgentError, Client, NotThereError
 from mcastd.service.bus import Bus
 from mcastd.service.config import Settings
+from mcastd.service.connections import Door
 from mcastd.service.control import LONGEST_REQUEST, Control
+from mcastd.service.faults import Faults
 
 
 class Idle:
@@ -25,6 +27,8 @@ class Idle:
         self.interfaces: dict[str, Any] = {}
         self.bus = Bus(lambda interest: None)
         self.owned: list[Any] = []
+        self.faults = Faults()
+        self.doors: list[Door] = []
         self.reload: Callable[[], str | None] = lambda: None
 
 
@@ -64,6 +68,7 @@ def test_requests_are_answered_one_after_the_other(path: str) -> None:
     [
         ("nothing", {}, "unknown_method"),
         ("groups", {"other": "x"}, "bad_parameter"),
+        ("doctor", {"group": "nonsense"}, "bad_parameter"),
         ("groups", {"name": 7}, "bad_parameter"),
         ("groups", {"name": "eth9"}, "unknown_interface"),
         ("join", {"name": "eth9", "group": "239.1.1.1"}, "unknown_interface"),

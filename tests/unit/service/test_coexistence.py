@@ -52,9 +52,24 @@ def test_a_forced_version_is_told_with_its_remedy(
 ) -> None:
     put(proc / path.format(where), f"{value}\n")
     (told,) = remarks("eth0", 3, proc, tmp_path / "links")
-    name = path.format(where).removeprefix("sys/").replace("/", ".")
+    name = path.format(where).removeprefix("sys/")
     assert f"{name} = {value}" in told
     assert f"sysctl -w {name}=0" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("eth0.100", "sysctl -w net/ipv4/conf/eth0.100/force_igmp_version=0"),
+        ("a;$b*", "sysctl -w 'net/ipv4/conf/a;$b*/force_igmp_version'=0"),
+    ],
+)
+def test_a_remedy_can_be_typed_whatever_the_name(
+    proc: Path, tmp_path: Path, name: str, command: str
+) -> None:
+    put(proc / "sys/net/ipv4/conf" / name / "force_igmp_version", "2\n")
+    (told,) = remarks(name, 3, proc, tmp_path / "links")
+    assert command in told
 
 
 def test_another_daemon_is_told(proc: Path, tmp_path: Path) -> None:

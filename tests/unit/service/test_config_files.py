@@ -160,10 +160,23 @@ def test_a_mistake_in_a_drop_in_names_the_drop_in(path: Path) -> None:
 MISTAKES = [
     ("[metrics", "not TOML: "),
     ("\x00", "not TOML: "),
-    ("[metric]", "[metric]: no such section; control, defaults, interface, metrics"),
+    ("[metric]", "[metric]: no such section; agent, control, defaults, interface, metrics"),
     ("metrics = 1", "metrics = 1: this is a section: [metrics]"),
     ("interface = 1", "interface = 1: this is a section: [interface]"),
     ("[interface]\neth0 = 1", "interface.eth0 = 1: this is a section: [interface.eth0]"),
+    (
+        "[agent]\nmax_interfaces = 0",
+        "agent.max_interfaces = 0: allowed is a whole number from 1 to",
+    ),
+    ("[interface.eth0.100]\nmode = 'host'", 'stands in quotes: [interface."eth0.100"]'),
+    ("[[interface.eth0.100.membership]]\ngroup = '239.1.1.1'", '[interface."eth0.100"]'),
+    ("[interface.eth0.100.200]\nmode = 'host'", '[interface."eth0.100.200"]'),
+    ("interface.eth0.100.mode = 'host'", '[interface."eth0.100"]'),
+    ("[interface.en*]\nmode = 'host'", 'stands in quotes: [interface."en*"]'),
+    ("[ interface.eth0@if5 ]", 'stands in quotes: [interface."eth0@if5"]'),
+    ("[interface.'eth0:1']", "label of an address; name its interface: eth0"),
+    ("[interface.'eth0,eth1']", 'one section for each interface: [interface."eth0"], [interface.'),
+    ("[interface.'eth 0']", "no interface is called so"),
     ("[[interface]]", "interface = [{}]: this is a section: [interface]"),
     ("[metrics]\nlisten = 1", "metrics.listen = 1: allowed is an address and port"),
     ("[metrics]\nlisten = 'eth0:80'", "metrics.listen = 'eth0:80': allowed is an address"),
@@ -275,3 +288,35 @@ def test_a_hook_that_there_is_not_is_told(path: Path) -> None:
 
     with pytest.raises(ConfigFileError, match="hook = 'native': allowed is auto or xdp or tc"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("eth0", "eth0"), ('"eth0.100"', "eth0.100"), ("'a\\b'", r"a\\b"), (r"'\xff0'", r"\xff0")],
+)
+def test_a_section_is_of_the_interface_that_is_shown_so(
+    path: Path, written: str, name: str
+) -> None:
+    path.write_text(f"[interface.{written}]\nmode = 'host'\n")
+
+    found = load(path).of(name)
+
+    assert found is not None
+    assert found.mode == "host"
+
+
+def test_an_alternative_name_goes_before_a_pattern(path: Path) -> None:
+    path.write_text("[interface.'eth*']\n[interface.uplink]\nmode = 'host'\n")
+    settings = load(path)
+
+    found = settings.of("eth0", ("enp0s3", "uplink"))
+
+    assert found is not None
+    assert found.mode == "host"
+    assert settings.of("lan0", ("eth7",)) is None, "patterns are for the device's own name"
+
+
+def test_a_list_on_the_command_line_is_each_of_its_interfaces(tmp_path: Path) -> None:
+    settings = load(None, ("eth0,eth1", "wlan*"))
+
+    assert list(settings.interfaces) == ["eth0", "eth1", "wlan*"]

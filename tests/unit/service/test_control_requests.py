@@ -8,18 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcastd.service.bus import Choice
-from mcastd.service.changes import Caller
-from mcastd.service.control import (
-    AT_ONCE,
-    ControlError,
-    RequestError,
-    bound,
-    chosen,
-    may_change,
-    parsed,
-    pieces_of,
-)
+from mcastd.service.callers import Caller, may_change
+from mcastd.service.control import AT_ONCE, pieces_of
+from mcastd.service.control_socket import ControlError, bound
+from mcastd.service.requests import RequestError, checked, parsed
 
 NOBODY = 65534
 
@@ -51,15 +43,22 @@ def test_anything_else_is_a_bad_request(line: bytes) -> None:
     assert caught.value.code == "bad_request"
 
 
+def test_half_a_character_is_no_text_and_a_byte_of_a_name_is() -> None:
+    assert checked("groups", {"name": "eth\udcff"}) == {"name": "eth\udcff"}
+    with pytest.raises(RequestError, match="name = .*: not a parameter of this kind"):
+        checked("groups", {"name": "\ud800"})
+
+
 def test_a_watcher_chooses_a_type_and_an_interface() -> None:
-    assert chosen({"type": "query", "interface": "eth0"}) == Choice("query", "eth0")
-    assert chosen({}) == Choice()
+    wanted = {"type": "query", "interface": "eth0"}
+    assert checked("watch", wanted) == wanted
+    assert checked("watch", {}) == {}
 
 
 @pytest.mark.parametrize("parameters", [{"types": "query"}, {"type": 7}, {"interface": ["eth0"]}])
 def test_what_a_watcher_cannot_choose_is_named(parameters: dict[str, Any]) -> None:
     with pytest.raises(RequestError, match=f"{next(iter(parameters))} = .*: not a parameter"):
-        chosen(parameters)
+        checked("watch", parameters)
 
 
 @pytest.mark.parametrize("count", [0, 1, AT_ONCE, 2 * AT_ONCE + 1])

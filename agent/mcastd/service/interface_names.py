@@ -1,0 +1,58 @@
+"""Interfaces as operators name them: what is clear is taken, and else said what to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mcastd.net.names import LONGEST, given, raw
+
+SECTION = re.compile(r"\s*\[+\s*interface\s*\.\s*(?P<name>[^\"'\]]*[^\"'\]\s])\s*\]")
+
+
+def names_given(text: str) -> list[str]:
+    """The names or patterns of one -i, also a list of them with commas, as they are shown."""
+    return [given(each) for each in text.split(",")]
+
+
+def refusal(name: str) -> str | None:
+    """Why no interface is called so, and what to write instead."""
+    device, _, rest = name.partition(":")
+    if rest and device:
+        return f"{rest!r} is the label of an address; name its interface: {device}"
+    device, _, parent = name.partition("@")
+    if parent and device:
+        return f"ip(8) shows behind the @ what the interface belongs to; its name is {device}"
+    if "," in name:
+        parts = ", ".join(f'[interface."{each}"]' for each in name.split(",") if each)
+        return f"one section for each interface: {parts}"
+    if not name or name in (".", "..") or "/" in name or ":" in name or re.search(r"\s", name):
+        return 'no interface is called so: a name has no "/", no ":" and no white space'
+    if len(raw(name)) > LONGEST:
+        return f"no interface is called so: a name has at most {LONGEST} bytes"
+    return None
+
+
+def unquoted(name: str, key: str, value: Mapping[str, Any]) -> str:
+    """What to write for a section whose name has dots that TOML took for its own."""
+    while True:
+        name = f"{name}.{key}"
+        inner = next(((k, v) for k, v in value.items() if isinstance(v, dict)), None)
+        if inner is None:
+            return f'[interface.{name}]: a name with a dot stands in quotes: [interface."{name}"]'
+        key, value = inner
+
+
+def hint(path: Path, error: str) -> str:
+    """What may be meant, where the line of the error is a section with an unquoted name."""
+    number = re.search(r"line (\d+)", error)
+    if number is None:
+        return ""
+    line = path.read_text().splitlines()[int(number[1]) - 1 : int(number[1])]
+    found = SECTION.match(line[0]) if line else None
+    if found is None:
+        return ""
+    name = found["name"]
+    return f'; a name of more than letters, digits, - and _ stands in quotes: [interface."{name}"]'

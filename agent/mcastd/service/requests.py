@@ -1,0 +1,134 @@
+"""Requests of the control socket: what is one, and which parameters of what kind each may have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mcastd.printable import brief, printable
+
+LONGEST_TEXT = 256
+"""Characters of a name or an address."""
+
+LONGEST_APPLICATION = 64
+
+A_REQUEST = 'a request is {"method": ..., "parameters": {}}, each key once'
+
+
+class RequestError(Exception):
+    """A request that cannot be answered, by a code that programs understand."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Kind:
+    """What a parameter may be."""
+
+    def __init__(self, fits: Callable[[Any], bool], allowed: str) -> None:
+        self.fits = fits
+        self.allowed = allowed
+
+
+def is_text(value: Any) -> bool:
+    """Not too long, and made of characters, or of the bytes of a name that is none."""
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return False
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_application(value: Any) -> bool:
+    """Not empty, and fit to be shown."""
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_APPLICATION:
+        return False
+    return printable(value) == value and value.strip() == value
+
+
+TEXT = Kind(is_text, f"a text of at most {LONGEST_TEXT} characters")
+YES_OR_NO = Kind(lambda value: isinstance(value, bool), "true or false")
+NUMBER = Kind(
+    lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 256,
+    "a whole number from 0 to 255",
+)
+APPLICATION = Kind(
+    is_application,
+    f"a name of at most {LONGEST_APPLICATION} visible characters, without spaces around it",
+)
+ADDRESSES = Kind(
+    lambda value: isinstance(value, list) and all(map(is_text, value)), "a list of addresses"
+)
+
+OF_MEMBERSHIP = {
+    "name": TEXT, "group": TEXT, "sources": ADDRESSES, "exclude": YES_OR_NO, "hold": YES_OR_NO,
+    "as": APPLICATION, "program": APPLICATION,
+}  # fmt: skip
+
+PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
+    "status": {},
+    "querier": {"name": TEXT},
+    "groups": {"name": TEXT, "group": TEXT},
+    "counters": {"name": TEXT},
+    "doctor": {"name": TEXT, "group": TEXT},
+    "watch": {"type": TEXT, "interface": TEXT},
+    "join": OF_MEMBERSHIP,
+    "leave": OF_MEMBERSHIP,
+    "mode": {"name": TEXT, "mode": TEXT},
+    "version": {
+        "name": TEXT, "protocol": TEXT, "version": NUMBER,
+        "dry_run": YES_OR_NO, "announce": YES_OR_NO, "persist": YES_OR_NO,
+    },
+    "reload": {},
+}  # fmt: skip
+"""All methods. None of a parameter's value is as if it were left out."""
+
+
+def parsed(line: bytes) -> tuple[str, dict[str, Any]]:
+    """The method, whatever it is called, and the parameters. RequestError for anything else."""
+    try:
+        request = json.loads(line, object_pairs_hook=each_once)
+        method, parameters = request["method"], request.get("parameters") or {}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        raise RequestError("bad_request", A_REQUEST) from None
+    if not isinstance(method, str) or not isinstance(parameters, dict):
+        raise RequestError("bad_request", A_REQUEST)
+    return method, parameters
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """ValueError for a key that is there twice: which of them is meant?"""
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError
+    return made
+
+
+def checked(method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that are given; RequestError for a method, a name or a value that is none."""
+    known = PARAMETERS.get(method)
+    if known is None:
+        methods = ", ".join(PARAMETERS)
+        raise RequestError("unknown_method", f"{brief(method)}: no such method; {methods}")
+    given = {}
+    for name, value in parameters.items():
+        kind = known.get(name)
+        if kind is None:
+            names = ", ".join(known) or "none"
+            raise RequestError(
+                "bad_parameter",
+                f"{brief(name)[1:-1]} = {brief(value)}: not a parameter of {method} ({names})",
+            )
+        if value is None:
+            continue
+        if not kind.fits(value):
+            raise RequestError(
+                "bad_parameter",
+                f"{name} = {brief(value)}: not a parameter of this kind; allowed is {kind.allowed}",
+            )
+        given[name] = value
+    return given

@@ -1,0 +1,207 @@
+"""Has interfaces run as they should be: attached, in the mode that is wanted, as far as can be.
+
+What is in the way is said once, looked at again whenever something changes, and said to be over
+when it is. Interfaces that come by the thousand are attached in bounded pieces, between which the
+loop turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from mcastd.fastpath import FastPathError, said
+from mcastd.net import Memberships, all_memberships
+from mcastd.service import clock
+from mcastd.service.agent import Agent
+from mcastd.service.interface import Interface
+from mcastd.service.limit import SayingLimit
+
+log = logging.getLogger("mcastd")
+
+TURN_SECONDS = 0.005
+"""Of attaching, in one turn of the loop; one interface in any case."""
+
+TOGETHER_SECONDS = 0.1
+"""So long interfaces wait that have been attached, while there are more.
+
+The kernel's lists can only be read as a whole, which is done once for all of them.
+"""
+
+AGAIN_SECONDS = 10.0
+"""Between two attempts to attach where nothing told of a change: other programs come and go so."""
+
+
+class Settling:
+    """Interfaces by index: those that wait for their turn, and those that could not be attached."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._waiting: dict[int, Interface] = {}
+        self._refused: dict[int, Interface] = {}
+        self._attached: list[Interface] = []
+        self._begin_at = 0.0
+        self._handle: asyncio.Handle | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self._limit = SayingLimit()
+
+    def soon(self, interface: Interface) -> None:
+        """Something about the interface is new."""
+        if interface.index is None:
+            return
+        self._waiting[interface.index] = interface
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_soon(self._some)
+
+    def now(self, interface: Interface) -> None:
+        """Has an interface that is attached run in its mode at once, if it can be."""
+        if interface.attachment is not None and interface.index is not None:
+            self._settle(interface.index, interface)
+
+    async def settled(self) -> None:
+        """Until none waits any more."""
+        while self._waiting or self._attached:  # noqa: ASYNC110 (each turn does a piece of it)
+            await asyncio.sleep(0)
+
+    def forget(self, index: int) -> None:
+        """The interface is gone, or nobody's; its place may be what others wait for."""
+        self._waiting.pop(index, None)
+        self._refused.pop(index, None)
+        for interface in list(self._refused.values()):
+            self.soon(interface)
+
+    def close(self) -> None:
+        for handle in (self._handle, self._again):
+            if handle is not None:
+                handle.cancel()
+
+    def _some(self) -> None:
+        """One piece: attaches as many as its time allows."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + TURN_SECONDS
+        while self._waiting:
+            index = next(iter(self._waiting))
+            interface = self._waiting.pop(index)
+            if self._settle(index, interface):
+                self._attached.append(interface)
+            if loop.time() > until:
+                break
+        if self._attached and (not self._waiting or loop.time() > self._begin_at):
+            self._begin_all()
+            self._begin_at = loop.time() + TOGETHER_SECONDS
+        self._handle = loop.call_soon(self._some) if self._waiting else None
+        if self._refused and self._again is None:
+            self._again = loop.call_later(AGAIN_SECONDS, self._try_again)
+
+    def _begin_all(self) -> None:
+        """Asks the kernel once for all that have been attached, and are still there."""
+        attached = [each for each in self._attached if each.attachment and each.index is not None]
+        self._attached = []
+        received = all_memberships()
+        for interface in attached:
+            assert interface.index is not None
+            try:
+                self._begin(interface, received.get(interface.index, {}))
+            except OSError as error:
+                self._agent.turns.failed(interface.index, error)
+        self._agent.turns.arm({each.index for each in attached if each.index is not None})
+
+    def _try_again(self) -> None:
+        self._again = None
+        for interface in list(self._refused.values()):
+            self.soon(interface)
+
+    def _settle(self, index: int, interface: Interface) -> bool:
+        """True if it has just been attached, and all else is still to be done."""
+        assert interface.link is not None
+        unfit = interface.link.unfit
+        if interface.attachment is not None:
+            in_the_way = self._renew(index, interface) or self._settle_mode(interface)
+            self._note(interface, in_the_way or unfit)
+            return False
+        problem = unfit or self._attach(index, interface)
+        if problem is None:
+            self._refused.pop(index, None)
+            return True
+        if unfit is None:
+            self._refused[index] = interface
+        self._note(interface, problem)
+        return False
+
+    def _renew(self, index: int, interface: Interface) -> str | None:
+        """Attaches anew where another hook is wanted, or is right, than the one that is held.
+
+        Why it cannot be attached any more, if it cannot.
+        """
+        attachment, choice = interface.attachment, self._agent.hook_choice(interface)
+        if attachment is None or not attachment.is_outdated(choice):
+            return None
+        attachment.close()
+        interface.attachment = None
+        problem = self._attach(index, interface)
+        if problem is not None:
+            self._refused[index] = interface
+            self._agent.change_mode(interface, "observe")
+        return problem
+
+    def _attach(self, index: int, interface: Interface) -> str | None:
+        """Why it cannot be attached; None if it is now."""
+        agent = self._agent
+        policy, choice = agent.policy(interface), agent.hook_choice(interface)
+        try:
+            attachment = agent.fast_path.attach(interface.name, index, policy, choice)
+        except OSError as error:
+            return f"cannot attach: {said(error)}"
+        except FastPathError as error:
+            return str(error)
+        interface.attachment = attachment
+        log.info(
+            "%s: %s%s and %s%s",
+            interface.name,
+            attachment.ingress.value,
+            " (VLAN tags by traffic control)" if attachment.tags_taken_out else "",
+            attachment.egress.value,
+            f" ({'; '.join(attachment.reasons)})" if attachment.reasons else "",
+        )
+        agent.teller.announce("attached", interface.name, hook=attachment.ingress.value)
+        return None
+
+    def _begin(self, interface: Interface, received: Memberships) -> None:
+        """All that an interface needs whose programs have just been attached."""
+        agent, index = self._agent, interface.index
+        assert index is not None
+        addresses = agent.addresses.get(index, {})
+        agent.host_mode.addresses_changed(interface, addresses)
+        agent.expect_queriers(interface)
+        interface.seed(clock.now(), received)
+        groups = (group for each in interface.observers.values() for group in each.host.groups)
+        agent.teller.assign(index, [*addresses, *groups], assigned=True)
+        agent.remark(interface)
+        self._note(interface, self._settle_mode(interface))
+
+    def _settle_mode(self, interface: Interface) -> str | None:
+        """Takes over or gives back, as is wanted and can be. What is in the way, if anything is."""
+        refusal = self._agent.host_mode.refusal(interface)
+        if refusal is not None:
+            if interface.mode == "host":
+                self._agent.change_mode(interface, "observe")
+            what = refusal.removeprefix(f"{interface.name} ")
+            return f"{what}; it is observed" if interface.wanted_mode == "host" else None
+        try:
+            return self._agent.enter_mode(interface)
+        except OSError as error:
+            return f"cannot be taken over: {error.strerror or error}"
+
+    def _note(self, interface: Interface, problem: str | None) -> None:
+        """Says what has begun to be in the way, and what has ceased to be."""
+        earlier, interface.problem = interface.problem, problem
+        if problem == earlier:
+            return
+        self._agent.teller.announce("problem", interface.name, text=problem)
+        if problem is None:
+            log.info("%s: over: %s", interface.name, earlier)
+            return
+        suppressed = self._limit.may_say(problem, clock.now())
+        if suppressed is not None:
+            more = f" ({suppressed} more interfaces like this were not told)" if suppressed else ""
+            log.error("%s %s%s", interface.name, problem, more)

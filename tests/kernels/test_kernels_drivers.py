@@ -1,0 +1,59 @@
+"""Drivers and kinds of interface, in one machine for each kernel, for docs/supported.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from support import supported
+from support.machines import Kernel, Machine, Nic
+from support.machines.guest_tests import Outcome, run_tests
+
+pytestmark = pytest.mark.kernels
+
+MODELS = ("virtio-net-pci", "vmxnet3", "e1000e")
+"""Two of each, on a wire of their own. QEMU 7.2 has no igb."""
+
+SECONDS = 1800.0
+
+Follow = Callable[[str], None] | None
+
+
+@pytest.fixture(scope="module")
+def machine_with_nics(kernel: Kernel) -> Iterator[Machine]:
+    nics = [Nic(model, wire) for wire, model in enumerate(MODELS) for _ in range(2)]
+    with Machine(kernel, nics=nics) as made:
+        yield made
+
+
+def recorded(found: Outcome, word: str) -> dict[str, str]:
+    """What the tests in the machine recorded under names that begin with the word."""
+    return {
+        name.removeprefix(f"{word} "): value
+        for name, value in found.properties.items()
+        if name.startswith(f"{word} ")
+    }
+
+
+def test_drivers(machine_with_nics: Machine, follow: Follow) -> None:
+    found = run_tests(machine_with_nics, ["tests/lab/test_drivers.py"], seconds=SECONDS,
+                      follow=follow)  # fmt: skip
+    assert found.fine, str(found)
+    frames, passes = recorded(found, "frames"), recorded(found, "filter")
+    for driver, hooks in recorded(found, "driver").items():
+        tried = (
+            f"{frames[driver]} frames counted exactly; tags, link, MTU, rings, unbinding; its "
+            f"filter lets through {passes[driver]}"
+        )
+        row = {"driver": driver, "kernel": machine_with_nics.kernel.series, "modes": "observe"}
+        supported.record("drivers", row | json.loads(hooks) | {"tried": tried})
+
+
+def test_kinds(machine_with_nics: Machine, follow: Follow) -> None:
+    found = run_tests(machine_with_nics, ["tests/lab/test_kinds.py"], seconds=SECONDS,
+                      follow=follow)  # fmt: skip
+    assert found.fine, str(found)
+    for kind, row in recorded(found, "kind").items():
+        base = {"kind": kind, "kernel": machine_with_nics.kernel.series}
+        supported.record("kinds", base | json.loads(row))
