@@ -21,7 +21,8 @@ WANTED = os.environ.get("MCASTD_KERNELS", "")
 REQUIRED = bool(WANTED)
 """Whoever asks for kernels is told that they cannot be had; otherwise it is no failure."""
 
-LONG, SHORT = ["test_kernels_all.py", "test_kernels_lacking.py"], ["test_kernels_short.py"]
+LONG = [f"test_kernels_{each}.py" for each in ("all", "drivers", "lacking", "queues")]
+SHORT = ["test_kernels_short.py"]
 collect_ignore = SHORT if WANTED else LONG
 
 
