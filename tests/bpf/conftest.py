@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mcastd.fastpath.objects import BpfObject, obtain
 from support.bytecode import bring
-from support.kernel_programs import KernelPrograms
+from support.kernel_programs import EVERYTHING, KernelPrograms
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +29,13 @@ def programs(compiled: BpfObject) -> Iterator[KernelPrograms]:
     made = KernelPrograms(compiled)
     yield made
     made.close()
+
+
+@pytest.fixture
+def fresh(programs: KernelPrograms) -> Iterator[KernelPrograms]:
+    """Everything handed over, nothing assigned."""
+    programs.use(EVERYTHING)
+    programs.assign()
+    yield programs
+    programs.use(EVERYTHING)
+    programs.beat(until=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
@@ -17,10 +16,7 @@ from support.machines.guest_tests import run_tests
 from support.nics import ADDRESS
 from support.queue_flood import FRAMES_FILE, QUEUES, flood, multiqueue_tap, qemu_arguments, write
 
-pytestmark = [
-    pytest.mark.kernels,
-    pytest.mark.skipif(not os.environ.get("MCASTD_KERNELS"), reason="`make kernels` does it"),
-]
+pytestmark = pytest.mark.kernels
 
 MOST_FRAMES = 5_000_000
 MOST_SECONDS = 600.0

@@ -92,6 +92,10 @@ class KernelPrograms:
         """The verdict only; events wait in their rings."""
         return run(self._kernel.program(name), frame).value
 
+    def repeat(self, name: str, frame: bytes, times: int) -> None:
+        """So many runs on the CPU of this thread; events wait in their rings."""
+        run(self._kernel.program(name, frags=name == "mcast_xdp"), frame, repeat=times)
+
     def drain(self, name: str) -> list[Captured]:
         """All events that wait in the ring."""
         return [event for batch in iter(self.rings[name].drain, []) for event in batch]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mcastd.lab import LabError, Namespace
 
 from support.kinds.network import Built, Place
-from support.kinds.tap import tap_pair
+from support.kinds.tap import device, tap_pair
 
 NOT_IN_THE_KERNEL = ("Unknown device type", "not supported", "No such device")
 
@@ -227,6 +227,7 @@ def made_alone(label: str, words: str) -> Callable[[Place], Built]:
 
 def tun(place: Place) -> Built:
     name = f"tun{place.number}"
+    device().stat()
     place.order(place.host, f"tuntap add {name} mode tun", f"link set {name} up")
     return Built(name, ())
 

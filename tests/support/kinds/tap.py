@@ -6,6 +6,7 @@ import fcntl
 import os
 import select
 import struct
+import subprocess
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -31,9 +32,17 @@ def tap_pair(place: Place) -> tuple[str, str]:
     return names
 
 
+def device() -> Path:
+    """/dev/net/tun, which comes with its module; FileNotFoundError, later, where there is none."""
+    path = Path("/dev/net/tun")
+    if not path.exists():
+        subprocess.run(["modprobe", "-q", "tun"], check=False)
+    return path
+
+
 def opened(namespace: Namespace, name: str) -> int:
     with namespace.entered():
-        fd = os.open(Path("/dev/net/tun"), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(device(), os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
     return fd
 
