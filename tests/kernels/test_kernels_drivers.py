@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,8 +13,8 @@ from support.machines.guest_tests import Outcome, run_tests
 
 pytestmark = pytest.mark.kernels
 
-MODELS = ("virtio-net-pci", "vmxnet3", "e1000e")
-"""Two of each, on a wire of their own. QEMU 7.2 has no igb."""
+MODELS = ("virtio-net-pci", "vmxnet3", "e1000e", "igb")
+"""Two of each, on a wire of their own; QEMU has igb from version 8 on."""
 
 SECONDS = 1800.0
 
@@ -22,7 +23,11 @@ Follow = Callable[[str], None] | None
 
 @pytest.fixture(scope="module")
 def machine_with_nics(kernel: Kernel) -> Iterator[Machine]:
-    nics = [Nic(model, wire) for wire, model in enumerate(MODELS) for _ in range(2)]
+    known = subprocess.run(
+        ["qemu-system-x86_64", "-device", "help"], capture_output=True, text=True, check=False
+    ).stdout
+    models = [each for each in MODELS if f'name "{each}"' in known]
+    nics = [Nic(model, wire) for wire, model in enumerate(models) for _ in range(2)]
     with Machine(kernel, nics=nics) as made:
         yield made
 

@@ -45,7 +45,10 @@ class Pair:
         """NoSuchNics."""
         names = nics_of(driver)
         if len(names) < 2:
-            raise NoSuchNics(f"{len(names)} NICs of {driver} here: `make kernels` makes machines")
+            raise NoSuchNics(
+                f"{len(names)} NICs of {driver} here; `make kernels` makes machines with those "
+                "that QEMU has (igb from version 8)"
+            )
         self.lab, self.driver = lab, driver
         self.near, self.far = names[:2]
         self.bus_address = (SYS / self.near / "device").resolve().name
