@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
 
-.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation clean
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -92,6 +92,12 @@ build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
 ## make mutation     breaks the engine rule by rule: the conformance suite must notice; minutes
 mutation: setup-test
 	$(PYTHON) tests/mutation/run.py
+
+## make twins        random stories with the kernel alone and beside the agent; ROUNDS=N SEED=M
+ROUNDS ?= 100
+SEED ?= 1
+twins: setup-test
+	$(PYTHON) tests/twins/run.py $(ROUNDS) $(SEED) $(STORY)
 
 clean:
 	rm -rf build $(VENV) *.egg-info

@@ -92,10 +92,11 @@ struct mcast_counters {
 	uint64_t rejected[2][32]; /* by direction, and reason, MLD's 16 behind IGMP's */
 	uint64_t events[3];       /* handed over, by ring */
 	uint64_t lost[3][2];      /* not handed over, by ring and cause */
-	uint64_t held_back[2];    /* the kernel's own reports and leaves, by protocol: host mode */
+	uint64_t held_back[2];    /* the kernel's own reports and leaves, by protocol: under a cap */
 	uint64_t consumed[2];     /* older queries kept from the kernel, by protocol: host mode */
 	uint64_t discarded[2][2]; /* beyond the limits, kept from the kernel, by ring (queries,
 				   * reports) and protocol: host mode */
+	uint64_t passing[2];      /* reports and leaves of others that leave by this interface */
 };
 
 /* A limit of events in time: one token every `interval` ns, saved up for at most `burst` ns. An
@@ -108,8 +109,15 @@ struct mcast_limit {
 enum mcast_switch {
 	MCAST_HAND_OVER_REPORTS = 1, /* somebody watches: other hosts' reports go to the ring */
 	MCAST_HOST_MODE = 2,         /* the agent speaks here, while its heartbeat is fresh */
-	MCAST_DISCARD_FLOODS = 4,    /* and what is beyond the limits is kept from the kernel */
-	MCAST_TAGS_TAKEN_OUT = 8     /* XDP cannot see VLAN tags here: it counts, and keeps floods
+	MCAST_DISCARD_FLOODS = 4,    /* and what is beyond the limits is kept from the kernel, */
+	MCAST_HOLD_IGMP = 8,         /* and the kernel's own reports and leaves are held back, */
+	MCAST_HOLD_MLD = 16,
+	MCAST_CONSUME_IGMP = 32,     /* and older queries are kept from it, */
+	MCAST_CONSUME_MLD = 64,
+	MCAST_STRICT_KERNEL = 128,   /* and queries that are refused here */
+	MCAST_HAS_IPV4 = 256,        /* the interface has an address to report from */
+	MCAST_HAS_IPV6 = 512,
+	MCAST_TAGS_TAKEN_OUT = 1024  /* XDP cannot see VLAN tags here: it counts, and keeps floods
 				      * from the kernel; a program behind it at the ingress hook of
 				      * traffic control, which is told the tags, does the rest */
 };
@@ -127,6 +135,8 @@ struct mcast_policy {
 	uint32_t slot;    /* the index of its counters and paces */
 	uint32_t switches;
 	struct mcast_rules rules;
+	uint8_t hardware[8]; /* the interface's own address, then two zeros */
+	uint8_t asking[8];   /* likewise, where the agent's questions to this kernel come from */
 	uint64_t own;                /* the bits of its unicast addresses: see mcast_may_be_source() */
 	uint64_t queriers;           /* likewise, of the queriers that are known */
 	struct mcast_limit limit[3]; /* by ring */
@@ -171,7 +181,8 @@ struct mcast_question {
 enum mcast_fate {
 	MCAST_PASSED = 0,
 	MCAST_HELD_BACK = 1, /* the kernel's own report, for which the agent speaks */
-	MCAST_OWN = 2        /* sent by the agent */
+	MCAST_OWN = 2,       /* sent by the agent */
+	MCAST_PASSING = 3    /* sent by another than this kernel, through this interface */
 };
 
 /* An event in a ring. `captured` bytes of the frame follow. */
@@ -184,6 +195,72 @@ struct mcast_event {
 	uint8_t fate; /* enum mcast_fate */
 	uint8_t reserved[2];
 	struct mcast_message message;
+};
+
+/* --- Sockets ---------------------------------------------------------------------------------- */
+
+/* Where the running kernel keeps what is looked for, in bytes from the start of a structure, and the
+ * network namespace whose sockets are told. */
+struct mcast_offsets {
+	uint32_t namespace_;
+	uint32_t socket_sk;
+	uint32_t sock_family;
+	uint32_t sock_net;
+	uint32_t net_inum;
+	uint32_t sock_list4;
+	uint32_t sock_inet6;
+	uint32_t inet6_list;
+	uint32_t task_tgid;
+	uint32_t task_comm;
+	uint32_t task_cred;
+	uint32_t cred_euid;
+	uint32_t task_cgroups;
+	uint32_t set_cgroup;
+	uint32_t cgroup_node;
+	uint32_t node_id;
+	uint32_t item4_next;
+	uint32_t item4_group;
+	uint32_t item4_ifindex;
+	uint32_t item4_mode;
+	uint32_t item4_list;
+	uint32_t item6_next;
+	uint32_t item6_group;
+	uint32_t item6_ifindex;
+	uint32_t item6_mode;
+	uint32_t item6_list;
+	uint32_t list4_count;
+	uint32_t list4_sources;
+	uint32_t list6_count;
+	uint32_t list6_sources;
+};
+
+/* What one socket has joined of one group on one interface, as far as it fits: the sources from
+ * `first` on, of `total`. A socket that several processes hold comes once for each of them. */
+struct mcast_socket {
+	uint64_t sock; /* tells one socket from another */
+	uint64_t cgroup;
+	uint64_t item;
+	uint64_t list;
+	uint32_t namespace_;
+	uint32_t pid;
+	uint32_t uid;
+	uint32_t fd;
+	uint32_t ifindex;
+	uint32_t mode; /* 0 EXCLUDE, 1 INCLUDE */
+	uint32_t total;
+	uint32_t first;
+	uint32_t width; /* of an address: 4 or 16 */
+	uint32_t hole;
+	uint8_t group[16];
+	uint8_t name[16];
+	uint8_t sources[512];
+};
+
+/* How far a socket's joins were told when the ring was full. */
+struct mcast_socket_place {
+	uint64_t sock;
+	uint32_t done;
+	uint32_t fd;
 };
 
 #endif

@@ -79,6 +79,24 @@ MCAST_INLINE bool mcast_admit_report(const struct mcast_frame *frame,
 	return false;
 }
 
+/* Whether a query is to be kept from the kernel: an older one, be it good or not, where the kernel is
+ * not to fall back to that version; one that is refused, where the kernel is to be as strict. */
+MCAST_INLINE bool mcast_is_consumed(const struct mcast_policy *policy,
+				    const struct mcast_work *work)
+{
+	uint8_t kind = work->message.kind;
+
+	if (kind == MCAST_IGMP_QUERY_1 || kind == MCAST_IGMP_QUERY_2 ||
+	    (work->unclear && work->unclear != MCAST_UNCLEAR_MLD))
+		if (policy->switches & MCAST_CONSUME_IGMP)
+			return true;
+	if (kind == MCAST_MLD_QUERY_1 || work->unclear == MCAST_UNCLEAR_MLD)
+		if (policy->switches & MCAST_CONSUME_MLD)
+			return true;
+	return mcast_is_query(kind) && work->message.reason != MCAST_ACCEPTED &&
+	       (policy->switches & MCAST_STRICT_KERNEL);
+}
+
 /* Counts a message that is kept from the kernel because it is beyond the limits. */
 MCAST_INLINE void mcast_count_discarded(struct mcast_counters *counted,
 					const struct mcast_message *message)
@@ -114,9 +132,8 @@ MCAST_INLINE bool mcast_from_outside_first(const struct mcast_frame *frame,
 	return true;
 }
 
-/* A message from outside. True if it is to be kept from the kernel: an older query, be it good or
- * not, because the kernel would fall back to that version and no longer report its sources; and
- * what is beyond the limits, because a flood is the agent's to deal with. */
+/* A message from outside. True if it is to be kept from the kernel: what is said above, and what is
+ * beyond the limits, because a flood is the agent's to deal with. */
 MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 				     const struct mcast_policy *policy,
 				     struct mcast_message *message, struct mcast_handing *handing,
@@ -140,8 +157,7 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 		admitted = mcast_admit_report(frame, policy, handing, guarded, counted);
 	if (!acting)
 		return false;
-	if (message->kind == MCAST_IGMP_QUERY_1 || message->kind == MCAST_IGMP_QUERY_2 ||
-	    message->kind == MCAST_MLD_QUERY_1 || frame->work->unclear) {
+	if (mcast_is_consumed(policy, frame->work)) {
 		mcast_count_protocol(counted->consumed, message);
 		return true;
 	}
@@ -158,8 +174,9 @@ MCAST_INLINE bool mcast_keeps_unclear(const struct mcast_frame *frame,
 				      struct mcast_handing *handing, struct mcast_counters *counted)
 {
 	uint8_t unclear = frame->work->unclear;
+	uint32_t consume = unclear == MCAST_UNCLEAR_MLD ? MCAST_CONSUME_MLD : MCAST_CONSUME_IGMP;
 
-	if (!unclear || mcast_is_in_vlan(&frame->work->message) ||
+	if (!unclear || !(policy->switches & consume) || mcast_is_in_vlan(&frame->work->message) ||
 	    (frame->hook == MCAST_HOOK_XDP && (policy->switches & MCAST_TAGS_TAKEN_OUT)) ||
 	    !mcast_is_acting(policy, handing))
 		return false;
@@ -179,31 +196,104 @@ MCAST_INLINE bool mcast_is_own(const struct mcast_frame *frame)
 	return own_sockets.lookup(&cookie) != NULL;
 }
 
-/* A message that leaves this host. True if it is to be held back: a report or leave of the kernel's
- * own, which the agent has been told of and speaks for. */
+/* Whether the frame comes from this hardware address (6 bytes, then two zeros). */
+MCAST_INLINE bool mcast_is_sent_by(const struct mcast_frame *frame, const uint8_t hardware[8])
+{
+	uint64_t sender = 0;
+
+	return !mcast_load(frame, 6, &sender, 6) &&
+	       sender == *(const uint64_t *)(const void *)hardware;
+}
+
+/* Whether the message is of a socket as the kernel has it: none for IGMP, for MLD one of its own,
+ * which looks like a raw ICMPv6 socket. Packet sockets and what programs send by raw IGMP sockets are
+ * told by that. */
+MCAST_INLINE bool mcast_is_of_kernels_socket(const struct mcast_frame *frame,
+					     const struct mcast_message *message)
+{
+	struct __sk_buff *skb = frame->context;
+	struct bpf_sock *sock = skb->sk;
+
+	if (!mcast_is_mld(message->kind))
+		return !sock;
+	if (!sock)
+		return false;
+	sock = bpf_sk_fullsock(sock);
+	return sock && sock->family == MCAST_AF_INET6 && sock->protocol == MCAST_PROTOCOL_ICMPV6;
+}
+
+/* Whether the source is one that this kernel reports from on the interface. It reports from none only
+ * as long as it has no address there; children that share the hardware address may do so, too. */
+MCAST_INLINE bool mcast_is_of_own_source(const struct mcast_work *work,
+					 const struct mcast_policy *policy, uint32_t ifindex)
+{
+	uint32_t any = work->source[0], has = MCAST_HAS_IPV4;
+
+	if (mcast_is_mld(work->message.kind)) {
+		any |= work->source[1] | work->source[2] | work->source[3];
+		has = MCAST_HAS_IPV6;
+	}
+	if (!any)
+		return !(policy->switches & has);
+	return mcast_assignment(work, work->source, ifindex) & MCAST_ASSIGNED;
+}
+
+/* Whether a message that leaves by the interface is this kernel's own. In doubt it is not: what guests
+ * behind macvlan, macvtap or ipvlan send passes here, too, and so do the frames of packet sockets. */
+MCAST_INLINE bool mcast_is_of_this_kernel(const struct mcast_frame *frame,
+					  const struct mcast_policy *policy,
+					  const struct mcast_message *message, uint32_t ifindex)
+{
+	return !mcast_is_in_vlan(message) && mcast_is_of_kernels_socket(frame, message) &&
+	       mcast_is_sent_by(frame, policy->hardware) &&
+	       mcast_is_of_own_source(frame->work, policy, ifindex);
+}
+
+/* Whether this kernel's own reports of the protocol are held back: the agent speaks for it. */
+MCAST_INLINE bool mcast_is_holding(const struct mcast_policy *policy,
+				   const struct mcast_message *message,
+				   struct mcast_handing *handing)
+{
+	uint32_t hold = mcast_is_mld(message->kind) ? MCAST_HOLD_MLD : MCAST_HOLD_IGMP;
+
+	return (policy->switches & hold) && mcast_is_acting(policy, handing);
+}
+
+/* A message that leaves this host by the interface. True if it is to be held back: a report or leave
+ * of the kernel's own under a cap, which the agent has been told of and speaks for. */
 MCAST_INLINE bool mcast_from_inside(const struct mcast_frame *frame,
 				    const struct mcast_policy *policy,
 				    const struct mcast_message *message,
 				    struct mcast_handing *handing, struct mcast_counters *counted)
 {
-	bool hold_back;
+	bool query = mcast_is_query(message->kind);
+	bool reports = !query && message->kind != MCAST_IGMP_OTHER && message->kind != MCAST_MLD_OTHER;
 
 	if (mcast_is_own(frame)) {
 		handing->fate = MCAST_OWN;
+	} else if (query || (reports && mcast_is_of_this_kernel(frame, policy, message,
+								handing->ifindex))) {
+		/* A querier on this host asks this host, too. */
+		handing->fate = !query && mcast_is_holding(policy, message, handing) ?
+					MCAST_HELD_BACK :
+					MCAST_PASSED;
+		/* What could not be told must go out: no group may be lost. */
+		if (mcast_deliver(frame, policy, handing, counted) &&
+		    handing->fate == MCAST_HELD_BACK) {
+			mcast_count_protocol(counted->held_back, message);
+			return true;
+		}
 		mcast_count(counted, MCAST_TX, message);
-		if (policy->switches & MCAST_HAND_OVER_REPORTS)
-			mcast_deliver(frame, policy, handing, counted);
 		return false;
-	}
-	hold_back = !mcast_is_query(message->kind) && message->kind != MCAST_IGMP_OTHER &&
-		    !mcast_is_in_vlan(message) && mcast_is_acting(policy, handing);
-	handing->fate = hold_back ? MCAST_HELD_BACK : MCAST_PASSED;
-	/* What could not be told must go out: no group may be lost. */
-	if (mcast_deliver(frame, policy, handing, counted) && hold_back) {
-		mcast_count_protocol(counted->held_back, message);
-		return true;
+	} else {
+		handing->fate = MCAST_PASSING;
+		if (reports)
+			mcast_count_protocol(counted->passing, message);
+		MCAST_FORGET();
 	}
 	mcast_count(counted, MCAST_TX, message);
+	if (policy->switches & MCAST_HAND_OVER_REPORTS)
+		mcast_deliver(frame, policy, handing, counted);
 	return false;
 }
 
@@ -287,6 +377,10 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 	if (!mcast_classify(frame, type, data, end, &policy->rules))
 		return false;
 	MCAST_FORGET();
+	/* A question of the agent's to this kernel alone: nobody's event, wherever the hook is. */
+	if (frame->hook != MCAST_HOOK_EGRESS && mcast_is_query(message->kind) &&
+	    mcast_is_sent_by(frame, policy->asking))
+		return false;
 	if (tagged) { /* a tag that the driver has taken out of the frame */
 		message->vlan[1] = message->vlan[0];
 		message->vlan[0] = vlan;

@@ -6,6 +6,7 @@
  */
 #define MCAST_READS_ANYWHERE
 #include "handle.h"
+#include "sockets.h"
 
 enum {
 	MCAST_TC_NEXT = -1, /* TCX_NEXT and TC_ACT_UNSPEC: let the next program decide */

@@ -63,6 +63,8 @@ MCAST_INLINE bool mcast_frame_sum(const struct mcast_frame *frame, uint32_t offs
 				  uint64_t *sum);
 
 enum {
+	MCAST_AF_INET = 2,
+	MCAST_AF_INET6 = 10,
 	MCAST_ETHERTYPE_IPV4 = 0x0800,
 	MCAST_ETHERTYPE_IPV6 = 0x86dd,
 	MCAST_ETHERTYPE_VLAN = 0x8100,

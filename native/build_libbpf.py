@@ -16,7 +16,7 @@ int bpf_map_create(int type, const char *name, uint32_t key_size, uint32_t value
                    uint32_t max_entries, const struct bpf_map_create_opts *opts);
 
 struct bpf_prog_load_opts {
-    size_t sz; int expected_attach_type; uint32_t prog_flags;
+    size_t sz; int expected_attach_type; uint32_t prog_flags; uint32_t attach_btf_id;
     uint32_t log_level; uint32_t log_size; char *log_buf; ...;
 };
 int bpf_prog_load(int type, const char *name, const char *license, const struct bpf_insn *insns,
@@ -50,6 +50,18 @@ int bpf_tc_detach(const struct bpf_tc_hook *hook, const struct bpf_tc_opts *opts
 
 int libbpf_num_possible_cpus(void);
 
+int bpf_iter_create(int link_fd);
+
+struct btf;
+struct btf_type { uint32_t name_off; uint32_t info; uint32_t size; ...; };
+struct btf_member { uint32_t name_off; uint32_t type; uint32_t offset; };
+struct btf *btf__load_vmlinux_btf(void);
+void btf__free(struct btf *btf);
+int btf__find_by_name_kind(const struct btf *btf, const char *type_name, uint32_t kind);
+const struct btf_type *btf__type_by_id(const struct btf *btf, uint32_t id);
+const char *btf__name_by_offset(const struct btf *btf, uint32_t offset);
+const struct btf_member *mcast_members(const struct btf_type *type);
+
 struct sockaddr { unsigned short sa_family; ...; };
 struct ifaddrs { struct ifaddrs *ifa_next; char *ifa_name; unsigned int ifa_flags;
                  struct sockaddr *ifa_addr; ...; };
@@ -66,6 +78,7 @@ SOURCE = """
 #include <stdarg.h>
 #include <sys/socket.h>
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include "counters.h"
 #include "link_facts.h"
@@ -89,6 +102,12 @@ static void mcast_share_heap(void)
 #ifdef M_ARENA_MAX
     mallopt(M_ARENA_MAX, 1);
 #endif
+}
+
+/* The members of a structure or union lie behind its type. */
+static const struct btf_member *mcast_members(const struct btf_type *type)
+{
+    return btf_members(type);
 }
 
 static void mcast_trim_heap(void)

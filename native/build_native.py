@@ -14,6 +14,7 @@ HEADERS = [
     HERE / "checksum.h",
     HERE / "classifier.h",
     HERE / "python_face.h",
+    HERE / "ring_copy.h",
 ]
 SOURCES = [
     "native/checksum.c",
@@ -24,6 +25,7 @@ SOURCES = [
     "native/python_ring.c",
     "native/record_table.c",
     "native/ring.c",
+    "native/ring_copy.c",
     "native/source_list.c",
     "native/source_list_avx2.c",
     "native/source_list_sort.c",

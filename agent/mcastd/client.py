@@ -85,8 +85,12 @@ class Client:
         exclude: bool = False,
         name: str | None = None,
         hold: bool = False,
+        kernel: bool = False,
     ) -> Any:
-        """Joins a group, as application `name`: from these sources, all but them, or any."""
+        """Joins a group, as application `name`: from these sources, all but them, or any.
+
+        `kernel`: by sockets of the agent's, for which the kernel speaks.
+        """
         return self.call(
             "join",
             name=interface,
@@ -94,6 +98,7 @@ class Client:
             sources=list(sources),
             exclude=exclude,
             hold=hold,
+            kernel=kernel,
             program=program_name(),
             **({"as": name} if name else {}),
         )

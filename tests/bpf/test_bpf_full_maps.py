@@ -34,7 +34,7 @@ def groups(count: int) -> list[bytes]:
 def test_groups_beyond_the_room_are_counted_and_the_others_stay(small: FastPath) -> None:
     for group in groups(100):
         small.assign(INDEX, group)
-        small.assign(INDEX, group, delaying=True)
+        small.delay(INDEX, group, delaying=True)
 
     # A hash map holds exactly its entries, whatever came before.
     assert small.refused["assigned"] == 2 * (100 - ROOM)

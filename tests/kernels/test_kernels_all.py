@@ -27,6 +27,9 @@ LOADING = (
 )
 RUN = ("tests/lab/test_host_mode_fail_open.py",)
 
+MEASURED = "bookworm"
+"""Of whose compiler's programs the verifier's work is measured."""
+
 GROWTH = 1.1
 """Of the verifier's work, without the table saying so."""
 
@@ -70,8 +73,7 @@ def tried(kernel: Kernel) -> Iterator[Tried]:
 def test_the_programs_load_and_find_what_they_must(
     machine: Machine, tried: Tried, follow: Follow
 ) -> None:
-    found = tried.part("programs", run_tests(machine, ["tests/bpf"], seconds=3600, follow=follow))
-    check_the_verifiers_work(machine.kernel, found)
+    tried.part("programs", run_tests(machine, ["tests/bpf"], seconds=3600, follow=follow))
 
 
 def check_the_verifiers_work(kernel: Kernel, found: Outcome) -> None:
@@ -98,6 +100,8 @@ def test_what_another_compiler_made_loads(machine: Machine, suite: str, follow: 
     name, directory = bytecode_of(suite)
     found = run_tests(machine, LOADING, seconds=900, bytecode_from=directory, follow=follow)
     assert found.fine, f"{name} of {SUITES[suite]}: {found}"
+    if suite == MEASURED:
+        check_the_verifiers_work(machine.kernel, found)
     rows = {each["compiler"]: each for each in supported.kept().get("compilers", [])}
     rows |= LOADS
     before = rows.get(name, {}).get("loads on", "")
@@ -155,8 +159,9 @@ def test_a_kernel_that_is_too_old_is_refused_in_one_line(
         environment={"MCASTD_CACHE": brought(old_machine)},
     )
     assert done.returncode == 3, done.stdout + done.stderr
-    (line,) = done.stderr.splitlines()
+    assert "Traceback" not in done.stderr, done.stderr
+    (line,) = (each for each in done.stderr.splitlines() if each.startswith("mcastd"))
     assert line.startswith("mcastd: BPF ")
-    assert f"(Linux 5.18 or newer is needed, this is {release})" in line
+    assert f"(Linux 5.18 or newer is needed, this is {release})" in line, done.stderr
     row = {"kernel": series_of(release), "release": release, "in": "-", "out": "-"}
     supported.record("kernels", row | {"modes": "refused", "tried": f"`{line}`"})

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 import pytest
 from mcastd.client import Client
 from mcastd.lab import Namespace, RunningAgent
-from support.host_lab import ANY, HostLab, eventually, host_lab, only, only_the_agent_speaks
+from support.host_lab import ANY, HostLab, eventually, host_lab, nothing_is_held_back, only
 
 pytestmark = pytest.mark.lab
 
@@ -155,7 +155,7 @@ def test_streams_across_hand_overs(net: HostLab) -> None:
             mode(agent, wanted)
             answered(net)
             net.expect(WANTED)
-        with only_the_agent_speaks(net, agent):
+        with nothing_is_held_back(agent):
             answered(net)
         agent.kill()
         answered(net)

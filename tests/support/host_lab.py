@@ -169,6 +169,14 @@ def sent(agent: RunningAgent) -> int:
 
 
 @contextmanager
+def nothing_is_held_back(agent: RunningAgent) -> Iterator[None]:
+    """Meanwhile the kernel says all that it wants, and hears all that is asked."""
+    before = counters(agent)
+    yield
+    assert counters(agent) == before
+
+
+@contextmanager
 def only_the_agent_speaks(net: HostLab, agent: RunningAgent) -> Iterator[None]:
     """What the wire saw meanwhile is, message for message, what the agent sent."""
     eventually("the start's last report", lambda: balance(net, agent))

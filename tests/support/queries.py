@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from struct import pack
 
@@ -20,16 +21,19 @@ def internet_checksum(data: bytes) -> bytes:
     return pack(">H", total ^ 0xFFFF)
 
 
-def igmp_frame(source: str, destination: str, message: bytes, *, alert: bool = True) -> bytes:
-    """A message whose checksum is still zero, with TTL 1."""
+def igmp_frame(
+    source: str, destination: str, message: bytes, *, alert: bool = True, ttl: int = 1
+) -> bytes:
+    """A message whose checksum is still zero. To a unicast address it goes as a broadcast."""
     to = ip_address(destination).packed
     options = IPV4_ALERT if alert else b""
     words = 5 + len(options) // 4
-    head = pack(">BBHHHBBH", 0x40 | words, 0xC0, 4 * words + len(message), 0, 0x4000, 1, 2, 0)
+    head = pack(">BBHHHBBH", 0x40 | words, 0xC0, 4 * words + len(message), 0, 0x4000, ttl, 2, 0)
     head += ip_address(source).packed + to + options
     head = head[:10] + internet_checksum(head) + head[12:]
     message = message[:2] + internet_checksum(message) + message[4:]
-    return b"\x01\x00\x5e" + bytes((to[1] & 0x7F,)) + to[2:] + MAC + b"\x08\x00" + head + message
+    hardware = b"\x01\x00\x5e" + bytes((to[1] & 0x7F,)) + to[2:] if to[0] >= 224 else b"\xff" * 6
+    return hardware + MAC + b"\x08\x00" + head + message
 
 
 def mld_frame(source: str, destination: str, message: bytes) -> bytes:
@@ -42,15 +46,24 @@ def mld_frame(source: str, destination: str, message: bytes) -> bytes:
 
 
 def igmp_query(
-    version: int, source: str, *, response: int = 10, group: str = "0.0.0.0", interval: int = 125
+    version: int,
+    source: str,
+    *,
+    response: int = 10,
+    group: str = "0.0.0.0",
+    sources: Sequence[str] = (),
+    interval: int = 125,
+    ttl: int = 1,
+    to: str = "",
 ) -> bytes:
     """`response`: tenths of a second."""
     code = 0 if version == 1 else response
     message = pack(">BBH", 0x11, code, 0) + ip_address(group).packed
     if version == 3:
-        message += pack(">BBH", 2, interval, 0)
-    to = ALL_HOSTS if group == "0.0.0.0" else group
-    return igmp_frame(source, to, message, alert=version > 1)
+        message += pack(">BBH", 2, interval, len(sources))
+        message += b"".join(ip_address(each).packed for each in sources)
+    to = to or (ALL_HOSTS if group == "0.0.0.0" else group)
+    return igmp_frame(source, to, message, alert=version > 1, ttl=ttl)
 
 
 def mld_query(version: int, source: str, *, response: int = 1000, group: str = "::") -> bytes:

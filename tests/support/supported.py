@@ -41,8 +41,9 @@ SECTIONS = {
     ),
     "verifier": Section(
         "The verifier's work",
-        "Instructions that it walked through, of a million at most; a test fails when they grow by "
-        "a tenth and this table does not say so. The time is that of a machine without KVM.",
+        "Instructions that it walked through, of a million at most, of what Debian 12's bcc makes. "
+        "A test fails when they grow by a tenth and this table does not say so. The time is that "
+        "of a machine without KVM.",
         ("program", "kernel", "instructions", "ms"),
         2,
     ),

@@ -101,6 +101,9 @@ def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> 
     add_membership(added)
     added.add_argument("--exclude", action="store_true", help="all sources but these")
     added.add_argument("--hold", action="store_true", help="until this command ends")
+    added.add_argument(
+        "--kernel", action="store_true", help="by sockets of the agent's: the kernel speaks for it"
+    )
     added = command("leave", "leave a group joined so; exit 1 if it was not", leave)
     add_membership(added)
     added = command("mode", "hand an interface over to the agent (host) or back (observe)", change)
@@ -176,7 +179,7 @@ def join(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         result = client.join(
             args.name, args.group, sources=args.sources, exclude=args.exclude,
-            name=args.application, hold=args.hold,
+            name=args.application, hold=args.hold, kernel=args.kernel,
         )  # fmt: skip
         show(args, result, tables.membership_line(cleaned(result)))
         if not args.hold:

@@ -128,10 +128,28 @@ def groups(result: list[dict[str, Any]]) -> str:
     return table(head, rows)
 
 
+MOST_PROCESSES = 4
+"""Shown of one group."""
+
+
 def asker(application: dict[str, Any]) -> str:
+    """Of the kernel's sockets the processes that hold them, if they could be seen."""
+    processes = application.get("processes", [])
+    if processes:
+        shown = [process(each) for each in processes[:MOST_PROCESSES]]
+        if len(processes) > MOST_PROCESSES:
+            shown.append(f"{len(processes) - MOST_PROCESSES} more processes")
+        if not application["exact"]:
+            shown.append("others that are not seen")
+        return ", ".join(shown)
     if application.get("pid") is None:
         return str(application["name"])
-    return f"{application['name']} (pid {application['pid']}, uid {application['uid']})"
+    return process(application)
+
+
+def process(each: dict[str, Any]) -> str:
+    where = f", container {each['container']}" if each.get("container") else ""
+    return f"{each['name']} (pid {each['pid']}, uid {each['uid']}{where})"
 
 
 def sources_text(sources: list[str], most: int = 3) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mcastd.fastpath.hooks import Hook, HookChoice
     from mcastd.fastpath.policies import ANY_ADDRESS, Limit, Policies, Policy, bits, own_bit
     from mcastd.fastpath.ring import Captured, Fate, Ring
+    from mcastd.fastpath.sockets import SocketPart, Sockets
 
 __all__ = [
     "ANY_ADDRESS",
@@ -42,6 +43,8 @@ __all__ = [
     "Policies",
     "Policy",
     "Ring",
+    "SocketPart",
+    "Sockets",
     "bits",
     "explained",
     "is_unicast",
@@ -57,6 +60,7 @@ MODULES = {
     "hooks": ("Hook", "HookChoice"),
     "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "bits", "own_bit"),
     "ring": ("Captured", "Fate", "Ring"),
+    "sockets": ("SocketPart", "Sockets"),
 }
 
 __getattr__ = lazily(__name__, MODULES)

@@ -55,7 +55,10 @@ class Closable(Protocol):
 class ClsactFilter:
     """A filter in clsact: it stays if this process is killed, and is replaced at the next start."""
 
-    def __init__(self, program: Program, ifindex: int, point: int) -> None:
+    def __init__(
+        self, program: Program, ifindex: int, point: int, priority: int = CLSACT_PRIORITY
+    ) -> None:
+        self._priority = priority
         self._hook = ffi.new("struct bpf_tc_hook *")
         self._hook.sz = ffi.sizeof("struct bpf_tc_hook")
         self._hook.ifindex, self._hook.attach_point = ifindex, point
@@ -67,11 +70,10 @@ class ClsactFilter:
         checked(f"attaching {program.name} to clsact", lib.bpf_tc_attach(self._hook, options))
         self._is_attached = True
 
-    @staticmethod
-    def _options() -> Any:
+    def _options(self) -> Any:
         options = ffi.new("struct bpf_tc_opts *")
         options.sz = ffi.sizeof("struct bpf_tc_opts")
-        options.handle, options.priority = CLSACT_HANDLE, CLSACT_PRIORITY
+        options.handle, options.priority = CLSACT_HANDLE, self._priority
         return options
 
     def close(self) -> None:

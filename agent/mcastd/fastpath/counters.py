@@ -26,9 +26,10 @@ class Counters(NamedTuple):
     """struct mcast_counters of bpf/abi.h, packets since the agent started.
 
     `accepted[direction][kind]`, `rejected[direction][protocol][reason]`, `events[ring]`,
-    `lost[ring][cause]`, and in host mode the kernel's reports that were `held_back` and the older
-    queries `consumed`, by protocol, and what was `discarded[ring][protocol]` beyond the limits; the
-    indices are the C enums' and the tuples' above.
+    `lost[ring][cause]`, in host mode the kernel's reports that were `held_back` under a cap and the
+    older queries `consumed`, by protocol, what was `discarded[ring][protocol]` beyond the limits,
+    and the reports of others `passing` by the interface, by protocol; the indices are the C enums'
+    and the tuples' above.
     """
 
     accepted: tuple[tuple[int, ...], ...]
@@ -38,6 +39,7 @@ class Counters(NamedTuple):
     held_back: tuple[int, ...]
     consumed: tuple[int, ...]
     discarded: tuple[tuple[int, ...], ...]
+    passing: tuple[int, ...]
 
     @classmethod
     def from_words(cls, words: list[int]) -> Counters:
@@ -46,6 +48,7 @@ class Counters(NamedTuple):
         held_back = lost + len(RINGS) * len(CAUSES)
         consumed = held_back + len(PROTOCOLS)
         discarded = consumed + len(PROTOCOLS)
+        passing = discarded + 2 * len(PROTOCOLS)
 
         def part(start: int, size: int, count: int) -> tuple[tuple[int, ...], ...]:
             return tuple(
@@ -61,6 +64,7 @@ class Counters(NamedTuple):
             tuple(words[held_back:consumed]),
             tuple(words[consumed:discarded]),
             part(discarded, len(PROTOCOLS), 2),
+            tuple(words[passing : passing + len(PROTOCOLS)]),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import struct
 from collections import Counter
 from collections.abc import Callable
@@ -19,12 +20,15 @@ from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
+from mcastd.fastpath.sockets import Sockets
 
 if TYPE_CHECKING:
     from socket import socket
 
 SOL_SOCKET, SO_COOKIE = 1, 57
 
+LINK_LOCAL = b"\xfe\x80"
+"""How the addresses begin that MLD's messages come from (RFC 3810 §5)."""
 FULL = frozenset({errno.E2BIG, errno.ENOMEM, errno.ENOSPC})
 """What the kernel says of a map that has no room, or that there is no memory for."""
 
@@ -32,6 +36,8 @@ FULL = frozenset({errno.E2BIG, errno.ENOMEM, errno.ENOSPC})
 class FastPath:
     """All interfaces' programs, counters and rings.
 
+    `sockets`: what the kernel's sockets have joined, once all is loaded; None if this kernel or its
+    rights do not let us see that, and then `sockets_problem` says why.
     `refused`: what a map had no room for, by the map's name.
     """
 
@@ -57,6 +63,11 @@ class FastPath:
         self._free = list(reversed(range(self._max_interfaces)))
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
+        self._delaying: set[bytes] = set()
+        self.asking = b"\x02" + os.urandom(5)
+        """The hardware address that questions to the kernel come from: nobody else knows it."""
+        self.sockets: Sockets | None = None
+        self.sockets_problem: str | None = None
         self._split: set[int] = set()
 
     def wait(self) -> None:
@@ -71,6 +82,16 @@ class FastPath:
                 self._kernel.program(name)
         except OSError as error:
             raise FastPathError(explained(error)) from error
+        self._look_at_sockets()
+
+    def _look_at_sockets(self) -> None:
+        """Only now: it takes rights that are given up when all is loaded."""
+        if self.sockets is not None or self.sockets_problem is not None:
+            return
+        try:
+            self.sockets = Sockets(self._kernel)
+        except OSError as error:
+            self.sockets_problem = error.strerror or str(error)
 
     @classmethod
     def open(cls, say: Callable[[str], None]) -> FastPath:
@@ -175,6 +196,12 @@ class FastPath:
         if ifindex not in self._in_force:
             return
         slot, policy = self._in_force[ifindex]
+        addresses = self._unicast.get(ifindex, ())
+        policy = policy._replace(
+            asking=self.asking,
+            has_ipv4=any(len(each) == 4 for each in addresses),
+            has_ipv6=any(each[:2] == LINK_LOCAL for each in addresses if len(each) == 16),
+        )
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
         policy = policy._replace(tags_taken_out=ifindex in self._split)
         self._policies.put(ifindex, slot, policy, own, queriers)
@@ -194,18 +221,29 @@ class FastPath:
         cookie = sock.getsockopt(SOL_SOCKET, SO_COOKIE, 8)
         self._kernel.maps["own_sockets"].update(cookie, index_key(1))
 
-    def assign(self, ifindex: int, address: bytes, *, delaying: bool = False) -> None:
+    def assign(self, ifindex: int, address: bytes) -> None:
         """The address, or joined group, is assigned to the interface.
 
-        `delaying`: other hosts' older reports for the group are handed over. What there is no room
-        for is counted: a query for the group is refused then, as one for a stranger's.
+        What there is no room for is counted: a query for the group is refused then, as one for a
+        stranger's.
         """
-        value = abi.MCAST_ASSIGNED | (abi.MCAST_DELAYING if delaying else 0)
-        if not self._put("assigned", assigned_key(ifindex, address), index_key(value)):
+        key = assigned_key(ifindex, address)
+        delaying = abi.MCAST_DELAYING if key in self._delaying else 0
+        if not self._put("assigned", key, index_key(abi.MCAST_ASSIGNED | delaying)):
             return
         if is_unicast(address) and address not in self._unicast.setdefault(ifindex, set()):
             self._unicast[ifindex].add(address)
             self._write_policy(ifindex)
+
+    def delay(self, ifindex: int, group: bytes, *, delaying: bool) -> None:
+        """Whether other hosts' older reports for the group are handed over: its own is due."""
+        key = assigned_key(ifindex, group)
+        if delaying:
+            self._delaying.add(key)
+            self._put("assigned", key, index_key(abi.MCAST_ASSIGNED | abi.MCAST_DELAYING))
+        elif key in self._delaying:
+            self._delaying.discard(key)
+            self._put("assigned", key, index_key(abi.MCAST_ASSIGNED))
 
     def know_querier(self, ifindex: int, address: bytes, *, known: bool = True) -> None:
         """The querier's queries are handed over however many others there are, or no longer so."""
@@ -231,7 +269,9 @@ class FastPath:
         return True
 
     def unassign(self, ifindex: int, address: bytes) -> None:
-        self._kernel.maps["assigned"].delete(assigned_key(ifindex, address))
+        key = assigned_key(ifindex, address)
+        self._delaying.discard(key)
+        self._kernel.maps["assigned"].delete(key)
         if address in self._unicast.get(ifindex, ()):
             self._unicast[ifindex].discard(address)
             self._write_policy(ifindex)
@@ -250,6 +290,8 @@ class FastPath:
         self.close_unclaimed()
         for ring in self.rings.values():
             ring.close()
+        if self.sockets is not None:
+            self.sockets.close()
         self._kernel.close()
 
 

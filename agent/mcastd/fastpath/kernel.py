@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 
 from mcastd._libbpf import ffi, lib
+from mcastd.fastpath.btf import KernelTypes
 from mcastd.fastpath.errors import FastPathError, ProgramRefusedError, explained
 from mcastd.fastpath.loading import Loading
 from mcastd.fastpath.objects import BpfObject, MapSpec, ProgramSpec
@@ -31,15 +32,25 @@ class ProgramType(IntEnum):
 
     SCHED_CLS = 3
     XDP = 6
+    TRACING = 26
+
+
+KINDS = {"xdp": ProgramType.XDP, "tc": ProgramType.SCHED_CLS, "iterator": ProgramType.TRACING}
+
+ITERATED = "bpf_iter_task_file"
+"""What programs that are iterators are called for: each file of each task."""
 
 
 class AttachType(IntEnum):
     """enum bpf_attach_type."""
 
+    ITERATOR = 28
     XDP = 37
     TCX_INGRESS = 46
     TCX_EGRESS = 47
 
+
+ATTACHED_AS = {ProgramType.XDP: AttachType.XDP, ProgramType.TRACING: AttachType.ITERATOR}
 
 XDP_HAS_FRAGS = 1 << 5
 """BPF_F_XDP_HAS_FRAGS: the program takes frames in several buffers (jumbo MTUs)."""
@@ -143,12 +154,14 @@ class Program(Descriptor):
             struct.pack_into("<i", code, index * 8 + 4, maps[name].fd)
         super().__init__(-1)
         self.name = spec.name
-        xdp = spec.type == "xdp"
+        kind = KINDS[spec.type]
         options = ffi.new("struct bpf_prog_load_opts *")
         options.sz = ffi.sizeof("struct bpf_prog_load_opts")
-        options.expected_attach_type = AttachType.XDP if xdp else 0
+        options.expected_attach_type = ATTACHED_AS.get(kind, 0)
         options.prog_flags = XDP_HAS_FRAGS if frags else 0
-        kind = ProgramType.XDP if xdp else ProgramType.SCHED_CLS
+        if kind is ProgramType.TRACING:
+            with KernelTypes() as types:
+                options.attach_btf_id = types.function(ITERATED)
         result = self._load(kind, code, options)
         if result < 0:
             room = mmap.mmap(-1, LOG_BYTES)

@@ -40,6 +40,7 @@ PROGRAMS = {
     "mcast_xdp": "xdp",
     "mcast_tc": "tc",
     "mcast_inject": "xdp",
+    "mcast_sockets": "iterator",
 }
 
 TRAFFIC_CONTROL = "mcast_tc"

@@ -33,11 +33,32 @@ class Limit(NamedTuple):
         return struct.pack("=QQ", interval, interval * max(self.burst - 1, 0))
 
 
+SWITCHES = {
+    "hand_over_reports": abi.MCAST_HAND_OVER_REPORTS,
+    "host_mode": abi.MCAST_HOST_MODE,
+    "discard_floods": abi.MCAST_DISCARD_FLOODS,
+    "hold_igmp": abi.MCAST_HOLD_IGMP,
+    "hold_mld": abi.MCAST_HOLD_MLD,
+    "consume_igmp": abi.MCAST_CONSUME_IGMP,
+    "consume_mld": abi.MCAST_CONSUME_MLD,
+    "strict_kernel": abi.MCAST_STRICT_KERNEL,
+    "has_ipv4": abi.MCAST_HAS_IPV4,
+    "has_ipv6": abi.MCAST_HAS_IPV6,
+    "tags_taken_out": abi.MCAST_TAGS_TAKEN_OUT,
+}
+"""Fields of a policy, and their bits in `struct mcast_policy`."""
+
+
 class Policy(NamedTuple):
     """What is done with an interface's packets.
 
-    `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
-    `tags_taken_out`: the program at XDP has one behind it, which is told VLAN tags.
+    In host mode only, while the heartbeat is fresh: `discard_floods`: what is beyond the limits is
+    kept from the kernel, too; `hold_igmp`, `hold_mld`: the kernel's own reports are held back;
+    `consume_igmp`, `consume_mld`: older queries are kept from it; `strict_kernel`: those that are
+    refused are, too. `hardware`: the interface's own address; `has_ipv4`, `has_ipv6`: whether it
+    has one that reports come from. `asking`: from which hardware address the agent's questions to
+    the kernel come. `tags_taken_out`: the program at XDP has one behind it, which is told VLAN
+    tags.
     """
 
     igmp_max_version: int = 3
@@ -47,6 +68,15 @@ class Policy(NamedTuple):
     hand_over_reports: bool = False
     host_mode: bool = False
     discard_floods: bool = False
+    hold_igmp: bool = False
+    hold_mld: bool = False
+    consume_igmp: bool = False
+    consume_mld: bool = False
+    strict_kernel: bool = False
+    has_ipv4: bool = False
+    has_ipv6: bool = False
+    hardware: bytes = bytes(6)
+    asking: bytes = b"\xff" * 6
     tags_taken_out: bool = False
     queries: Limit = Limit(1000, 200)
     reports: Limit = Limit(2000, 500)
@@ -55,19 +85,17 @@ class Policy(NamedTuple):
 
     def packed(self, ifindex: int, slot: int, own: int, queriers: int) -> bytes:
         """struct mcast_policy; see `Policies.put`."""
-        switches = abi.MCAST_HAND_OVER_REPORTS if self.hand_over_reports else 0
-        switches |= abi.MCAST_HOST_MODE if self.host_mode else 0
-        switches |= abi.MCAST_DISCARD_FLOODS if self.discard_floods else 0
-        switches |= abi.MCAST_TAGS_TAKEN_OUT if self.tags_taken_out else 0
         head = struct.pack(
-            "=IIIBBBBQQ",
+            "=IIIBBBB6s2x6s2xQQ",
             ifindex,
             slot,
-            switches,
+            sum(bit for name, bit in SWITCHES.items() if getattr(self, name)),
             self.igmp_max_version,
             self.mld_max_version,
             self.require_ttl1,
             self.require_router_alert,
+            self.hardware,
+            self.asking,
             own,
             queriers,
         )

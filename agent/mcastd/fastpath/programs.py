@@ -20,6 +20,7 @@ IN_ORDER: tuple[ProgramKey, ...] = (
     ("mcast_ingress", False),
     ("mcast_xdp", False),
     ("mcast_inject", False),
+    ("mcast_sockets", False),
 )
 """First what most interfaces need."""
 

@@ -27,6 +27,7 @@ class Fate(IntEnum):
     PASSED = abi.MCAST_PASSED
     HELD_BACK = abi.MCAST_HELD_BACK
     OWN = abi.MCAST_OWN
+    PASSING = abi.MCAST_PASSING
 
 
 class Ring:

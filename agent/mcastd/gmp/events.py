@@ -75,6 +75,21 @@ class SourceAddressChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SayAgain:
+    """Say the group's filter now, once more: something was said that takes away from it."""
+
+    group: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Whoever spoke for this host before is gone: all groups are told once, as if somebody asked.
+
+    The routers know of them; what was said meanwhile may have taken something away.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """An operator's change of tunables."""
 
@@ -83,4 +98,4 @@ class Configure:
 
 InterfaceEvent = LinkDown | LinkUp | Announce | SourceAddressChanged
 
-Event = Listen | ChangeListening | InterfaceEvent | Configure | Message
+Event = Listen | ChangeListening | InterfaceEvent | SayAgain | Resume | Configure | Message

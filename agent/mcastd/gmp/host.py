@@ -17,6 +17,8 @@ from mcastd.gmp.events import (
     LinkDown,
     LinkUp,
     Listen,
+    Resume,
+    SayAgain,
     SourceAddressChanged,
 )
 from mcastd.gmp.family import Address, ProtocolFamily
@@ -77,6 +79,8 @@ class Host(HostView):
                 return self._interface_changed(now, event)
             case Configure():
                 return self._configure(now, event.config)
+            case SayAgain() | Resume():
+                return self._say_again(now, event)
             case _:
                 return self._receive(now, event)
 
@@ -235,6 +239,18 @@ class Host(HostView):
         if self._announcing.is_over:
             self._announcing = None
         return effects
+
+    def _say_again(self, now: Instant, event: SayAgain | Resume) -> list[Effect]:
+        if not self._link_is_up:
+            return []
+        if isinstance(event, Resume):
+            nothing, within = self._state.family.no_sources, self._state.config
+            return self._speaker.reporter.query(
+                now, None, nothing, within.unsolicited_report_interval
+            )
+        if not self._is_reported(event.group):
+            return []
+        return self._speaker.reporter.say(now, event.group)
 
     def _source_address_changed(self, now: Instant, address: Address) -> list[Effect]:
         """All groups are reported from the first address (RFC 3590 §4, RFC 9777 §5.2.14)."""

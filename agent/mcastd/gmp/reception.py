@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ class ReceptionState:
 
     It does not know of versions, and outlives every change of them. A group is held while at least
     one application asks for it; what is kept for it costs no more than its own applications.
+
+    `is_source_specific`: of which groups any-source requests do not count beside others, if any
+    (RFC 4604 §2.1).
     """
 
     __slots__ = (
@@ -33,13 +36,19 @@ class ReceptionState:
         "_family",
         "_filters",
         "_include",
+        "_is_source_specific",
         "_join",
         "_nothing",
         "_plain",
     )
 
-    def __init__(self, family: ProtocolFamily) -> None:
+    def __init__(
+        self,
+        family: ProtocolFamily,
+        is_source_specific: Callable[[Address], bool] = lambda _group: False,
+    ) -> None:
         self._family = family
+        self._is_source_specific = is_source_specific
         self._filters: dict[Address, SourceFilter] = {}
         self._applications: dict[Address, Mapping[str, SourceFilter]] = {}
         self._plain: dict[str, Mapping[str, SourceFilter]] = {}
@@ -132,4 +141,8 @@ class ReceptionState:
             return self._nothing
         if len(applications) == 1:
             return next(iter(applications.values()))
-        return self._shared(merge(applications.values(), self._family.address_width))
+        filters = list(applications.values())
+        if self._is_source_specific(group):
+            included = [each for each in filters if each.mode is FilterMode.INCLUDE]
+            filters = included or filters
+        return self._shared(merge(filters, self._family.address_width))

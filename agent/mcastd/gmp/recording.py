@@ -90,6 +90,10 @@ class RecordReporter:
             records += self._merge_change(now, group, nothing, current)
         return _report(records, is_state_change=True)
 
+    def say(self, _now: Instant, group: Address) -> list[Effect]:
+        record = current_state(group, self._state.reception.filter(group))
+        return _report(list(filter(self._may_be_told, [record])), is_state_change=False)
+
     def forget(self, group: Address) -> list[Effect]:
         self._stop_response(group)
         self._retransmissions.pop(group, None)

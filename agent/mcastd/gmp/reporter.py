@@ -41,6 +41,9 @@ class Reporter(Protocol):
     def announce(self, now: Instant, groups: Groups) -> list[Effect]:
         """Reports these groups as if they had just been joined (RFC 3590 §4, RFC 9777 §5.2.14)."""
 
+    def say(self, now: Instant, group: Address) -> list[Effect]:
+        """Reports a group that is held, at once and once; what is pending for it stays so."""
+
     def forget(self, group: Address) -> list[Effect]:
         """Cancels what is pending for the group; nothing is sent."""
 

@@ -167,6 +167,16 @@ class SuppressingReporter:
             self._step(turn, group, MemberState.NON_MEMBER, MemberEvent.JOIN_GROUP)
         return self._finish(turn)
 
+    def say(self, now: Instant, group: Address) -> list[Effect]:
+        """A report that was due counts as this one; those that are owed after it stay owed."""
+        turn = _Turn(now)
+        if group in self._delays:
+            self._delays.stop(group)
+            self._step(turn, group, MemberState.DELAYING_MEMBER, MemberEvent.TIMER_EXPIRED)
+        else:
+            self._send_report(turn, group)
+        return self._finish(turn)
+
     def forget(self, group: Address) -> list[Effect]:
         turn = _Turn(Instant(0))
         if group in self._delays:

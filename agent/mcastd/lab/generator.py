@@ -6,6 +6,7 @@ the program that is to be tried, the marks tell how far the queue between the tw
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from mcastd.fastpath.attach import CLSACT_PRIORITY, TC_INGRESS, Closable, ClsactFilter
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program
 from mcastd.fastpath.objects import obtain
 from mcastd.lab.errors import LabError
@@ -58,6 +60,16 @@ class Sent(NamedTuple):
     processor: float
 
 
+def at_ingress(program: Program, ifindex: int) -> Closable:
+    """At traffic control's hook, in front of an agent's program. OSError."""
+    try:
+        return Link(program, ifindex, AttachType.TCX_INGRESS)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what a kernel before 6.6 says
+            raise
+    return ClsactFilter(program, ifindex, TC_INGRESS, CLSACT_PRIORITY - 1)
+
+
 class Generator:
     """Sends from one end of a veth, the other end of which has a program in native XDP.
 
@@ -77,7 +89,7 @@ class Generator:
         there, far_end = receiver
         with there.entered():
             noting = self._kernel.program("mcast_arrive")
-            self._link = Link(noting, there.index(far_end), AttachType.TCX_INGRESS)
+            self._link = at_ingress(noting, there.index(far_end))
 
     def passing_marks(self, program: Program) -> Program:
         """To be attached at the far end: it gives all but the marks to `program`, which may drop

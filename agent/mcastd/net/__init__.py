@@ -12,8 +12,9 @@ from mcastd.lazy import lazily
 
 if TYPE_CHECKING:
     from mcastd.net.links import LinkWatcher, Snapshot
+    from mcastd.net.membership import SocketMembership
     from mcastd.net.presence import present
-    from mcastd.net.proc import Memberships, all_memberships, memberships
+    from mcastd.net.proc import Users, users
     from mcastd.net.rtnetlink import AddressChanged, Change, Link, LinkChanged, LinkGone
 
 __all__ = [
@@ -23,17 +24,18 @@ __all__ = [
     "LinkChanged",
     "LinkGone",
     "LinkWatcher",
-    "Memberships",
     "Snapshot",
-    "all_memberships",
-    "memberships",
+    "SocketMembership",
+    "Users",
     "present",
+    "users",
 ]
 
 MODULES = {
     "links": ("LinkWatcher", "Snapshot"),
+    "membership": ("SocketMembership",),
     "presence": ("present",),
-    "proc": ("Memberships", "all_memberships", "memberships"),
+    "proc": ("Users", "users"),
     "rtnetlink": ("AddressChanged", "Change", "Link", "LinkChanged", "LinkGone"),
 }
 

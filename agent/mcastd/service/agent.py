@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from mcastd.fastpath import FastPath, HookChoice, Policy
 from mcastd.gmp.config import HostConfig
-from mcastd.gmp.filters import SourceFilter
+from mcastd.gmp.filters import FilterMode, SourceFilter
+from mcastd.net import SocketMembership
 from mcastd.service import coexistence
 from mcastd.service.clock import now
 from mcastd.service.config import Settings, is_pattern
@@ -18,13 +19,15 @@ from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
-from mcastd.service.host_mode import HostMode
+from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
+from mcastd.service.joined import Change, Joined
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
+from mcastd.service.reader import KernelReader
 from mcastd.service.turns import Turns
 
 log = logging.getLogger("mcastd")
@@ -65,13 +68,18 @@ class Agent:
         self.by_index: dict[int, Interface] = {}
         self.addresses: dict[int, dict[bytes, None]] = {}
         self.teller = Teller(fast_path, self.faults)
-        self.turns = Turns(fast_path, self.teller, self.by_index, self._known_changed)
+        self.reader = KernelReader(
+            lambda: fast_path.sockets, self._kernel_known, self._kernel_changed, self._is_holding
+        )
+        self.turns = Turns(
+            fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
+        )
         self.started = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
-        self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode)
+        self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
         self.hardware_filter = HardwareFilter()
         self.reload: Callable[[], str | None] = lambda: None
         self.settle: Callable[[Interface], None] = lambda interface: None
@@ -85,6 +93,7 @@ class Agent:
         self._loop = loop
         self.turns.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
+        self.reader.request()
         loop.call_later(RETRY_SECONDS, self._retry_keeping)
         self._flood_timer = loop.call_later(LOOK_SECONDS, self._look_for_floods)
 
@@ -109,10 +118,29 @@ class Agent:
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look_for_floods)
 
     def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
-        """What comes of its own checks, between turns."""
+        """What it does between turns."""
         self.teller.tell(interface, family, happening)
         if interface.index is not None:
             self.turns.arm({interface.index})
+
+    # What the kernel receives.
+
+    def _is_holding(self) -> bool:
+        return self.host_mode.is_holding()
+
+    def _kernel_known(self) -> dict[int, dict[bytes, Joined]]:
+        return {index: interface.kernel() for index, interface in self.by_index.items()}
+
+    async def _kernel_changed(self, changes: Sequence[Change]) -> None:
+        """What was looked up, in bounded pieces, and no faster than it can be said."""
+        for number, (index, group, joined) in enumerate(changes):
+            interface = self.by_index.get(index)
+            if interface is None:
+                continue
+            self.teller.tell_all(interface, interface.kernel_receives(now(), group, joined))
+            await let_others(number)
+            await self.host_mode.room(interface)
+        self.turns.arm({index for index, _, _ in changes})
 
     # Queriers.
 
@@ -146,8 +174,14 @@ class Agent:
     def policy(self, interface: Interface) -> Policy:
         """What the programs are to be told of the interface as it is now."""
         reports = self.teller.bus.needs_reports
-        policy = policy_of(interface.configs, interface.guard, reports=reports)
-        return policy._replace(host_mode=interface.mode == "host")
+        link = interface.link
+        return policy_of(
+            interface.configs,
+            interface.guard,
+            reports=reports,
+            host_mode=interface.mode == "host",
+            hardware=hardware(link.hardware_address if link else ""),
+        )
 
     def hook_choice(self, interface: Interface) -> HookChoice:
         """Which ingress hook the interface is to have."""
@@ -155,11 +189,16 @@ class Agent:
         return settings.hook if settings else HookChoice.AUTO
 
     def enter_mode(self, interface: Interface) -> str | None:
-        """Runs it in the mode that is wanted. Why it cannot be, if it cannot; OSError, likewise."""
-        if interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh:
+        """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
+        resumes = interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh
+        if resumes:
             kept = {each.key for each in self.owned.kept}  # routers know of these
-            self._put_all(interface, (e for e in self.wanted(interface) if e.key in kept))
-        return self.change_mode(interface, interface.wanted_mode)
+            known = (e for e in self.wanted(interface) if e.key in kept and not e.kernel)
+            self._put_all(interface, known)
+        problem = self.change_mode(interface, interface.wanted_mode)
+        if resumes and problem is None:
+            self.teller.tell_all(interface, interface.resume(now()))
+        return problem
 
     def set_mode(self, interface: Interface, mode: str) -> str | None:
         """Hands an interface over, either way, as the operator wants it from now on.
@@ -177,7 +216,7 @@ class Agent:
         if mode == interface.mode:
             return None
         if mode == "host":
-            problem = self.host_mode.refusal(interface)
+            problem = self.host_mode.refusal(interface) or self.host_mode.taken(interface)
             if problem is not None:
                 return problem
             assert interface.index is not None
@@ -197,15 +236,15 @@ class Agent:
         return None
 
     def give_back(self, interface: Interface) -> None:
-        """The kernel speaks from now on; what only the agent itself had joined is left first."""
+        """Only the kernel speaks from now on; what only the agent had joined is left first."""
         for membership in list(interface.own.values()):
             self.withdraw(interface, membership)
         self.host_mode.stop(interface)
 
     def remark(self, interface: Interface) -> None:
         """Logs once what gets in the way; `mcastctl status` says it as long as it is so."""
-        speaking = interface.mode == "host"
-        for text in coexistence.remarks(interface.name, interface.index or 0, host_mode=speaking):
+        newest = interface.keeps_kernel_newest
+        for text in coexistence.remarks(interface.name, interface.index or 0, newest=newest):
             if text not in self._remarked:
                 log.warning("%s: %s", interface.name, text)
             self._remarked[text] = None
@@ -231,8 +270,14 @@ class Agent:
                 self.faults.tell_error(Fault.INTERFACE, what, error)
 
     def put(self, interface: Interface, membership: Owned) -> None:
-        """Puts one in force. OSError if the NIC's filter cannot have it."""
+        """Puts one in force. OSError if the NIC's filter, or the kernel, cannot have it."""
         if interface.index is None:
+            return
+        before = interface.own.get(membership.key)
+        if before is not None and before.kernel != membership.kernel:
+            self.withdraw(interface, before)
+        if membership.kernel:
+            self._hold(interface, membership)
             return
         group, observer = membership.address, interface.observers[membership.family.name]
         if observer.asked_by(membership.application, group) is None:
@@ -240,9 +285,31 @@ class Agent:
         interface.own[membership.key] = membership
         self.listen_for(interface, membership.application, group, membership.filter)
 
+    def _hold(self, interface: Interface, membership: Owned) -> None:
+        """By sockets, for which the kernel speaks. The new ones come before the old ones go."""
+        assert interface.index is not None
+        wanted = membership.filter
+        held = SocketMembership(
+            interface.index,
+            membership.address,
+            list(wanted.sources),
+            exclude=wanted.mode is FilterMode.EXCLUDE,
+        )
+        earlier = interface.sockets.get(membership.key)
+        interface.sockets[membership.key] = held
+        interface.own[membership.key] = membership
+        if earlier is not None:
+            earlier.close()
+        self.reader.request()
+
     def withdraw(self, interface: Interface, membership: Owned) -> None:
         """The application no longer asks for the group."""
         interface.own.pop(membership.key, None)
+        held = interface.sockets.pop(membership.key, None)
+        if held is not None:
+            held.close()
+            self.reader.request()
+            return
         observer = interface.observers[membership.family.name]
         group = membership.address
         if interface.index is not None and observer.asked_by(membership.application, group):
@@ -287,8 +354,11 @@ class Agent:
     ) -> None:
         """Other tunables for one family, at once."""
         interface.configs[observer.family.name] = config
+        announce = config.announce_version_change
         for happening in observer.configure(now(), config):
             self.teller.tell(interface, observer.family.name, happening)
+        if interface.attachment is not None:
+            self.host_mode.settle(interface, announce=announce)
         self.turns.arm()
 
     def forget_names(self) -> None:
@@ -320,5 +390,8 @@ class Agent:
             self._keep_timer.cancel()
             self._keep_queriers()
         self.known_queriers.close()
+        self.reader.close()
         self.host_mode.close()
         self.hardware_filter.close()
+        for interface in self.interfaces.values():
+            interface.close_sockets()

@@ -52,8 +52,7 @@ def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[st
     earlier = agent.owned.get(*membership.key)
     if earlier is not None:
         membership = membership._replace(since=earlier.since)
-    agent.put(interface, membership)
-    agent.owned.put(membership)
+    put(agent, interface, membership)
     return membership_object(membership) | kept(agent, membership)
 
 
@@ -69,6 +68,15 @@ def of_leaving(agent: Agent) -> dict[str, Any]:
     return {"problem": agent.owned.problem} if agent.owned.problem else {}
 
 
+def put(agent: Agent, interface: Interface, membership: Owned) -> None:
+    """Puts it in force, and keeps it. ChangeError if it cannot be had."""
+    try:
+        agent.put(interface, membership)
+    except OSError as error:
+        raise ChangeError("refused", error.strerror or str(error)) from None
+    agent.owned.put(membership)
+
+
 def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Ends an application's membership, or takes sources from it. Not joined: {"left": false}."""
     interface = agent.interfaces[parameters["name"]]
@@ -81,8 +89,7 @@ def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[s
     rest = tuple(each for each in held.sources if each not in less)
     if asked.sources and held.mode == FilterMode.INCLUDE.value and rest:
         fewer = held._replace(sources=rest)
-        agent.put(interface, fewer)
-        agent.owned.put(fewer)
+        put(agent, interface, fewer)
         return {"left": True, "remaining": membership_object(fewer), **of_leaving(agent)}
     agent.withdraw(interface, held)
     agent.owned.drop(held)
@@ -114,6 +121,7 @@ def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
             caller.pid,
             time.time(),
             hold,
+            bool(parameters.get("kernel")),
         )
         membership = membership._replace(group=str(parameters["group"]))
         family = membership.family
@@ -136,6 +144,7 @@ def membership_object(membership: Owned) -> dict[str, Any]:
         "uid": membership.uid,
         "pid": membership.pid,
         "held": membership.held,
+        "kernel": membership.kernel,
     }
 
 
@@ -190,21 +199,19 @@ def set_version(agent: Agent, interface: Interface, observer: Observer, config: 
     kept = config._replace(announce_version_change=observer.config.announce_version_change)
     agent.configure_family(interface, observer, config)
     agent.configure_family(interface, observer, kept)
-    assert interface.attachment is not None
-    agent.fast_path.set_policy(interface.attachment.ifindex, agent.policy(interface))
 
 
 def what_changes(observer: Observer, maximum: int) -> dict[str, Any]:
     """What a maximum version does, to whom: told before it is done."""
     host, family = observer.host, observer.family
     then = min(maximum, host.compatibility_version)
-    filtered = [group for group, held in host.groups.items() if held.sources]
+    filtered = [group for group, held in observer.received.groups.items() if held.sources]
     loses = then < family.newest == host.version
     return {
         "protocol": family.name,
         "from": {"max_version": host.config.max_version, "version": host.version},
         "to": {"max_version": maximum, "version": then},
-        "groups": len(host.groups),
+        "groups": len(observer.received.groups),
         "groups_whose_sources_are_no_longer_reported": sorted(
             family.format(group) for group in filtered
         )

@@ -45,13 +45,13 @@ def remarks(
     proc: Path = PROC,
     links: Path = NETWORKD_LINKS,
     *,
-    host_mode: bool = False,
+    newest: bool = False,
     host: Host | None = None,
 ) -> list[str]:
     """What an operator should know about an interface, each with a remedy."""
     host = host or Host.now(proc)
     return [
-        *(fallen_back(index, lines(proc / "net/igmp")) if host_mode else ()),
+        *(fallen_back(index, lines(proc / "net/igmp")) if newest else ()),
         *host.forced,
         *forced_versions(name, proc),
         *host.speakers,
@@ -60,7 +60,7 @@ def remarks(
 
 
 def forced_versions(name: str, proc: Path) -> Iterator[str]:
-    """A kernel forced to an older version reports no sources, so that none can be learned.
+    """A kernel forced to an older version reports no sources; that is never overridden.
 
     `name`: of an interface, or "all".
     """
@@ -69,9 +69,8 @@ def forced_versions(name: str, proc: Path) -> Iterator[str]:
         if value.isdecimal() and 0 < int(value) < newest:
             sysctl = f"{folder}/{name}/{key}"
             yield (
-                f"{sysctl} = {value}: the kernel reports no sources, and the agent learns "
-                f"them only roughly (sysctl -w {word(sysctl)}=0, and igmp_max_version or "
-                "mld_max_version here instead)"
+                f"{sysctl} = {value}: the kernel reports no sources (sysctl -w {word(sysctl)}=0, "
+                "and igmp_max_version or mld_max_version here instead)"
             )
 
 
@@ -97,7 +96,7 @@ def igmp_sockets(raw_sockets: str) -> int:
 
 
 def fallen_back(index: int, igmp: Iterable[str]) -> Iterator[str]:
-    """In host mode, a kernel that heard an older query before: it says less than the agent wants.
+    """A kernel that is kept in the newest version, but heard an older query before that.
 
     `igmp`: the lines of /proc/net/igmp, of which the first are headings and the last column is the
     version spoken. No more are read than need be: behind the interface's own come its groups, of
@@ -108,8 +107,8 @@ def fallen_back(index: int, igmp: Iterable[str]) -> Iterator[str]:
         if not line.startswith("\t") and len(fields) > 1 and fields[0] == str(index):
             if fields[-1] in ("V1", "V2"):
                 yield (
-                    f"the kernel heard an older IGMP query before it was taken over, and keeps to "
-                    f"{fields[-1]} for some minutes: sources are learned from /proc until then"
+                    "the kernel heard an older IGMP query before those were kept from it, and "
+                    f"keeps to {fields[-1]} for some minutes: it reports no sources until then"
                 )
             return
 

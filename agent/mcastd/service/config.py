@@ -229,15 +229,17 @@ def state_drop_ins(main: Path) -> Path | None:
 def read(path: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415 (where there is no file, a start does not wait for it)
 
+    text = ""
     try:
-        return tomllib.loads(content.read(path, LARGEST_FILE).decode())
+        text = content.read(path, LARGEST_FILE).decode()
+        return tomllib.loads(text)
     except OSError as error:
         raise ConfigFileError(path, error.strerror or str(error)) from None
     except RecursionError:
         raise ConfigFileError(path, "not TOML: more levels than any key has") from None
     except ValueError as error:  # what is no TOML, no text, or a number of too many digits
         said = brief(str(error))[1:-1]
-        raise ConfigFileError(path, f"not TOML: {said}{hint(path, str(error))}") from None
+        raise ConfigFileError(path, f"not TOML: {said}{hint(text, str(error))}") from None
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:
@@ -319,6 +321,7 @@ def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
 
 
 MEMBERSHIP = "membership"
+MEMBERSHIP_KEYS = {"group", "mode", "sources", "kernel"}
 
 
 def check_memberships(path: Path, section: str, entries: Any) -> None:
@@ -332,9 +335,14 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
     from mcastd.gmp import subscription  # noqa: PLC0415
 
     for entry in entries:
-        if not isinstance(entry, dict) or set(entry) - {"group", "mode", "sources"}:
+        if not isinstance(entry, dict) or set(entry) - MEMBERSHIP_KEYS:
             raise ConfigFileError(
-                path, f"{section}.{MEMBERSHIP} = {brief(entry)}: keys are group, mode, sources"
+                path,
+                f"{section}.{MEMBERSHIP} = {brief(entry)}: keys are group, mode, sources, kernel",
+            )
+        if not isinstance(entry.get("kernel", False), bool):
+            raise ConfigFileError(
+                path, f"{section}.{MEMBERSHIP} = {brief(entry)}: kernel is true or false"
             )
         try:
             membership = membership_of("", entry)
@@ -353,4 +361,5 @@ def membership_of(interface: str, entry: Mapping[str, Any]) -> Owned:
     """Sources are included unless the mode says exclude; without sources, any source is."""
     sources = tuple(map(str, entry.get("sources", ())))
     mode = entry.get("mode", "include" if sources else "exclude")
-    return Owned(interface, str(entry["group"]), str(mode), sources, CONFIG)
+    kernel = bool(entry.get("kernel"))
+    return Owned(interface, str(entry["group"]), str(mode), sources, CONFIG, kernel=kernel)

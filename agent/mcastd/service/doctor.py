@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from mcastd.fastpath import Counters, Hook
+from mcastd.gmp.family import Address, ProtocolFamily
+from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import in_seconds
 from mcastd.net.names import word
 from mcastd.service import coexistence, views
@@ -96,9 +98,8 @@ def of_interface(
                     f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
                     "somebody floods, or the agent had no CPU: mcastctl counters",
                 )
-    speaking = interface.mode == "host"
     for text in coexistence.remarks(
-        interface.name, interface.index or 0, host_mode=speaking, host=host
+        interface.name, interface.index or 0, newest=interface.keeps_kernel_newest, host=host
     ):
         yield text, "see there"
     if interface.mode == "host" and agent.host_mode.lapses:
@@ -106,11 +107,6 @@ def of_interface(
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "
             "kernel spoke meanwhile",
             "give it CPU: the unit's CPUWeight and Nice",
-        )
-    if interface.mode == "host" and agent.host_mode.drift_repairs:
-        yield (
-            f"{agent.host_mode.drift_repairs} times the kernel's lists differed from its reports",
-            "repaired; if it goes on, look for lost egress events",
         )
 
 
@@ -139,6 +135,7 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
 
 def of_family(agent: Agent, observer: Observer) -> Iterator[Finding]:
     yield from of_queriers(agent, observer)
+    yield from of_kernels_groups(observer)
     for older in views.older_queriers(observer):
         yield (
             f"an older querier, version {older['version']}, {older['address']}, is believed for "
@@ -152,10 +149,38 @@ def of_family(agent: Agent, observer: Observer) -> Iterator[Finding]:
         )
 
 
+def of_kernels_groups(observer: Observer) -> Iterator[Finding]:
+    """What sockets do that harms others, or that cannot be seen."""
+    family, unseen = observer.family, 0
+    for group, joined in observer.received.kernel.items():
+        if not family.is_reportable(group):
+            continue
+        unseen += not joined.is_exact and not is_kernels_own(family, group)
+        strays = [each for each in joined.holders if each.filter.mode is FilterMode.EXCLUDE]
+        if strays and observer.config.is_source_specific(group):
+            who = ", ".join(sorted({f"{each.name} (pid {each.pid})" for each in strays}))
+            yield (
+                f"{family.format(group)} is source-specific, and joined from any source by {who}",
+                "routers ignore such a join, or send the sources of nobody: name the sources there",
+            )
+    if unseen:
+        yield (
+            f"of {unseen} groups it is not known which processes have joined them, or with what "
+            "sources",
+            "sockets on their way between processes and users in the kernel are not seen; an agent "
+            "in a container needs the host's pid namespace (--pid=host)",
+        )
+
+
+def is_kernels_own(family: ProtocolFamily, group: Address) -> bool:
+    """A group that the kernel joins by itself: of solicited nodes, and the like of link scope."""
+    return family.link_local_groups.matches(group)
+
+
 def of_queriers(agent: Agent, observer: Observer) -> Iterator[Finding]:
     current = observer.queriers.current
     if current is None:
-        if in_seconds(now() - agent.started) > FIRST_QUERY_SECONDS and observer.host.groups:
+        if in_seconds(now() - agent.started) > FIRST_QUERY_SECONDS and observer.received.groups:
             yield (
                 "no querier was ever heard",
                 "switches that snoop forget groups without one: enable a querier on a router or "
@@ -209,7 +234,7 @@ def of_group(agent: Agent, name: str | None, group: str) -> list[dict[str, Any]]
         current = observer.queriers.current
         asked = current.last_general if current else None
         patience = 2 * current.max_response if current else 0
-        reported = observer.times.reported(observer.family.parse(each["group"]))
+        reported = observer.reported(observer.family.parse(each["group"]))
         if not each["reported"]:
             text, remedy = "is never reported: all hosts have it", "nothing is to be done"
         elif reported is None:

@@ -7,7 +7,7 @@ What is attached here the agent takes over; what cannot be is left to it, and to
 from __future__ import annotations
 
 from mcastd.fastpath import FastPath, FastPathError
-from mcastd.net import all_memberships, present
+from mcastd.net import present, users
 from mcastd.service.config import Settings
 from mcastd.service.policy import policy_of
 
@@ -30,7 +30,7 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
             continue  # too many, or not the hook that was asked for: the agent says so of each
         except OSError:
             fast_path.wait()  # if it was not the interface but a program, this says so
-    received = all_memberships() if addresses else {}
+    received = users() if addresses else {}
     for index, unicast in addresses.items():
         for address in (*unicast, *received.get(index, ())):
             fast_path.assign(index, address)

@@ -82,10 +82,9 @@ class MetricsServer:
         return False
 
     async def serve(self, connection: Connection) -> None:
-        protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_REQUEST)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                request = await requested(protocol, connection)
+                request = await requested(connection)
         except h11.RemoteProtocolError as error:
             await refuse(connection, error.error_status_hint, "this is no request of HTTP/1.1")
             return
@@ -125,15 +124,37 @@ class MetricsServer:
             raise SlowError from None
 
 
-async def requested(protocol: h11.Connection, connection: Connection) -> h11.Request | None:
+async def requested(connection: Connection) -> h11.Request | None:
     """The request's head; None if the client goes before it is whole. h11.RemoteProtocolError."""
+    protocol, received = parser(), bytearray()
     while True:
-        event = protocol.next_event()
+        try:
+            event = protocol.next_event()
+        except h11.RemoteProtocolError:
+            return without_host(bytes(received))
         if isinstance(event, h11.Request):
             return event
         if event is not h11.NEED_DATA:
             return None
-        protocol.receive_data(await connection.receive())
+        piece = await connection.receive()
+        received += piece
+        protocol.receive_data(piece)
+
+
+def parser() -> h11.Connection:
+    return h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_REQUEST)
+
+
+def without_host(received: bytes) -> h11.Request | None:
+    """A request that is one but for the Host, which HTTP/1.1 demands and nothing here needs: who
+    types one by hand is answered. h11.RemoteProtocolError.
+    """
+    protocol = parser()
+    named = b"" if b"\nhost:" in received.lower() else b"Host: -\r\n"
+    first, separator, rest = received.partition(b"\r\n")
+    protocol.receive_data(first + separator + named + rest)
+    event = protocol.next_event()
+    return event if isinstance(event, h11.Request) else None
 
 
 def refusal(request: h11.Request) -> tuple[int, str] | None:

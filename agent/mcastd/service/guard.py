@@ -18,6 +18,8 @@ class Guard(NamedTuple):
     limit. `querier_limit`: of one known querier's good queries when that of all is used up, so that
     they are out of the others' reach; who forges its address gets no more than that.
     `discard_floods`: in host mode, what is beyond the limits is kept from the kernel, too.
+    `strict_kernel`: in host mode, queries that are refused are kept from it, which itself answers
+    those of any TTL, to any address.
     """
 
     query_limit: int = 1000
@@ -27,6 +29,7 @@ class Guard(NamedTuple):
     querier_limit: int = 50
     querier_burst: int = 50
     discard_floods: bool = True
+    strict_kernel: bool = False
 
     def changed(self, mapping: Mapping[str, Any]) -> Guard:
         """This guard but for what `mapping` says; ConfigError for the first thing wrong in it."""
@@ -74,5 +77,6 @@ KEYS: Mapping[str, tuple[Reader, str]] = {
     "querier_limit": _whole(1, " a second"),
     "querier_burst": _whole(1),
     "discard_floods": (_yes_or_no, "true or false"),
+    "strict_kernel": (_yes_or_no, "true or false"),
 }
 """What reads a key's value, and what is allowed."""

@@ -1,7 +1,9 @@
-"""Host mode: the agent speaks for an interface, and the kernel's own reports stay inside.
+"""Host mode: what the agent does on an interface besides looking on.
 
-Fail open: the programs hold nothing back once the heartbeat is older than BEAT_LASTS, so that the
-kernel speaks again whatever happens to this process.
+The kernel speaks for its own sockets. The agent speaks beside it, for memberships of its own; while
+a cap below the newest version is set for a family, it holds the kernel's reports back and speaks
+for all groups. Fail open: the programs hold nothing back once the heartbeat is older than
+BEAT_LASTS.
 """
 
 from __future__ import annotations
@@ -9,88 +11,53 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from mcastd.fastpath import FastPath
-from mcastd.gmp.effects import Listening, ReportsMatter, SendLeave, SendRecords, SendReport
+from mcastd.fastpath import FastPath, Policy
+from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
-from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Duration, Instant, after, milliseconds, seconds
 from mcastd.service.interface import Interface
-from mcastd.service.observer import AT_ONCE, KERNEL, Happening
+from mcastd.service.lock import Locks
+from mcastd.service.observer import AT_ONCE, Happening, Observer
+from mcastd.service.reader import KernelReader, raise_error
 from mcastd.service.transmit import Place, Sender, Transmitter, frame
+from mcastd.service.voice import CareForKernel, Voice
 from mcastd.wire import query
 
 log = logging.getLogger("mcastd")
 
 BEAT_LASTS = seconds(2)
 BEAT_EVERY = milliseconds(500)
-CHECK_SECONDS = 30.0
-"""Between two comparisons of what the kernel says with what is known."""
 
-RECHECK_SECONDS = 2.0
-"""For what is still under way: the kernel repeats its reports within a second."""
+BUSY_SECONDS = 0.005
+"""Until it is looked again whether more can be said."""
 
-STOPPED_AT_ONCE = 1024
-"""Groups for which other hosts' reports cease to matter, in one turn."""
+LONGEST_ANSWER = seconds(10)
+ANSWER = milliseconds(100)
+ANSWER_PER_GROUP = milliseconds(1)
+"""In which the kernel is asked to answer, when it speaks for itself again."""
+
+LINK_LOCAL_REPORTS = Path("/proc/sys/net/ipv4/igmp_link_local_mcast_reports")
+
+ASKING = bytes.fromhex("fe800000000000000000000000000001")
+"""Where the questions to the kernel's MLD seem to come from: it must be link-local."""
 
 
 SPEAKS_ITSELF = ("", "vrf")
 """Kinds of a master whose ports have addresses and memberships of their own; "" is no master."""
 
 
-class Voice:
-    """Carries out what one family's engine on one interface wants sent and heard."""
-
-    def __init__(self, transmitter: Transmitter, fast_path: FastPath) -> None:
-        self.transmitter = transmitter
-        self._fast_path = fast_path
-        self._delaying: set[Address] = set()
-        self._stopping: set[Address] = set()
-        self._handle: asyncio.Handle | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        return self.transmitter.is_busy
-
-    def send(self, order: SendRecords | SendReport | SendLeave) -> None:
-        self.transmitter.order(order)
-
-    def listen(self, matter: ReportsMatter) -> None:
-        """Has other hosts' older reports handed over for these groups only."""
-        if matter.groups is None:
-            self._stopping |= self._delaying
-            self._delaying = set()
-            if self._handle is None:
-                self._stop_some()
-            return
-        started = matter.listening is Listening.STARTED
-        for group in matter.groups:
-            self._assign(group, delaying=started)
-            self._stopping.discard(group)
-            (self._delaying.add if started else self._delaying.discard)(group)
-
-    def close(self) -> None:
-        """Nothing is said or heard any more; what is ordered is sent at once."""
-        self.transmitter.flush()
-        if self._handle is not None:
-            self._handle.cancel()
-
-    def _stop_some(self) -> None:
-        """A few groups in a turn: until it comes to one, its reports are handed over in vain."""
-        for _ in range(min(len(self._stopping), STOPPED_AT_ONCE)):
-            self._assign(self._stopping.pop(), delaying=False)
-        self._handle = None
-        if self._stopping:
-            self._handle = asyncio.get_running_loop().call_soon(self._stop_some)
-
-    def _assign(self, group: Address, *, delaying: bool) -> None:
-        self._fast_path.assign(self.transmitter.place.index, group, delaying=delaying)
+def holds(family: ProtocolFamily, config: HostConfig) -> bool:
+    """Whether the agent speaks for the kernel in host mode: there is a cap."""
+    return config.max_version < family.newest
 
 
 class HostMode:
-    """All interfaces in host mode, their heartbeat, and the check against drift.
+    """All interfaces in host mode, and their heartbeat.
 
-    `tell` is told what happens to an interface's family.
+    `tell` is told what happens to an interface's family; `policy` says what the programs are to be
+    told of an interface.
     """
 
     def __init__(
@@ -98,17 +65,21 @@ class HostMode:
         fast_path: FastPath,
         clock: Callable[[], Instant],
         tell: Callable[[Interface, str, Happening], None],
+        policy: Callable[[Interface], Policy],
+        reader: KernelReader,
     ) -> None:
         self._fast_path = fast_path
         self._clock = clock
         self._tell = tell
+        self._policy = policy
+        self._reader = reader
         self._interfaces: dict[int, Interface] = {}
         self._voices: dict[tuple[int, str], Voice] = {}
+        self._settling: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self._locks = Locks()
         self._sender: Sender | None = None
         self._beats_until = Instant(0)
-        self._timers: list[asyncio.TimerHandle] = []
-        self._check: asyncio.Task[None] | None = None
-        self.drift_repairs = 0
+        self._timer: asyncio.TimerHandle | None = None
         self.lapses = 0
 
     def refusal(self, interface: Interface) -> str | None:
@@ -128,49 +99,96 @@ class HostMode:
             )
         return None
 
+    def taken(self, interface: Interface) -> str | None:
+        """Takes the interface for this process. Why it cannot be, if another agent has it."""
+        assert interface.link is not None
+        other = self._locks.take(interface.link.index)
+        if other is not None:
+            who = f"process {other}" if other else "in another container"
+            return (
+                f"{interface.name} is in host mode by another agent ({who}): two would speak "
+                "against each other; end that one, or observe here"
+            )
+        return None
+
     def voice(self, interface: Interface, protocol: str) -> Voice | None:
         return self._voices.get((interface.index or 0, protocol))
 
+    async def room(self, interface: Interface) -> None:
+        """Until no more waits to be said there than should: it drains with time."""
+        for name in interface.observers:
+            while (  # noqa: ASYNC110
+                voice := self.voice(interface, name)
+            ) is not None and voice.is_busy:
+                await asyncio.sleep(BUSY_SECONDS)
+
+    def is_holding(self) -> bool:
+        """Whether the agent speaks for the kernel anywhere."""
+        return any(
+            observer.is_holding
+            for interface in self._interfaces.values()
+            for observer in interface.observers.values()
+        )
+
     def start(self, interface: Interface, addresses: Iterable[Address]) -> None:
-        """Takes the interface over from the kernel. OSError if packet sockets are not permitted."""
+        """Begins to speak. OSError if packet sockets are not permitted."""
         link = interface.link
         assert link is not None
         sender = self._open()
         self._interfaces[link.index] = interface
         self._beat()
-        self._set_policy(interface, host_mode=True)
+        interface.mode = "host"
         place = Place(link.index, hardware(link.hardware_address), link.mtu, {})
         for name, family in FAMILIES.items():
+            observer = interface.observers[name]
             place.sources[name] = source_of(family, addresses)
-            statistics = interface.observers[name].host.statistics
-            voice = Voice(Transmitter(family, place, sender, statistics), self._fast_path)
+            care = CareForKernel(observer)
+            transmitter = Transmitter(family, place, sender, observer.host.statistics, care)
+            voice = Voice(transmitter, care, self._fast_path, self._reader.fresh)
             self._voices[link.index, name] = voice
-            found = interface.observers[name].speak(self._clock(), voice)
-            self._report(interface, name, found)
-        interface.mode = "host"
-        self.ask_kernel(interface)
+            self._report(interface, name, observer.speak(self._clock(), voice))
+        self.settle(interface)
 
     def stop(self, interface: Interface) -> None:
-        """Gives the interface back to the kernel, which cannot speak for what it does not receive.
+        """Ends speaking; under a cap the kernel speaks for itself again.
 
         What only the agent has joined is not left here: it may come back soon.
         """
         index = interface.index or 0
+        self._locks.leave(index)
         if self._interfaces.pop(index, None) is None:
             return
-        for name in interface.observers:
-            self._voices[index, name].close()
-        spoken = {name: each.host.version for name, each in interface.observers.items()}
-        if interface.attachment is not None and interface.link is not None:
-            self._set_policy(interface, host_mode=False)
-        for name, observer in interface.observers.items():
-            del self._voices[index, name]
-            self._report(interface, name, observer.speak(self._clock(), None))
+        self._end_settling(index)
+        self._send_what_waits(interface)
+        capped = [each for each in interface.observers.values() if each.is_holding]
         interface.mode = "observe"
-        if interface.link is not None:
-            self.ask_kernel(interface, spoken)
+        self._set_policy(interface)
+        for name, observer in interface.observers.items():
+            voice = self._voices.pop((index, name), None)
+            if voice is not None:
+                voice.close()
+            self._report(interface, name, observer.speak(self._clock(), None))
+        for observer in capped:
+            observer.is_holding = False
+            for group in list(observer.host.groups):
+                observer.speak_for_kernel(self._clock(), group)
+            self._ask_kernel(interface, observer)
         if not self._interfaces:
             self._quiet()
+
+    def _send_what_waits(self, interface: Interface) -> None:
+        found = (self.voice(interface, name) for name in interface.observers)
+        voices = [voice for voice in found if voice is not None]
+        if not any(voice.waits for voice in voices):
+            return
+        changes = self._reader.read_now()
+        for index, group, joined in changes or ():
+            if index == interface.index:
+                observer = interface.of_width(len(group))
+                happenings = observer.kernel_receives(self._clock(), group, joined)
+                self._report(interface, observer.family.name, happenings)
+        for voice in voices:
+            voice.send_what_waits(is_known=changes is not None)
 
     def _open(self) -> Sender:
         if self._sender is None:
@@ -178,120 +196,131 @@ class HostMode:
             self._fast_path.own(self._sender.socket)
         return self._sender
 
-    def _set_policy(self, interface: Interface, *, host_mode: bool) -> None:
-        assert interface.index is not None
-        policy = self._fast_path.policy(interface.index)
-        self._fast_path.set_policy(interface.index, policy._replace(host_mode=host_mode))
+    def _set_policy(self, interface: Interface) -> None:
+        if interface.attachment is not None and interface.link is not None:
+            self._fast_path.set_policy(interface.link.index, self._policy(interface))
 
     def _report(self, interface: Interface, name: str, happenings: list[Happening]) -> None:
         for happening in happenings:
             self._tell(interface, name, happening)
 
-    # The kernel.
+    # The cap.
 
-    def ask_kernel(self, interface: Interface, versions: dict[str, int] | None = None) -> None:
-        """Has the kernel report all that it receives: a general query that only this host hears."""
-        assert interface.link is not None
-        for name, family in FAMILIES.items():
-            version = (versions or {}).get(name, family.newest)
-            asked = query(
-                family,
-                version,
-                source=family.unspecified if family.address_width == 4 else ASKING,
-                max_response=milliseconds(100),
-                robustness=0,
-                query_interval=Duration(0),
-            )
-            own = hardware(interface.link.hardware_address)
-            content = frame(asked, b"\x02" + own[1:], family.address_width)
-            try:
-                self._fast_path.inject(interface.link.index, content)
-            except OSError as error:
-                log.warning("%s: the kernel cannot be asked: %s", interface.name, error)
+    def settle(self, interface: Interface, *, announce: bool = False) -> None:
+        """Does what the tunables now say: the programs, and who speaks for the kernel's groups.
 
-    async def check(self) -> None:
-        """Compares the kernel's own lists with what is known; what differs is looked at again."""
-        suspects = [
-            (interface, found)
-            for interface in list(self._interfaces.values())
-            if (found := await self._differences(interface, await kernel_filters(interface)))
-        ]
-        if suspects:
-            await asyncio.sleep(RECHECK_SECONDS)
-        for interface, found in suspects:
-            await self._repair(interface, found)
-
-    async def _differences(
-        self, interface: Interface, held: dict[Address, SourceFilter]
-    ) -> set[Address]:
-        """Groups that only the kernel, or only the agent takes to be received by its sockets.
-
-        Those that are never reported are the kernel's own affair.
+        `announce`: all groups are reported in the new version now.
         """
-        found: set[Address] = set()
-        for observer in interface.observers.values():
-            known: set[Address] = set()
-            for number, group in enumerate(observer.host.ascending_groups()):
-                if observer.asked_by(KERNEL, group):
-                    known.add(group)
-                await let_others(number)
-            there = {group for group in held if len(group) == observer.family.address_width}
-            found |= {group for group in known ^ there if observer.family.is_reportable(group)}
-        return found
+        self._set_policy(interface)
+        index = interface.index or 0
+        if index not in self._interfaces:
+            return
+        for name in interface.observers:
+            if (index, name) in self._settling:
+                continue  # it looks again before it ends
+            task = asyncio.get_running_loop().create_task(self._settle(interface, name, announce))
+            self._settling[index, name] = task
+            task.add_done_callback(raise_error)
 
-    async def _repair(self, interface: Interface, suspects: set[Address]) -> None:
-        """Groups that still differ did not change just then: a report of the kernel was missed."""
-        held = await kernel_filters(interface)
-        for number, group in enumerate(suspects & await self._differences(interface, held)):
-            if interface.mode != "host":
-                return
-            self.drift_repairs += 1
-            observer = interface.of_width(len(group))
-            wanted = held.get(group, observer.nothing)
-            found = observer.listen(self._clock(), KERNEL, group, wanted)
+    async def _settle(self, interface: Interface, name: str, announce: bool) -> None:
+        observer, key = interface.observers[name], (interface.index or 0, name)
+        while interface.mode == "host":
+            wanted = holds(observer.family, observer.config)
+            if wanted == observer.is_holding:
+                break
+            if wanted:
+                await self._begin_to_hold(interface, observer, announce)
+            else:
+                await self._end_holding(interface, observer)
+        self._settling.pop(key, None)
+
+    def _end_settling(self, index: int) -> None:
+        for key in [each for each in self._settling if each[0] == index]:
+            self._settling.pop(key).cancel()
+
+    async def _begin_to_hold(
+        self, interface: Interface, observer: Observer, announce: bool
+    ) -> None:
+        """The kernel's reports are held back already: what it had told before is known."""
+        observer.is_holding = True
+        observer.is_silent_about_link_local = is_silent_about_link_local(observer.family)
+        await self._reader.fresh()
+        await self._for_kernels_groups(interface, observer, is_known=not announce)
+
+    async def _end_holding(self, interface: Interface, observer: Observer) -> None:
+        observer.is_holding = False
+        await self._for_kernels_groups(interface, observer, is_known=True)
+        if interface.mode == "host" and not observer.is_holding:
+            self._ask_kernel(interface, observer)
+
+    async def _for_kernels_groups(
+        self, interface: Interface, observer: Observer, *, is_known: bool
+    ) -> None:
+        for number, group in enumerate(list(observer.received.kernel)):
+            found = observer.speak_for_kernel(self._clock(), group, is_known=is_known)
             self._report(interface, observer.family.name, found)
             await let_others(number)
+            await self.room(interface)
+
+    def _ask_kernel(self, interface: Interface, observer: Observer) -> None:
+        """Has the kernel report all that it receives: a general query that only this host hears.
+
+        It says what the last query on the link said, from which the kernel had learned. Its answers
+        are spread over a time that grows with their number.
+        """
+        if interface.link is None or interface.attachment is None:
+            return
+        family = observer.family
+        _, said = observer.asked or (None, None)
+        groups = len(observer.received.kernel)
+        asked = query(
+            family,
+            family.newest,
+            source=family.unspecified if family.address_width == 4 else ASKING,
+            max_response=min(Duration(ANSWER + groups * ANSWER_PER_GROUP), LONGEST_ANSWER),
+            robustness=said.robustness if said else 0,
+            query_interval=said.query_interval if said else Duration(0),
+        )
+        content = frame(asked, self._fast_path.asking, family.address_width)
+        try:
+            self._fast_path.inject(interface.link.index, content)
+        except OSError as error:
+            log.warning("%s: the kernel cannot be asked: %s", interface.name, error)
 
     # Time.
 
     def _beat(self) -> None:
-        """Says that the agent lives; after a pause the kernel may have spoken, so ask it again."""
+        """Says that the agent lives; after a pause the kernel may have spoken."""
         now = self._clock()
         lapsed = Instant(0) < self._beats_until < now
         self._beats_until = after(now, BEAT_LASTS)
         self._fast_path.beat(self._beats_until)
         if lapsed:
             self.lapses += 1
-            log.warning("the heartbeat lapsed: the kernel spoke meanwhile, taking over again")
-            for interface in self._interfaces.values():
-                self.ask_kernel(interface)
-        if not self._timers:
+            log.warning("the heartbeat lapsed: the kernel spoke for itself meanwhile")
+            if self.is_holding():
+                self._reader.fresh().add_done_callback(self._tell_again)
+        if self._timer is None:
             self._schedule()
 
-    def _schedule(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _tell_again(self, _waited: asyncio.Future[bool]) -> None:
+        """What the kernel said meanwhile in its own version is said anew in the capped one."""
+        for interface in self._interfaces.values():
+            for name, observer in interface.observers.items():
+                if observer.is_holding:
+                    self._report(interface, name, observer.announce(self._clock()))
 
+    def _schedule(self) -> None:
         def beat() -> None:
             self._beat()
-            self._timers[0] = loop.call_later(BEAT_EVERY / 1e9, beat)
+            self._schedule()
 
-        def check() -> None:
-            if self._check is None or self._check.done():
-                self._check = loop.create_task(self.check())
-                self._check.add_done_callback(raise_error)
-            self._timers[1] = loop.call_later(CHECK_SECONDS, check)
-
-        self._timers = [
-            loop.call_later(BEAT_EVERY / 1e9, beat),
-            loop.call_later(CHECK_SECONDS, check),
-        ]
+        self._timer = asyncio.get_running_loop().call_later(BEAT_EVERY / 1e9, beat)
 
     def _quiet(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        self._timers = []
-        if self._check is not None:
-            self._check.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
         self._beats_until = Instant(0)
         self._fast_path.beat(0)
 
@@ -306,6 +335,7 @@ class HostMode:
     def link_changed(self, interface: Interface) -> None:
         """Another MTU, or another hardware address."""
         link = interface.link
+        self._set_policy(interface)
         for name in FAMILIES:
             voice = self.voice(interface, name)
             if voice is not None and link is not None:
@@ -329,13 +359,12 @@ class HostMode:
             self._sender.close()
 
 
-ASKING = bytes.fromhex("fe800000000000000000000000000001")
-"""Where the questions to the kernel's MLD seem to come from: it must be link-local."""
-
-
-async def kernel_filters(interface: Interface) -> dict[Address, SourceFilter]:
-    """What the kernel says, beside the loop: it takes a second to read of very many groups."""
-    return await asyncio.to_thread(interface.kernel_filters)
+def is_silent_about_link_local(family: ProtocolFamily, path: Path = LINK_LOCAL_REPORTS) -> bool:
+    """Whether the kernel never tells 224.0.0.0/24: for MLD there is no such setting."""
+    try:
+        return family.address_width == 4 and path.read_text().strip() == "0"
+    except OSError:
+        return False
 
 
 async def let_others(number: int) -> None:
@@ -344,19 +373,21 @@ async def let_others(number: int) -> None:
         await asyncio.sleep(0)
 
 
-def raise_error(task: asyncio.Task[None]) -> None:
-    """A bug in a task is the agent's end, as it is anywhere else."""
-    if not task.cancelled():
-        task.result()
-
-
 def hardware(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", "")) or bytes(6)
 
 
 def source_of(family: ProtocolFamily, addresses: Iterable[Address]) -> Address:
-    """The address that messages come from, all zeros without one (RFC 9776 §4.2.14, RFC 3590)."""
-    fitting = [each for each in addresses if len(each) == family.address_width]
+    """The address that messages come from, all zeros without one (RFC 9776 §4.2.14, RFC 3590).
+
+    An interface may have a group for an address (ip address add ... autojoin): no message comes
+    from that.
+    """
+    fitting = [
+        each
+        for each in addresses
+        if len(each) == family.address_width and not family.is_multicast(each)
+    ]
     if family.address_width == 16:
         fitting = [each for each in fitting if each[0] == 0xFE and each[1] & 0xC0 == 0x80]
     return fitting[0] if fitting else family.unspecified

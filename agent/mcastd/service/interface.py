@@ -6,16 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mcastd.fastpath import Attachment, Captured
+from mcastd.fastpath import Attachment, Captured, Fate
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
-from mcastd.gmp.filters import FilterMode, SourceFilter
-from mcastd.gmp.time import Duration, Instant, after, milliseconds
-from mcastd.native import SourceList
-from mcastd.net import Link, Memberships, memberships
+from mcastd.gmp.time import Instant
+from mcastd.net import Link, SocketMembership
 from mcastd.net.names import given
-from mcastd.service.clock import now
 from mcastd.service.guard import Guard
+from mcastd.service.joined import Joined
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import Owned
 from mcastd.wire import Received, ReceptionContext, Rejected, decode_event
@@ -66,13 +64,6 @@ class Decoder:
         return decoded
 
 
-LONG_AGO = Instant(0)
-
-CHEAP = milliseconds(10)
-RARELY = 20
-"""Reading the kernel's lists may take so long, or one part in so many of the time."""
-
-
 @dataclass(slots=True)
 class Interface:
     """An interface that the agent runs.
@@ -80,7 +71,8 @@ class Interface:
     `wanted_mode`: what settings or operator last said; `mode` is another while that cannot be.
     `problem`: why it is not run as it should be; None if it is. `alternative_names`: by which it
     may be called, too. `own`: the agent's own memberships in force. `known_queriers`: whose queries
-    the programs know.
+    the programs know. `sockets`: those memberships that the kernel
+    speaks for.
     """
 
     name: str
@@ -95,22 +87,38 @@ class Interface:
     observers: dict[str, Observer] = field(default_factory=dict)
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
-    _lists: dict[bytes, SourceFilter] = field(default_factory=dict)
-    _lists_until: Instant = LONG_AGO
+    sockets: dict[tuple[str, str, str], SocketMembership] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, family in FAMILIES.items():
-            self.observers[name] = Observer(family, self.configs[name], self.kernel_filter)
+            self.observers[name] = Observer(family, self.configs[name])
 
     @property
     def index(self) -> int | None:
         return self.link.index if self.link else None
+
+    def close_sockets(self) -> None:
+        for each in self.sockets.values():
+            each.close()
+        self.sockets.clear()
 
     def of(self, family: ProtocolFamily) -> Observer:
         return self.observers[family.name]
 
     def of_width(self, width: int) -> Observer:
         return next(e for e in self.observers.values() if e.family.address_width == width)
+
+    @property
+    def keeps_kernel_newest(self) -> bool:
+        """Whether older IGMP queries are kept from the kernel, which so stays in version 3."""
+        config = self.configs["igmp"]
+        capped = config.max_version < FAMILIES["igmp"].newest
+        return self.mode == "host" and (capped or not config.compat_enable)
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the agent speaks for the kernel, in either family."""
+        return any(each.is_holding for each in self.observers.values())
 
     def hear(self, event: Event) -> list[Happening]:
         """A message from outside. Those in a VLAN are not this interface's own business."""
@@ -120,34 +128,33 @@ class Interface:
         return self.of(decoded.family).hear(Instant(event.captured.at), decoded)
 
     def overhear(self, event: Event) -> list[Happening]:
-        """A message that this host sends."""
+        """A message of this host's kernel."""
         decoded = event.decoded
         if isinstance(decoded, Rejected) or is_tagged(decoded.vlan):
             return []
-        return self.of(decoded.family).overhear(Instant(event.captured.at), decoded.message)
+        held = event.captured.fate == Fate.HELD_BACK
+        observer = self.of(decoded.family)
+        return observer.overhear(Instant(event.captured.at), decoded.message, held=held)
 
-    def kernel_filter(self, group: bytes) -> SourceFilter | None:
-        """What the kernel says of one group; None if it does not receive it.
+    def groups(self) -> Iterator[bytes]:
+        """All that are received, of both families."""
+        return (group for each in self.observers.values() for group in each.received.groups)
 
-        Its lists can only be read as a whole: very long ones are not read anew for each group.
-        """
-        if now() >= self._lists_until:
-            begun = now()
-            self._lists = self.kernel_filters()
-            cost = Duration(now() - begun)
-            self._lists_until = after(now(), Duration(RARELY * cost)) if cost > CHEAP else begun
-        return self._lists.get(group)
+    def kernel(self) -> dict[bytes, Joined]:
+        """What is known of what the kernel receives, of both families."""
+        return {
+            group: each
+            for o in self.observers.values()
+            for group, each in o.received.kernel.items()
+        }
 
-    def kernel_filters(self) -> dict[bytes, SourceFilter]:
-        """What the kernel says it receives; see `net.memberships` for how exact that is."""
-        return {} if self.index is None else filters_of(memberships(self.index))
-
-    def seed(self, now: Instant, received: Memberships) -> None:
-        """Takes over what the kernel receives already."""
-        filters = filters_of(received).items()
-        for observer in self.observers.values():
-            width = observer.family.address_width
-            observer.seed(now, ((group, held) for group, held in filters if len(group) == width))
+    def kernel_receives(
+        self, now: Instant, group: bytes, joined: Joined | None
+    ) -> list[tuple[str, Happening]]:
+        """As it was looked up; None: the group no longer."""
+        observer = self.of_width(len(group))
+        found = observer.kernel_receives(now, group, joined)
+        return [(observer.family.name, happening) for happening in found]
 
     def advance(self, now: Instant) -> Iterator[tuple[str, Happening]]:
         """What time brings, with the family's name."""
@@ -178,6 +185,14 @@ class Interface:
             for happening in observer.announce(now)
         ]
 
+    def resume(self, now: Instant) -> list[tuple[str, Happening]]:
+        """The agent speaks on for what it spoke for before a restart."""
+        return [
+            (name, happening)
+            for name, observer in self.observers.items()
+            for happening in observer.resume(now)
+        ]
+
     def set_running(self, now: Instant, running: bool) -> list[tuple[str, Happening]]:
         return [
             (name, happening)
@@ -193,13 +208,6 @@ def called(interfaces: Mapping[str, Interface], name: str) -> str:
         return name if name in interfaces else shown
     found = (each.name for each in interfaces.values() if shown in each.alternative_names)
     return next(found, name)
-
-
-def filters_of(received: Memberships) -> dict[bytes, SourceFilter]:
-    return {
-        group: SourceFilter(FilterMode(mode), SourceList.of(sources, len(group)))
-        for group, (mode, sources) in received.items()
-    }
 
 
 def is_tagged(vlan: Iterable[int]) -> bool:

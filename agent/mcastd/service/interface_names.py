@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mcastd.net.names import LONGEST, given, raw
@@ -45,12 +44,12 @@ def unquoted(name: str, key: str, value: Mapping[str, Any]) -> str:
         key, value = inner
 
 
-def hint(path: Path, error: str) -> str:
+def hint(text: str, error: str) -> str:
     """What may be meant, where the line of the error is a section with an unquoted name."""
     number = re.search(r"line (\d+)", error)
     if number is None:
         return ""
-    line = path.read_text().splitlines()[int(number[1]) - 1 : int(number[1])]
+    line = text.splitlines()[int(number[1]) - 1 : int(number[1])]
     found = SECTION.match(line[0]) if line else None
     if found is None:
         return ""

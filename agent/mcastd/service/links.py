@@ -189,8 +189,7 @@ class Links:
         for address in interface.known_queriers:
             self._fast_path.know_querier(index, address, known=False)
         interface.known_queriers = set()
-        groups = (group for each in interface.observers.values() for group in each.host.groups)
-        assigned = [*self._agent.addresses.get(index, ()), *groups]
+        assigned = [*self._agent.addresses.get(index, ()), *interface.groups()]
         self._teller.assign(index, assigned, assigned=False)
         self._fast_path.forget(index)
         interface.link = None
@@ -243,8 +242,7 @@ class Links:
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
             interface.wanted_mode = wanted.mode
             if interface.index in self._agent.by_index and interface.attachment is not None:
-                policy = self._agent.policy(interface)
-                self._fast_path.set_policy(interface.attachment.ifindex, policy)
+                self._agent.host_mode.settle(interface)
             self._settling.now(interface)
             self._agent.configure_memberships(interface, before[interface.name])
         for link in self._links.values():

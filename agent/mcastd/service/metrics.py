@@ -80,20 +80,27 @@ class AgentCollector(Collector):
     def _host_mode(self) -> Iterator[Metric]:
         dropped = CounterMetricFamily(
             "mcastd_kernel_reports_dropped",
-            "Reports and leaves of the kernel that the agent spoke for.",
+            "Reports and leaves of the kernel that were held back under a cap.",
             labels=FAMILY,
         )
         consumed = CounterMetricFamily(
             "mcastd_kernel_queries_consumed",
-            "Queries of older versions that were kept from the kernel.",
+            "Queries that were kept from the kernel: older ones, and if so wanted refused ones.",
+            labels=FAMILY,
+        )
+        passing = CounterMetricFamily(
+            "mcastd_passing_reports",
+            "Reports and leaves of others, such as guests, that leave by the interface.",
             labels=FAMILY,
         )
         for name, values in self._agent.fast_path.counters().items():
             for place, protocol in enumerate(PROTOCOLS):
                 dropped.add_metric([name, protocol], values.held_back[place])
                 consumed.add_metric([name, protocol], values.consumed[place])
+                passing.add_metric([name, protocol], values.passing[place])
         yield dropped
         yield consumed
+        yield passing
         age = self._agent.host_mode.age()
         if age is not None:
             yield GaugeMetricFamily(
@@ -101,11 +108,6 @@ class AgentCollector(Collector):
                 "Since the agent last said that it lives; above 2 the kernel speaks.",
                 value=age,
             )
-        yield CounterMetricFamily(
-            "mcastd_kernel_drift_repairs",
-            "Groups in which the kernel's lists differed from what its reports had said.",
-            value=self._agent.host_mode.drift_repairs,
-        )
 
     def _events(self) -> Iterator[Metric]:
         events = CounterMetricFamily(
@@ -216,7 +218,7 @@ class AgentCollector(Collector):
             for (old, new), count in observer.compatibility_changes.items():
                 changes.add_metric([*names, str(old), str(new)], count)
             for mode in FilterMode:
-                held = observer.host.held(mode)
+                held = observer.received.held(mode)
                 groups.add_metric([*names, mode.value], held.groups)
                 sources.add_metric([*names, mode.value], held.sources)
             for origin in ("kernel", "config", "api"):
@@ -239,8 +241,8 @@ class AgentCollector(Collector):
             labels=labels,
         )
         for names, observer, group in self._groups_with_most_state():
-            current = observer.host.groups[group]
-            at = observer.times.reported(group)
+            current = observer.received.groups[group]
+            at = observer.reported(group)
             where = [*names, observer.family.format(group)]
             sources.add_metric([*where, current.mode.value], len(current.sources))
             if at is not None:
@@ -252,7 +254,7 @@ class AgentCollector(Collector):
         held = (
             (len(current.sources), names, observer, group)
             for names, observer in self._observers()
-            for group, current in observer.host.groups.items()
+            for group, current in observer.received.groups.items()
         )
         largest = nlargest(self._agent.settings.per_group, held, key=itemgetter(0))
         for _, names, observer, group in largest:

@@ -1,18 +1,21 @@
 """One family on one interface: who asks, what this host answers, what it receives.
 
-The host's state is kept by the protocol engine itself, told what the kernel reports. What the
-engine wants sent goes to its voice in host mode; in observe mode it has none, because there the
-kernel does the sending.
+The kernel speaks for its own sockets; what it receives for them is looked up, not guessed. The
+protocol engine speaks for the agent's own memberships, and while a cap below the newest version is
+set for all groups that are present: then it holds the kernel's, too, and the kernel's own reports
+are held back. What the engine wants sent goes to its voice in host mode; in observe mode it has
+none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol, assert_never
 
+from mcastd.gmp.caution import takes_away
 from mcastd.gmp.config import HostConfig, OlderQuerierFormula
 from mcastd.gmp.current_state import CurrentState
 from mcastd.gmp.delays import RandomDelays
@@ -26,34 +29,32 @@ from mcastd.gmp.effects import (
     VersionChanged,
     Warn,
 )
-from mcastd.gmp.events import Announce, Configure, LinkDown, LinkUp, Listen, SourceAddressChanged
+from mcastd.gmp.events import (
+    Announce,
+    Configure,
+    LinkDown,
+    LinkUp,
+    Listen,
+    Resume,
+    SayAgain,
+    SourceAddressChanged,
+)
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
 from mcastd.gmp.host import Host
-from mcastd.gmp.learning import apply_record, join_parts
 from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
 from mcastd.gmp.records import GroupRecord, RecordType
-from mcastd.gmp.time import Instant, after, in_seconds, milliseconds
+from mcastd.gmp.time import Duration, Instant, after, in_seconds, milliseconds
 from mcastd.native import SourceList
+from mcastd.service.joined import Joined
 from mcastd.service.querier import Queriers
+from mcastd.service.received import KERNEL, Received
 from mcastd.service.responses import Responses
 from mcastd.service.times import GroupTimes
-from mcastd.wire import Note, Received
-
-KERNEL = "kernel"
-"""The name under which the kernel's sockets ask for groups, all together."""
+from mcastd.wire import Note
+from mcastd.wire import Received as ReceivedMessage
 
 CURRENT_STATE = frozenset({RecordType.MODE_IS_INCLUDE, RecordType.MODE_IS_EXCLUDE})
-
-PARTS_BELONG_TOGETHER = milliseconds(20)
-"""The kernel sends the parts of a list that is too long for one report in one go."""
-
-PART_SOURCES = 16
-"""A record with fewer sources has not filled a report: no part of it follows."""
-
-SPLIT = frozenset({RecordType.MODE_IS_INCLUDE, RecordType.CHANGE_TO_INCLUDE_MODE})
-"""Of these a part alone says less than the whole; parts of the other types add up, or do not occur
-(RFC 9776 §4.2.17)."""
 
 AT_ONCE = 512
 """Groups that one call of the engine looks at: two to five milliseconds."""
@@ -73,7 +74,8 @@ class Happening:
 class Voice(Protocol):
     """Carries out what the engine wants sent and heard."""
 
-    def send(self, order: SendRecords | SendReport | SendLeave) -> None: ...
+    def send(self, order: SendRecords | SendReport | SendLeave, *, urgent: bool = False) -> None:
+        """`urgent`: before all that waits, whoever else may speak of the group."""
 
     def listen(self, matter: ReportsMatter) -> None: ...
 
@@ -82,12 +84,9 @@ class Voice(Protocol):
         """Whether so much waits to be sent that more is better made later."""
 
 
-KernelFilter = Callable[[Address], SourceFilter | None]
-"""What the kernel itself says of a group, where its report has told no sources."""
-
-
 def speaking(config: HostConfig) -> HostConfig:
-    """The tunables for the engine: the kernel's sockets have limits of their own already."""
+    """The tunables for the engine: who asks for what is looked at before, and the kernel's sockets
+    have limits of their own."""
     return config._replace(ssm_enforce=False, max_sources_per_filter=1_000_000)
 
 
@@ -97,36 +96,43 @@ def observing(config: HostConfig) -> HostConfig:
 
 
 class Observer:
-    """What is known of one family on one interface."""
+    """What is known of one family on one interface.
 
-    def __init__(
-        self, family: ProtocolFamily, config: HostConfig, kernel_filter: KernelFilter
-    ) -> None:
+    `received`: what the host receives, the kernel's and the agent's own. `host`: the engine, which
+    holds what the agent speaks for. `is_holding`: it speaks for the kernel, too. `asked`: the last
+    query of the newest version, from which the kernel has learned.
+    """
+
+    def __init__(self, family: ProtocolFamily, config: HostConfig) -> None:
         self.family = family
         self.config = config
         self.host = Host(family, observing(config), RandomDelays(Random()), AT_ONCE)
+        self.received = Received(family, self._is_source_specific)
         self.voice: Voice | None = None
-        self._kernel_filter = kernel_filter
+        self.is_holding = False
+        self.is_silent_about_link_local = False
+        """Whether the kernel never tells link-local groups (igmp_link_local_mcast_reports)."""
         self._cause: Query | None = None
         self._resume = Instant(0)
         self.queriers = Queriers()
         self.responses = Responses()
         self.times = GroupTimes()
+        self.asked: tuple[Instant, Query] | None = None
         self.last_reported_version: int | None = None
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
-        self._open: tuple[Instant, GroupRecord] | None = None
-        """A record that ended a report, and may go on in the next one."""
-        self._asked_sources: dict[Address, tuple[Instant, SourceList]] = {}
 
     @property
     def nothing(self) -> SourceFilter:
         """INCLUDE without sources: not to receive a group."""
         return include(self.family.no_sources)
 
+    def _is_source_specific(self, group: Address) -> bool:
+        return self.config.is_source_specific(group)
+
     # What others say.
 
-    def hear(self, at: Instant, received: Received) -> list[Happening]:
+    def hear(self, at: Instant, received: ReceivedMessage) -> list[Happening]:
         """Another host's or a router's message."""
         message = received.message
         happenings = []
@@ -139,10 +145,12 @@ class Observer:
         self._cause = None
         return happenings
 
-    def _hear_query(self, at: Instant, received: Received, query: Query) -> list[Happening]:
+    def _hear_query(self, at: Instant, received: ReceivedMessage, query: Query) -> list[Happening]:
         general = query.group == self.family.unspecified
         alert = Note.NO_ROUTER_ALERT not in received.notes
         changed = self.queriers.hear(at, query, general=general, router_alert=alert)
+        if query.version == self.family.newest:
+            self.asked = (at, query)
         self._note_question(at, query, general)
         if not changed:
             return []
@@ -155,131 +163,164 @@ class Observer:
             if self._has_to_say(None):
                 self.responses.ask(at, None, query.max_response)
             return
-        current = self.host.groups.get(query.group)
+        current = self.received.groups.get(query.group)
         if current is None or not self.family.is_reportable(query.group):
             return
-        if query.sources:
-            self._asked_sources[query.group] = (
-                Instant(at + query.max_response + PARTS_BELONG_TOGETHER),
-                query.sources,
-            )
-            if not answers(current, query.sources):
-                return
+        if query.sources and not (self._is_exact(query.group) and answers(current, query.sources)):
+            return
         self.responses.ask(at, query.group, query.max_response)
+
+    def _is_exact(self, group: Address) -> bool:
+        return self.received.of_kernel(group) is not None
 
     def _has_to_say(self, group: Address | None) -> bool:
         """Whether the group, or any if None, is one that this host reports."""
         if group is None:
-            return any(map(self.family.is_reportable, self.host.groups))
-        return group in self.host.groups
+            return any(map(self.family.is_reportable, self.received.groups))
+        return group in self.received.groups
 
-    # What this host says.
+    # What the kernel says.
 
-    def overhear(self, at: Instant, message: Message) -> list[Happening]:
-        """A message that left this host: the kernel's own, in observe mode."""
+    def overhear(self, at: Instant, message: Message, *, held: bool = False) -> list[Happening]:
+        """A message of the kernel's own that left this host, or was `held` back for the agent."""
+        if isinstance(message, Query):
+            return self._effects(at, self.host.handle(at, message))
+        if held:
+            return self._say_in_its_stead(at, message)
+        self._note_report(at, message)
+        return [
+            happening
+            for group in self._what_is_taken_from_us(message)
+            for happening in self._say_again(at, group)
+        ]
+
+    def _note_report(self, at: Instant, message: Message) -> None:
+        """When which groups were reported, and what that answers."""
         match message:
             case RecordReport():
-                self.last_reported_version = message.version
+                for record in message.records:
+                    self.times.report(record.group, at)
                 answered = {r.group for r in message.records if r.type in CURRENT_STATE}
-                happenings = self._learn_records(at, message.records)
             case MembershipReport():
-                self.last_reported_version = message.version
+                self.times.report(message.group, at)
                 answered = {message.group}
-                happenings = self._learn_report(at, message.group)
+            case _:
+                return
+        self.last_reported_version = message.version
+        if answered:
+            self.responses.answer(at, answered)
+
+    def _what_is_taken_from_us(self, message: Message) -> list[Address]:
+        """Groups of the agent's own of which the message takes something away at the routers."""
+        own = self.host.groups
+        match message:
+            case RecordReport():
+                return [
+                    record.group
+                    for record in message.records
+                    if record.group in own and takes_away(record, own[record.group])
+                ]
             case Leave():
-                return self.listen(at, KERNEL, message.group, self.nothing)
-            case Query():
-                return self._effects(at, self.host.handle(at, message))
+                return [message.group] if message.group in own else []
             case _:
                 return []
-        if answered and self.voice is None:
-            self.responses.answer(at, answered)
-        return happenings
 
-    def _learn_report(self, at: Instant, group: Address) -> list[Happening]:
-        """A report without sources: a filter that is known already may have them all the same."""
-        current = self.asked_by(KERNEL, group) or self._kernel_filter(group)
-        wanted = current or exclude(self.family.no_sources)
-        happenings = self.listen(at, KERNEL, group, wanted)
-        self.times.report(group, at)
-        return happenings
+    def _say_in_its_stead(self, at: Instant, message: Message) -> list[Happening]:
+        """Each record that is held back is an order to say that group now, if it is there.
+
+        It may say nothing new, and be needed all the same: after a fail-over of the link, say. No
+        order is what answers a query that was answered, or repeats a join that was told: that is
+        for the engine, and another host's report may make it unnecessary (RFC 2236 §3).
+        """
+        match message:
+            case RecordReport():
+                groups = {r.group for r in message.records if not self._is_said(at, r)}
+            case MembershipReport():
+                groups = {message.group}
+            case _:
+                return []
+        return [each for group in sorted(groups) for each in self._say_again(at, group)]
+
+    def _is_said(self, at: Instant, record: GroupRecord) -> bool:
+        if record.type in CURRENT_STATE:
+            return self._is_answered(at, record.group)
+        since = self.times.since(record.group)
+        repeats = Duration(self.host.robustness * self.config.unsolicited_report_interval)
+        return since is not None and at <= after(since, repeats)
+
+    def _is_answered(self, at: Instant, group: Address) -> bool:
+        """Whether the group was said since the last query, while that may be answered."""
+        if self.asked is None:
+            return False
+        asked, query = self.asked
+        reported = self.reported(group)
+        return at <= after(asked, query.max_response) and reported is not None and reported >= asked
+
+    def _say_again(self, at: Instant, group: Address) -> list[Happening]:
+        if self.voice is None or group not in self.host.groups:
+            return []
+        return self._effects(at, self.host.handle(at, SayAgain(group)), urgent=True)
+
+    # What the kernel receives.
+
+    def kernel_receives(
+        self, at: Instant, group: Address, joined: Joined | None
+    ) -> list[Happening]:
+        """As it was looked up; None: the group no longer."""
+        old = self.received.groups.get(group)
+        self.received.put_kernel(group, joined)
+        happenings = self.speak_for_kernel(at, group) if self.is_holding else []
+        return happenings + self._told(at, KERNEL, group, old)
+
+    def speak_for_kernel(
+        self, at: Instant, group: Address, *, is_known: bool = False
+    ) -> list[Happening]:
+        """Has the engine hold what the kernel receives of the group, or no longer so.
+
+        `is_known`: the routers have been told by the kernel itself.
+        """
+        wanted = self._held_for_kernel(group) if self.is_holding else self.nothing
+        request = Listen(KERNEL, group, wanted, is_known=is_known or self.voice is None)
+        return self._effects(at, self.host.handle(at, request))
+
+    def _held_for_kernel(self, group: Address) -> SourceFilter:
+        """Older versions carry no sources, so any are wanted; nothing of what is never told."""
+        never = self.is_silent_about_link_local and self.family.link_local_groups.matches(group)
+        if group not in self.received.kernel or never or not self.family.is_reportable(group):
+            return self.nothing
+        return exclude(self.family.no_sources)
+
+    # What the agent itself receives.
 
     def asked_by(self, application: str, group: Address) -> SourceFilter | None:
         """What the application asks for, if it does."""
-        return self.host.applications(group).get(application)
-
-    def _learn_records(self, at: Instant, records: Sequence[GroupRecord]) -> list[Happening]:
-        """Learns of whole filters only: the last record waits for what may follow it."""
-        first, *rest = records or (None,)
-        whole: list[GroupRecord] = []
-        if self._open is not None:
-            _, begun = self._open
-            self._open = None
-            if first is not None and (first.type, first.group) == (begun.type, begun.group):
-                first = join_parts(begun, first)
-            else:
-                whole.append(begun)
-        if first is not None:
-            whole += [first, *rest]
-            last = whole[-1]
-            if last.type in SPLIT and len(last.sources) >= PART_SOURCES:
-                self._open = (at, whole.pop())
-        return [happening for record in whole for happening in self._learn(at, record)]
-
-    def _close_open(self, now: Instant) -> list[Happening]:
-        """Nothing followed in time: it was whole."""
-        if self._open is None or now < self._open[0] + PARTS_BELONG_TOGETHER:
-            return []
-        at, record = self._open
-        self._open = None
-        return self._learn(at, record)
-
-    def _learn(self, at: Instant, record: GroupRecord) -> list[Happening]:
-        group = record.group
-        if self._answers_only_what_was_asked(at, record):
-            self.times.report(group, at)
-            return []
-        current = self.asked_by(KERNEL, group) or self.nothing
-        happenings = self.listen(at, KERNEL, group, apply_record(current, record))
-        self.times.report(group, at)
-        return happenings
-
-    def _answers_only_what_was_asked(self, at: Instant, record: GroupRecord) -> bool:
-        """Whether this is the answer to a query about sources, which tells of no others.
-
-        RFC 9776 Table 5.
-        """
-        until, sources = self._asked_sources.get(record.group, (Instant(0), None))
-        if sources is None or record.type is not RecordType.MODE_IS_INCLUDE:
-            return False
-        if at > until:
-            del self._asked_sources[record.group]
-            return False
-        return record.sources <= sources
-
-    def seed(self, at: Instant, groups: Iterable[tuple[Address, SourceFilter]]) -> None:
-        """What the kernel receives already, but for what its reports have said better meanwhile."""
-        for group, current in groups:
-            if self.asked_by(KERNEL, group) is None:
-                self.listen(at, KERNEL, group, current)
+        return self.received.applications(group).get(application)
 
     def listen(
         self, at: Instant, application: str, group: Address, wanted: SourceFilter
     ) -> list[Happening]:
-        """An application's whole request for a group; INCLUDE without sources ends it.
+        """A whole request of the agent's own for a group; INCLUDE without sources ends it.
 
-        Without a voice it is somebody else who tells the routers, and has done so.
+        Without a voice the routers have been told already: by the agent before a restart.
         """
-        old = self.host.groups.get(group)
+        old = self.received.groups.get(group)
         request = Listen(application, group, wanted, is_known=self.voice is None)
-        effects = self._effects(at, self.host.handle(at, request))
-        new = self.host.groups.get(group)
+        effects = self.host.handle(at, request)
+        happenings = self._effects(at, effects)
+        if not any(isinstance(each, Refused) for each in effects):
+            self.received.put(application, group, wanted)
+        return happenings + self._told(at, application, group, old)
+
+    def _told(
+        self, at: Instant, application: str, group: Address, old: SourceFilter | None
+    ) -> list[Happening]:
+        """What is to be told of a change of what is received, if it is one."""
+        new = self.received.groups.get(group)
         if new == old:
-            return effects
+            return []
         self.state_changes[application.partition(":")[0]] += 1
         if new is None:
             self.times.end(group)
-            self._asked_sources.pop(group, None)
             name = "left"
         elif old is None:
             self.times.begin(group, at)
@@ -292,7 +333,7 @@ class Observer:
         }
         if new is not None:
             fields |= filter_object(self.family, new)
-        return [*effects, Happening(name, fields)]
+        return [Happening(name, fields)]
 
     # Time, link and operator.
 
@@ -302,6 +343,10 @@ class Observer:
     def announce(self, now: Instant) -> list[Happening]:
         """All groups are to be reported again, on a link that stays up."""
         return self._effects(now, self.host.handle(now, Announce()))
+
+    def resume(self, now: Instant) -> list[Happening]:
+        """The agent speaks on for what it spoke for before a restart."""
+        return self._effects(now, self.host.handle(now, Resume()))
 
     def source_address(self, now: Instant, address: Address) -> list[Happening]:
         """The address that messages are sent from; all zeros if there is none."""
@@ -323,7 +368,7 @@ class Observer:
 
         The engine waits while its voice is busy, so that what it says does not pile up.
         """
-        happenings = self._close_open(now)
+        happenings = []
         if self.voice is not None and self.voice.is_busy:
             self._resume = after(now, BREATHING_SPACE)
         else:
@@ -334,13 +379,14 @@ class Observer:
         return happenings
 
     def next_deadline(self) -> Instant | None:
-        still_open = after(self._open[0], PARTS_BELONG_TOGETHER) if self._open else None
         due = self.host.next_deadline()
         engine = None if due is None else max(due, self._resume)
-        deadlines = (engine, self.responses.next_deadline(), still_open)
+        deadlines = (engine, self.responses.next_deadline())
         return min((each for each in deadlines if each is not None), default=None)
 
-    def _effects(self, now: Instant, effects: Iterable[Effect]) -> list[Happening]:
+    def _effects(
+        self, now: Instant, effects: Iterable[Effect], *, urgent: bool = False
+    ) -> list[Happening]:
         """Has the voice do what is to be sent and heard; says the rest to those who watch."""
         happenings = []
         for effect in effects:
@@ -350,7 +396,7 @@ class Observer:
                 case Warn():
                     happenings.append(Happening("warning", {"text": effect.text}))
                 case SendRecords() | SendReport() | SendLeave():
-                    self._send(now, effect)
+                    self._send(now, effect, urgent)
                 case ReportsMatter():
                     if self.voice is not None:
                         self.voice.listen(effect)
@@ -360,10 +406,12 @@ class Observer:
                     assert_never(effect)
         return happenings
 
-    def _send(self, now: Instant, order: SendRecords | SendReport | SendLeave) -> None:
+    def _send(
+        self, now: Instant, order: SendRecords | SendReport | SendLeave, urgent: bool
+    ) -> None:
         if self.voice is None:
             return
-        self.voice.send(order)
+        self.voice.send(order, urgent=urgent)
         if isinstance(order, SendLeave):
             return
         self.last_reported_version = self.host.version
@@ -371,14 +419,18 @@ class Observer:
             self.times.report_all(now)
             self.responses.answer(now, self.host.groups.keys())
             return
-        told = self._told(order)
+        told = self._told_by(order)
         for group in told:
             self.times.report(group, now)
         if isinstance(order, SendReport) or not order.is_state_change:
             self.responses.answer(now, told)
 
+    def reported(self, group: Address) -> Instant | None:
+        """When the group was last reported, by the kernel or the agent; None if it was not yet."""
+        return self.times.reported(group, with_all=group in self.host.groups)
+
     @staticmethod
-    def _told(order: SendRecords | SendReport) -> set[Address]:
+    def _told_by(order: SendRecords | SendReport) -> set[Address]:
         if isinstance(order, SendReport):
             return {order.group}
         return {record.group for record in order.records}

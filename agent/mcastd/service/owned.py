@@ -13,7 +13,8 @@ CONFIG = "config"
 
 
 class Owned(NamedTuple):
-    """A membership, by who asked for it. `held`: it ends with the connection that asked.
+    """A membership, by who asked for it. `held`: it ends with the connection that asked. `kernel`:
+    it is held by sockets of the agent's own, and the kernel speaks for it.
 
     `application`: "config", or "api:" and a name. Addresses are text: this is what is kept.
     """
@@ -27,6 +28,7 @@ class Owned(NamedTuple):
     pid: int | None = None
     since: float = 0.0
     held: bool = False
+    kernel: bool = False
 
     @property
     def family(self) -> ProtocolFamily:

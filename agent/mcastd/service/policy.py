@@ -6,13 +6,34 @@ from collections.abc import Mapping
 
 from mcastd.fastpath import Limit, Policy
 from mcastd.gmp.config import HostConfig, RouterAlertPolicy
+from mcastd.gmp.family import FAMILIES
 from mcastd.service.guard import Guard
 
 
-def policy_of(configs: Mapping[str, HostConfig], guard: Guard, *, reports: bool) -> Policy:
-    """How the programs are to read an interface's packets, and how many they are to take."""
+def policy_of(
+    configs: Mapping[str, HostConfig],
+    guard: Guard,
+    *,
+    reports: bool,
+    host_mode: bool = False,
+    hardware: bytes = bytes(6),
+) -> Policy:
+    """How the programs are to read an interface's packets, how many they are to take, and what is
+    kept from the kernel and the wire in host mode.
+
+    Under a cap the kernel's own reports are held back; older queries are kept from it then, and
+    where they are not believed.
+    """
     igmp, mld = configs["igmp"], configs["mld"]
+    capped = {name: each.max_version < FAMILIES[name].newest for name, each in configs.items()}
     return Policy(
+        host_mode=host_mode,
+        hold_igmp=capped["igmp"],
+        hold_mld=capped["mld"],
+        consume_igmp=capped["igmp"] or not igmp.compat_enable,
+        consume_mld=capped["mld"] or not mld.compat_enable,
+        strict_kernel=guard.strict_kernel,
+        hardware=hardware,
         igmp_max_version=igmp.max_version,
         mld_max_version=mld.max_version,
         require_ttl1=igmp.require_ttl1,

@@ -66,7 +66,7 @@ ADDRESSES = Kind(
 
 OF_MEMBERSHIP = {
     "name": TEXT, "group": TEXT, "sources": ADDRESSES, "exclude": YES_OR_NO, "hold": YES_OR_NO,
-    "as": APPLICATION, "program": APPLICATION,
+    "as": APPLICATION, "program": APPLICATION, "kernel": YES_OR_NO,
 }  # fmt: skip
 
 PARAMETERS: Mapping[str, Mapping[str, Kind]] = {

@@ -78,6 +78,7 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
             agent.started_up()
             metrics = await serve(settings, agent, control)
             fast_path.wait()
+            agent.reader.request()  # now its sockets can be looked at
             drop_capabilities()
             trim_heap()
             announce(agent)

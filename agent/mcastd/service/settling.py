@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from mcastd.fastpath import FastPathError, said
-from mcastd.net import Memberships, all_memberships
+from mcastd.net import Users, users
 from mcastd.service import clock
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
+from mcastd.service.joined import unknown
 from mcastd.service.limit import SayingLimit
 
 log = logging.getLogger("mcastd")
@@ -54,8 +56,10 @@ class Settling:
             self._handle = asyncio.get_running_loop().call_soon(self._some)
 
     def now(self, interface: Interface) -> None:
-        """Has an interface that is attached run in its mode at once, if it can be."""
-        if interface.attachment is not None and interface.index is not None:
+        """Has an interface that is attached run as it should be at once; any other, soon."""
+        if interface.attachment is None:
+            self.soon(interface)
+        elif interface.index is not None:
             self._settle(interface.index, interface)
 
     async def settled(self) -> None:
@@ -82,8 +86,11 @@ class Settling:
         while self._waiting:
             index = next(iter(self._waiting))
             interface = self._waiting.pop(index)
-            if self._settle(index, interface):
-                self._attached.append(interface)
+            try:
+                if self._settle(index, interface):
+                    self._attached.append(interface)
+            except OSError as error:
+                self._agent.turns.failed(index, error)
             if loop.time() > until:
                 break
         if self._attached and (not self._waiting or loop.time() > self._begin_at):
@@ -97,7 +104,7 @@ class Settling:
         """Asks the kernel once for all that have been attached, and are still there."""
         attached = [each for each in self._attached if each.attachment and each.index is not None]
         self._attached = []
-        received = all_memberships()
+        received = self._received()
         for interface in attached:
             assert interface.index is not None
             try:
@@ -105,6 +112,15 @@ class Settling:
             except OSError as error:
                 self._agent.turns.failed(interface.index, error)
         self._agent.turns.arm({each.index for each in attached if each.index is not None})
+
+    def _received(self) -> Users:
+        """Presence is enough to begin with; the rest is looked up beside the loop."""
+        self._agent.reader.request()
+        try:
+            return users()
+        except OSError as error:
+            log.error("what the kernel receives cannot be read: %s", error)
+            return {}
 
     def _try_again(self) -> None:
         self._again = None
@@ -166,16 +182,16 @@ class Settling:
         agent.teller.announce("attached", interface.name, hook=attachment.ingress.value)
         return None
 
-    def _begin(self, interface: Interface, received: Memberships) -> None:
+    def _begin(self, interface: Interface, received: Mapping[bytes, int]) -> None:
         """All that an interface needs whose programs have just been attached."""
         agent, index = self._agent, interface.index
         assert index is not None
         addresses = agent.addresses.get(index, {})
         agent.host_mode.addresses_changed(interface, addresses)
         agent.expect_queriers(interface)
-        interface.seed(clock.now(), received)
-        groups = (group for each in interface.observers.values() for group in each.host.groups)
-        agent.teller.assign(index, [*addresses, *groups], assigned=True)
+        for group, count in received.items():
+            interface.kernel_receives(clock.now(), group, unknown(count, len(group)))
+        agent.teller.assign(index, [*addresses, *interface.groups()], assigned=True)
         agent.remark(interface)
         self._note(interface, self._settle_mode(interface))
 
@@ -187,17 +203,16 @@ class Settling:
                 self._agent.change_mode(interface, "observe")
             what = refusal.removeprefix(f"{interface.name} ")
             return f"{what}; it is observed" if interface.wanted_mode == "host" else None
-        try:
-            return self._agent.enter_mode(interface)
-        except OSError as error:
-            return f"cannot be taken over: {error.strerror or error}"
+        problem = self._agent.enter_mode(interface)
+        return problem and f"{problem.removeprefix(interface.name).lstrip(': ')}; it is observed"
 
     def _note(self, interface: Interface, problem: str | None) -> None:
         """Says what has begun to be in the way, and what has ceased to be."""
         earlier, interface.problem = interface.problem, problem
         if problem == earlier:
             return
-        self._agent.teller.announce("problem", interface.name, text=problem)
+        state, text = ("over", earlier) if problem is None else ("began", problem)
+        self._agent.teller.announce("problem", interface.name, state=state, text=text)
         if problem is None:
             log.info("%s: over: %s", interface.name, earlier)
             return

@@ -33,12 +33,12 @@ class GroupTimes:
         """None for a group that is not held."""
         return self._since.get(group)
 
-    def reported(self, group: Address) -> Instant | None:
-        """None if it was not yet, or is not held."""
+    def reported(self, group: Address, *, with_all: bool = True) -> Instant | None:
+        """None if it was not yet, or is not held. `with_all`: it is one of those told at once."""
         since = self._since.get(group)
         if since is None:
             return None
-        alone, together = self._reported.get(group), self._all_reported
+        alone, together = self._reported.get(group), self._all_reported if with_all else None
         if together is None or together < since:
             return alone
         return together if alone is None else max(alone, together)

@@ -23,7 +23,7 @@ BURST = 64
 PAUSE_SECONDS = 0.002
 """Frames at once, and between bursts: queues of NICs and switches are short."""
 
-WAITING = 10_000
+WAITING = 100_000
 """Orders kept at the most while the link does not take them."""
 
 BUSY = 1024
@@ -36,6 +36,9 @@ Order = SendRecords | SendReport | SendLeave
 
 Framed = tuple[bool, bytes]
 """Whether it is of records, which only the sender can count, and the frame."""
+
+SO_PRIORITY, TC_PRIO_CONTROL = 12, 7
+"""The kernel's own reports have it: on a link that is full they do not wait for streams."""
 
 ETHERTYPES = {4: 0x0800, 16: 0x86DD}
 
@@ -76,6 +79,7 @@ class Sender:
         """OSError if packet sockets are not permitted."""
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.socket.setblocking(False)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_PRIORITY, TC_PRIO_CONTROL)
         self.errors: Counter[int] = Counter()
 
     def send(self, index: int, content: bytes) -> bool:
@@ -91,13 +95,39 @@ class Sender:
         self.socket.close()
 
 
+class Care(Protocol):
+    """For others on this host, from whom nothing may be taken away."""
+
+    def harmless(self, record: GroupRecord) -> GroupRecord | None:
+        """The record less what others want; None if nothing is left of it."""
+
+    def may_leave(self, group: Address) -> bool:
+        """Whether nobody here wants the group."""
+
+
+class Careless:
+    """There are no others."""
+
+    def harmless(self, record: GroupRecord) -> GroupRecord | None:
+        return record
+
+    def may_leave(self, _group: Address) -> bool:
+        return True
+
+
 class Transmitter:
-    """One family's messages on one interface."""
+    """One family's messages on one interface. `care` is asked when each is sent."""
 
     def __init__(
-        self, family: ProtocolFamily, place: Place, sender: Sending, statistics: Statistics
+        self,
+        family: ProtocolFamily,
+        place: Place,
+        sender: Sending,
+        statistics: Statistics,
+        care: Care | None = None,
     ) -> None:
         self.place = place
+        self._care = care or Careless()
         self._statistics = statistics
         self._family = family
         self._sender = sender
@@ -113,6 +143,10 @@ class Transmitter:
         self._orders.append(order)
         if self._handle is None:
             self._handle = asyncio.get_running_loop().call_soon(self._burst)
+
+    def order_at_once(self, order: Order) -> None:
+        """Sends it before all that waits."""
+        self._send(self._frames_of(order))
 
     @property
     def is_busy(self) -> bool:
@@ -154,7 +188,7 @@ class Transmitter:
             case SendReport(version, group):
                 packets = [membership_report(family, version, group, source)]
             case SendLeave(_, group):
-                packets = [leave(family, group, source)]
+                packets = [leave(family, group, source)] if self._care.may_leave(group) else []
         for packet in packets:
             yield (
                 isinstance(order, SendRecords),
@@ -162,9 +196,16 @@ class Transmitter:
             )
 
     def _records(self, order: SendRecords) -> Iterable[GroupRecord]:
-        """The order's records, and those of the changes right behind it about other groups."""
+        """The order's records, and those of the changes right behind it about other groups.
+
+        Of changes only what takes nothing away from others.
+        """
         if not order.is_state_change:
             return order.records
+        harmless = map(self._care.harmless, self._merged(order))
+        return [record for record in harmless if record is not None]
+
+    def _merged(self, order: SendRecords) -> Iterable[GroupRecord]:
         records = list(order.records)
         told = {record.group for record in records}
         while self._orders and len(records) < MERGED:

@@ -27,8 +27,9 @@ class Turns:
     """Takes events to the interfaces that they concern, and wakes those whose time has come.
 
     `interfaces`: those that are run, by index; they come and go. `known_changed` is called when a
-    querier has come to be known, or is no longer. `failed` is called with what the kernel refuses
-    for one interface: it is not the others' end.
+    querier has come to be known, or is no longer; `look_at_kernel` when what the kernel receives
+    may have changed. `failed` is called with what the kernel refuses for one interface: it is not
+    the others' end.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Turns:
         teller: Teller,
         interfaces: Mapping[int, Interface],
         known_changed: Callable[[], None],
+        look_at_kernel: Callable[[], None],
     ) -> None:
         self.failed: Callable[[int, OSError], None] = lambda index, error: None
         self._known_changed = known_changed
+        self._look_at_kernel = look_at_kernel
         self._fast_path = fast_path
         self._teller = teller
         self._interfaces = interfaces
@@ -93,9 +96,11 @@ class Turns:
         if interface is None or event is None:
             return
         self._teller.message(interface, event, from_outside=from_outside)
-        if captured.fate == Fate.OWN:
+        if captured.fate in (Fate.OWN, Fate.PASSING):
             return
         happenings = interface.hear(event) if from_outside else interface.overhear(event)
+        if not from_outside or interface.is_holding:
+            self._look_at_kernel()  # its sockets' wishes have changed, or are about to be told
         for happening in happenings:
             self._teller.tell(interface, event.decoded.family.name, happening)
 

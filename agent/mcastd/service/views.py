@@ -18,8 +18,11 @@ from mcastd.service.floods import FLOODED, History
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.happenings import flood_object
 from mcastd.service.interface import Interface
+from mcastd.service.joined import Joined
 from mcastd.service.observer import Observer, filter_object
+from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
+from mcastd.service.received import KERNEL
 from mcastd.wire import Kind, Reason
 
 
@@ -78,8 +81,9 @@ def floods(history: History) -> dict[str, Any]:
 def remarks(interface: Interface, host: coexistence.Host) -> list[str]:
     if interface.index is None:
         return []
-    speaking = interface.mode == "host"
-    return coexistence.remarks(interface.name, interface.index, host_mode=speaking, host=host)
+    return coexistence.remarks(
+        interface.name, interface.index, newest=interface.keeps_kernel_newest, host=host
+    )
 
 
 def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
@@ -91,8 +95,9 @@ def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
         "querier": observer.family.format(current.address) if current else None,
         "querier_version": current.version if current else None,
         "older_queriers": older_queriers(observer),
-        "groups": len(host.groups),
-        "sources": sum(host.held(mode).sources for mode in FilterMode),
+        "groups": len(observer.received.groups),
+        "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
+        "speaks_for_kernel": observer.is_holding,
         "unanswered_queries": observer.responses.unanswered,
     }
 
@@ -176,42 +181,65 @@ def groups_of(
     """Made as they are asked for: what is left meanwhile is not told."""
     observer = interface.observers[protocol]
     head = {"interface": interface.name, "protocol": protocol}
-    for group in observer.host.ascending_groups() if only is None else [only]:
-        if group in observer.host.groups:
+    for group in observer.received.ascending() if only is None else [only]:
+        if group in observer.received.groups:
             yield head | group_object(agent, interface, observer, group)
 
 
 def asker(
-    agent: Agent, interface: Interface, family: ProtocolFamily, group: Address, application: str
+    agent: Agent, interface: Interface, observer: Observer, group: Address, application: str
 ) -> dict[str, Any]:
-    """Who stands behind an application of the control socket: its user and process."""
-    owned = agent.owned.get(interface.name, family.format(group), application)
+    """Who stands behind an application: the processes with its sockets, or who asked the agent."""
+    if application == KERNEL and group in observer.received.kernel:
+        return joined_object(observer.family, observer.received.kernel[group])
+    owned = agent.owned.get(interface.name, observer.family.format(group), application)
     if owned is None:
         return {}
     return {"uid": owned.uid, "pid": owned.pid, "held": owned.held}
 
 
+def joined_object(family: ProtocolFamily, joined: Joined) -> dict[str, Any]:
+    """The kernel's sockets: `exact` if all of them were found, and whose they are.
+
+    Where it is not, `users` is how many the kernel counts, and the filter the widest there may be.
+    """
+    return {
+        "exact": joined.is_exact,
+        "users": joined.users,
+        "processes": [
+            {
+                "name": holder.name,
+                "pid": holder.pid,
+                "uid": holder.uid,
+                "container": container_of(holder.pid),
+                **filter_object(family, holder.filter),
+            }
+            for holder in joined.holders
+        ],
+    }
+
+
 def group_object(
     agent: Agent, interface: Interface, observer: Observer, group: Address
 ) -> dict[str, Any]:
-    family, host = observer.family, observer.host
-    applications = host.applications(group).items()
+    family = observer.family
+    applications = observer.received.applications(group).items()
 
     def clock(at: Instant | None) -> float | None:
         return None if at is None else wall_clock(at)
 
     return {
         "group": family.format(group),
-        **filter_object(family, host.groups[group]),
+        **filter_object(family, observer.received.groups[group]),
         "applications": [
             {"name": who}
             | filter_object(family, what)
-            | asker(agent, interface, family, group, who)
+            | asker(agent, interface, observer, group, who)
             for who, what in applications
         ],
         "reported": family.is_reportable(group),
         "since": clock(observer.times.since(group)),
-        "last_reported": clock(observer.times.reported(group)),
+        "last_reported": clock(observer.reported(group)),
     }
 
 
@@ -245,6 +273,7 @@ def host_mode(values: Counters) -> dict[str, dict[str, int]]:
     return {
         "kernel_reports_held_back": dict(zip(PROTOCOLS, values.held_back, strict=True)),
         "older_queries_consumed": dict(zip(PROTOCOLS, values.consumed, strict=True)),
+        "passing_reports": dict(zip(PROTOCOLS, values.passing, strict=True)),
     }
 
 

@@ -73,6 +73,7 @@ def test_all_programs_are_loaded_and_a_processor_is_left_to_who_waits(
         ("mcast_egress", False),
         ("mcast_ingress", False),
         ("mcast_inject", False),
+        ("mcast_sockets", False),
         ("mcast_xdp", False),
         ("mcast_xdp", True),
     ]

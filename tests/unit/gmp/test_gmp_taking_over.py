@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcastd.gmp.counters import Counted
-from mcastd.gmp.events import Listen
+from mcastd.gmp.events import Listen, Resume, SayAgain
 from mcastd.gmp.family import Address
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.records import GroupRecord, RecordType
@@ -48,3 +48,25 @@ def test_a_counter_is_read_by_what_it_counts(net: Network) -> None:
     timeline = Timeline(net).hears(net.query())
 
     assert timeline.host.statistics.value(Counted.QUERY) == 1
+
+
+def test_after_a_restart_all_is_told_once_as_if_somebody_asked(net: Network) -> None:
+    timeline = Timeline(net).takes(known(net.g1, net.everything)).takes(Resume()).at(100)
+
+    record = GroupRecord(RecordType.MODE_IS_EXCLUDE, net.g1, net.sources())
+    assert timeline.sent() == [(1, [record])]
+
+
+def test_a_group_is_said_again_at_once_and_once(net: Network) -> None:
+    timeline = Timeline(net).takes(known(net.g1, net.everything))
+    timeline.at(5).takes(SayAgain(net.g1)).takes(SayAgain(net.g2)).at(100)
+
+    record = GroupRecord(RecordType.MODE_IS_EXCLUDE, net.g1, net.sources())
+    assert timeline.sent() == [(5, [record])]
+
+
+def test_a_group_said_again_in_an_older_version_is_one_of_the_reports_owed(net: Network) -> None:
+    timeline = Timeline(net, max_version=net.older).listens(net.g1, net.everything)
+    timeline.at(1).takes(SayAgain(net.g1)).at(100)
+
+    assert timeline.sent() == [(0, net.sent_report(net.g1)), (1, net.sent_report(net.g1))]

@@ -97,11 +97,11 @@ Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter
 
 
 @pytest.mark.parametrize(("version", "told"), [("V1", 1), ("V2", 1), ("V3", 0)])
-def test_a_kernel_that_fell_back_before_is_told_in_host_mode(
+def test_a_kernel_that_fell_back_before_is_told(
     proc: Path, tmp_path: Path, version: str, told: int
 ) -> None:
     put(proc / "net/igmp", IGMP.format(version))
-    found = remarks("eth0", 3, proc, tmp_path / "links", host_mode=True)
+    found = remarks("eth0", 3, proc, tmp_path / "links", newest=True)
     assert len(found) == told
     assert all(f"keeps to {version}" in each for each in found)
     assert remarks("eth0", 3, proc, tmp_path / "links") == []

@@ -45,7 +45,7 @@ def test_anything_else_is_a_bad_request(line: bytes) -> None:
 
 def test_half_a_character_is_no_text_and_a_byte_of_a_name_is() -> None:
     assert checked("groups", {"name": "eth\udcff"}) == {"name": "eth\udcff"}
-    with pytest.raises(RequestError, match="name = .*: not a parameter of this kind"):
+    with pytest.raises(RequestError, match=r"name = .*: not a parameter of this kind"):
         checked("groups", {"name": "\ud800"})
 
 

@@ -20,7 +20,7 @@ def counters(ring: str, lost: int, discarded: int = 0) -> dict[str, Counters]:
         kept[FLOODED.index(ring)] = [discarded // 2, discarded - discarded // 2]
     values = Counters(
         NONE.accepted, NONE.rejected, NONE.events, tuple(map(tuple, losses)),
-        NONE.held_back, NONE.consumed, tuple(map(tuple, kept)),
+        NONE.held_back, NONE.consumed, tuple(map(tuple, kept)), NONE.passing,
     )  # fmt: skip
     return {"eth0": values}
 

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import pytest
 from mcastd.gmp.effects import ReportsMatter, SendLeave, SendRecords, SendReport
-from mcastd.gmp.family import ProtocolFamily
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
 from mcastd.gmp.records import GroupRecord
 from mcastd.gmp.time import Instant, milliseconds
+from mcastd.service.joined import Holder, Joined
 from mcastd.service.observer import AT_ONCE, BREATHING_SPACE, Happening, Observer
 from mcastd.wire import Kind, Note, Received
 from support.network import Network
 
 
+class Speaker:
+    """Keeps what it is to say; `is_busy` as it is set. `urgent`: whether the last of it was."""
+
+    def __init__(self) -> None:
+        self.is_busy = False
+        self.urgent = False
+        self.said: list[SendRecords | SendReport | SendLeave] = []
+
+    def send(self, order: SendRecords | SendReport | SendLeave, *, urgent: bool = False) -> None:
+        self.said.append(order)
+        self.urgent = urgent
+
+    def listen(self, matter: ReportsMatter) -> None:
+        """Nobody else speaks here."""
+
+
 class Watched:
     """An observer, told things at times in milliseconds."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, **tunables: object) -> None:
         self.net = net
         self.family = net.family
-        self.known_to_kernel: dict[bytes, SourceFilter] = {}
-        self.observer = Observer(net.family, net.config(), self.known_to_kernel.get)
+        self.observer = Observer(net.family, net.config(**tunables))
+        self.speaker = Speaker()
 
     def hears(self, at: int, message: Message, *notes: Note) -> list[Happening]:
         kind = next(
@@ -31,6 +47,16 @@ class Watched:
         )  # fmt: skip
         received = Received(message, kind, (), frozenset(notes))
         return self.observer.hear(Instant(milliseconds(at)), received)
+
+    def receives(self, at: int, group: bytes, wanted: SourceFilter | None) -> list[Happening]:
+        """What the kernel's one socket wants."""
+        joined = None if wanted is None else Joined(wanted, True, 1)
+        return self.observer.kernel_receives(Instant(milliseconds(at)), group, joined)
+
+    def holds_back(self, at: int, *records: GroupRecord) -> list[Happening]:
+        net = self.net
+        message = RecordReport(net.newest, net.here, self.family.all_report_routers, records)
+        return self.observer.overhear(Instant(milliseconds(at)), message, held=True)
 
     def says(self, at: int, *records: GroupRecord) -> list[Happening]:
         net = self.net
@@ -46,7 +72,7 @@ class Watched:
         return self.observer.overhear(Instant(milliseconds(at)), message)
 
     def holds(self, group: bytes) -> SourceFilter | None:
-        return self.observer.host.groups.get(group)
+        return self.observer.received.groups.get(group)
 
     def advances(self, at: int) -> list[Happening]:
         return self.observer.advance(Instant(milliseconds(at)))
@@ -54,11 +80,6 @@ class Watched:
     @property
     def answered(self) -> int:
         return self.observer.responses.histogram.total
-
-
-def many_sources(net: Network) -> list[bytes]:
-    first, width = int.from_bytes(net.s1), net.family.address_width
-    return [(first + i).to_bytes(width) for i in range(25)]
 
 
 def type_of(message: Message) -> str:
@@ -76,157 +97,150 @@ def names(happenings: list[Happening]) -> list[str]:
     return [each.name for each in happenings]
 
 
-# Records are applied to what is known.
+# What the kernel receives is looked up, and what it says is only noted.
 
 
-def test_a_join_is_learnt_from_its_report(watched: Watched, net: Network) -> None:
-    happenings = watched.says(0, net.to_ex(net.g1))
+def test_what_the_kernel_receives_is_told_as_it_changes(watched: Watched, net: Network) -> None:
+    (joined,) = watched.receives(0, net.g1, net.include(net.s1))
+    (changed,) = watched.receives(100, net.g1, net.exclude())
+    (left,) = watched.receives(200, net.g1, None)
 
-    assert watched.holds(net.g1) == net.exclude()
-    assert names(happenings) == ["joined"]
-    assert happenings[0].fields["group"] == net.family.format(net.g1)
-
-
-def test_sources_come_and_go_record_by_record(watched: Watched, net: Network) -> None:
-    watched.says(0, net.allow(net.g1, net.s1, net.s2))
-    assert watched.holds(net.g1) == net.include(net.s1, net.s2)
-
-    happenings = watched.says(100, net.allow(net.g1, net.s3), net.block(net.g1, net.s1))
-
-    assert watched.holds(net.g1) == net.include(net.s2, net.s3)
-    assert set(names(happenings)) == {"changed"}
-
-
-def test_the_last_source_blocked_is_a_leave(watched: Watched, net: Network) -> None:
-    watched.says(0, net.allow(net.g1, net.s1))
-
-    happenings = watched.says(100, net.block(net.g1, net.s1))
-
+    assert (joined.name, changed.name, left.name) == ("joined", "changed", "left")
+    assert joined.fields["application"] == "kernel"
     assert watched.holds(net.g1) is None
-    assert names(happenings) == ["left"]
+    assert watched.observer.state_changes == {"kernel": 3}
 
 
-def test_a_change_to_include_nothing_is_a_leave(watched: Watched, net: Network) -> None:
-    watched.says(0, net.to_ex(net.g1))
-
-    assert names(watched.says(100, net.to_in(net.g1))) == ["left"]
-
-
-def test_a_report_that_is_repeated_changes_nothing(watched: Watched, net: Network) -> None:
-    watched.says(0, net.to_ex(net.g1, net.s1))
-
-    assert watched.says(500, net.to_ex(net.g1, net.s1)) == []
-    assert watched.observer.state_changes["kernel"] == 1
-
-
-def test_current_state_records_replace_what_was_thought(watched: Watched, net: Network) -> None:
-    watched.observer.seed(Instant(0), [(net.g1, net.include(net.s1))])
-
-    watched.says(100, net.is_ex(net.g1))
-
-    assert watched.holds(net.g1) == net.exclude()
-
-
-def test_a_list_in_several_reports_is_one_list(watched: Watched, net: Network) -> None:
-    sources = many_sources(net)
-    watched.says(0, net.to_in(net.g1, *sources[:20]))
-    watched.says(1, net.to_in(net.g1, *sources[20:]))
-    watched.advances(100)
-
-    assert watched.holds(net.g1) == net.include(*sources)
-
-
-def test_a_long_list_that_nothing_follows_is_whole(watched: Watched, net: Network) -> None:
-    sources = many_sources(net)
-    watched.says(0, net.to_in(net.g1, *sources))
-    watched.advances(100)
-
-    assert watched.holds(net.g1) == net.include(*sources)
-
-
-def test_parts_are_those_that_come_right_after_one_another(watched: Watched, net: Network) -> None:
-    watched.says(0, net.to_in(net.g1, net.s1, net.s2))
-    watched.says(900, net.to_in(net.g1, net.s3))
-
-    assert watched.holds(net.g1) == net.include(net.s3)
-
-
-def test_records_of_different_groups_are_no_parts(watched: Watched, net: Network) -> None:
-    watched.says(0, net.is_in(net.g1, net.s1))
-    watched.says(1, net.is_in(net.g2, net.s2))
-
-    assert watched.holds(net.g1) == net.include(net.s1)
-    assert watched.holds(net.g2) == net.include(net.s2)
-
-
-def test_the_answer_to_a_query_about_sources_does_not_narrow_the_filter(
+def test_what_the_kernel_says_changes_nothing_of_what_is_known(
     watched: Watched, net: Network
 ) -> None:
-    """RFC 9776 Table 5: it tells of the sources asked for, and of no others."""
-    watched.says(0, net.allow(net.g1, net.s1, net.s2, net.s3))
-    watched.hears(100, net.query(net.g1, net.s1, net.s4, max_response=1))
+    """A report may be a part, or the answer to a question about some sources only."""
+    watched.receives(0, net.g1, net.include(net.s1, net.s2))
 
-    watched.says(400, net.is_in(net.g1, net.s1))
+    assert watched.says(100, net.to_in(net.g1, net.s1), net.is_ex(net.g2)) == []
+    assert watched.says_older(200, net.g3) == []
+    assert watched.leaves_older(300, net.g1) == []
 
-    assert watched.holds(net.g1) == net.include(net.s1, net.s2, net.s3)
-    assert watched.answered == 1
-
-
-def test_later_current_state_is_the_whole_again(watched: Watched, net: Network) -> None:
-    watched.says(0, net.allow(net.g1, net.s1, net.s2))
-    watched.hears(100, net.query(net.g1, net.s1, max_response=1))
-    watched.says(400, net.is_in(net.g1, net.s1))
-    watched.hears(5000, net.query(max_response=1))
-
-    watched.says(5400, net.is_in(net.g1, net.s1))
-
-    assert watched.holds(net.g1) == net.include(net.s1)
-
-
-def test_what_was_asked_before_a_leave_says_nothing_of_a_later_join(
-    watched: Watched, net: Network
-) -> None:
-    watched.says(0, net.allow(net.g1, net.s1, net.s2))
-    watched.hears(100, net.query(net.g1, net.s1, max_response=1))
-    watched.says(200, net.to_in(net.g1))
-    watched.says(300, net.allow(net.g1, net.s1, net.s2))
-
-    watched.says(400, net.is_in(net.g1, net.s1))
-
-    assert watched.holds(net.g1) == net.include(net.s1)
-
-
-# Older versions have no sources.
-
-
-def test_an_older_report_of_an_unknown_group_is_a_join(watched: Watched, net: Network) -> None:
-    watched.says_older(0, net.g1)
-
-    assert watched.holds(net.g1) == net.exclude()
+    assert watched.holds(net.g1) == net.include(net.s1, net.s2)
+    assert watched.holds(net.g2) is None
     assert watched.observer.last_reported_version == net.older
 
 
-def test_an_older_report_of_an_unknown_group_has_the_kernels_own_filter(
+def test_a_stray_any_source_join_hides_no_sources_of_a_source_specific_group(
     watched: Watched, net: Network
 ) -> None:
-    watched.known_to_kernel[net.g1] = net.include(net.s1)
+    """RFC 4604 §2.1: it does not count there."""
+    stray = Holder("stray", 7, 0, 1, net.exclude())
+    player = Holder("player", 8, 0, 1, net.include(net.s1))
+    both = Joined(net.exclude(), True, 2, (stray, player))
+    watched.observer.kernel_receives(Instant(0), net.ssm, both)
+    watched.observer.kernel_receives(Instant(0), net.g1, both)
+    assert watched.holds(net.ssm) == net.include(net.s1)
+    assert watched.holds(net.g1) == net.exclude()
 
-    watched.says_older(0, net.g1)
-
-    assert watched.holds(net.g1) == net.include(net.s1)
-
-
-def test_an_older_report_does_not_forget_sources(watched: Watched, net: Network) -> None:
-    watched.says(0, net.allow(net.g1, net.s1))
-
-    assert watched.says_older(100, net.g1) == []
-    assert watched.holds(net.g1) == net.include(net.s1)
+    watched.observer.listen(Instant(0), "api:own", net.ssm, net.include(net.s2))
+    assert watched.holds(net.ssm) == net.include(net.s1, net.s2)
 
 
-def test_an_older_leave_ends_a_group(watched: Watched, net: Network) -> None:
-    watched.says_older(0, net.g1)
+def test_what_the_agent_holds_is_said_again_when_the_kernel_takes_it_away(
+    watched: Watched, net: Network
+) -> None:
+    speaker = Speaker()
+    watched.observer.speak(Instant(0), speaker)
+    watched.observer.listen(Instant(0), "api:one", net.g1, net.include(net.s1, net.s2))
+    watched.observer.listen(Instant(0), "api:one", net.g2, net.exclude(net.s3))
+    speaker.said.clear()
 
-    assert names(watched.leaves_older(100, net.g1)) == ["left"]
+    for harmless in (
+        net.allow(net.g1, net.s3), net.is_in(net.g1), net.block(net.g1, net.s3),
+        net.to_in(net.g1, net.s1, net.s2), net.to_ex(net.g1, net.s3), net.to_in(net.g3),
+        net.block(net.g2, net.s3), net.to_ex(net.g2, net.s3), net.to_ex(net.g2),
+    ):  # fmt: skip
+        watched.says(0, harmless)
+        assert speaker.said == [], harmless
+    for harmful, again in (
+        (net.block(net.g1, net.s2), net.is_in(net.g1, net.s1, net.s2)),
+        (net.to_in(net.g1, net.s1), net.is_in(net.g1, net.s1, net.s2)),
+        (net.to_in(net.g1), net.is_in(net.g1, net.s1, net.s2)),
+        (net.to_ex(net.g1, net.s1), net.is_in(net.g1, net.s1, net.s2)),
+        (net.to_in(net.g2, net.s1), net.is_ex(net.g2, net.s3)),
+        (net.block(net.g2, net.s1), net.is_ex(net.g2, net.s3)),
+        (net.to_ex(net.g2, net.s1), net.is_ex(net.g2, net.s3)),
+    ):
+        watched.says(0, harmful)
+        (order,) = speaker.said
+        assert records_of(order) == [again], harmful
+        assert speaker.urgent
+        speaker.said.clear()
+
+
+def test_an_older_leave_of_the_kernels_is_followed_by_the_agents_report(net: Network) -> None:
+    watched = Watched(net, max_version=net.older)
+    speaker = Speaker()
+    watched.observer.speak(Instant(0), speaker)
+    watched.observer.listen(Instant(0), "api:one", net.g1, net.exclude())
+    speaker.said.clear()
+
+    watched.leaves_older(100, net.g2)
+    assert speaker.said == []
+    watched.leaves_older(100, net.g1)
+    assert speaker.said == [net.sent_report(net.g1)]
+
+
+# Under a cap the agent speaks for the kernel.
+
+
+@pytest.fixture
+def capped(net: Network) -> Watched:
+    """One that holds what the kernel receives: g1, which it had told before."""
+    watched = Watched(net, max_version=net.older)
+    watched.receives(0, net.g1, net.include(net.s1))
+    watched.observer.speak(Instant(0), watched.speaker)
+    watched.observer.is_holding = True
+    watched.observer.speak_for_kernel(Instant(0), net.g1, is_known=True)
+    assert watched.speaker.said == []
+    return watched
+
+
+def test_what_the_kernel_joins_and_leaves_under_a_cap_is_said_for_it(
+    capped: Watched, net: Network
+) -> None:
+    capped.receives(100, net.g2, net.exclude())
+    assert capped.speaker.said == [net.sent_report(net.g2)]
+    capped.receives(200, net.g2, None)
+    assert capped.speaker.said[1:] == [net.sent_leave(net.g2)]
+
+
+def test_each_record_held_back_is_an_order_to_say_the_group(capped: Watched, net: Network) -> None:
+    """Whether or not it says anything new: after a fail-over of a bond nothing is."""
+    capped.holds_back(100, net.is_ex(net.g1), net.is_ex(net.g2))
+    capped.holds_back(150, net.is_ex(net.g1))
+
+    assert capped.speaker.said == [net.sent_report(net.g1)] * 2
+
+
+def test_the_kernels_answer_is_no_order_for_what_was_answered(
+    capped: Watched, net: Network
+) -> None:
+    capped.hears(100, net.query(max_response=1))
+    capped.advances(1100)
+    assert capped.speaker.said == [net.sent_report(net.g1)]
+
+    capped.holds_back(1050, net.is_in(net.g1, net.s1))
+    assert capped.speaker.said == [net.sent_report(net.g1)]
+
+    capped.holds_back(1300, net.is_in(net.g1, net.s1))
+    assert capped.speaker.said == [net.sent_report(net.g1)] * 2
+
+
+def test_link_local_groups_that_the_kernel_never_tells_are_not_told(
+    capped: Watched, net: Network
+) -> None:
+    capped.observer.is_silent_about_link_local = True
+    capped.receives(100, net.link_local, net.exclude())
+    capped.receives(100, net.all_hosts, net.exclude())
+
+    assert capped.speaker.said == []
 
 
 # Queriers.
@@ -277,7 +291,7 @@ def test_a_query_without_router_alert_is_counted(watched: Watched, net: Network)
 
 
 def test_a_general_query_is_answered_by_a_report(watched: Watched, net: Network) -> None:
-    watched.says(0, net.to_ex(net.g1))
+    watched.receives(0, net.g1, net.exclude())
     watched.hears(1000, net.query(max_response=10))
 
     watched.says(4000, net.is_ex(net.g1))
@@ -288,7 +302,7 @@ def test_a_general_query_is_answered_by_a_report(watched: Watched, net: Network)
 
 
 def test_a_state_change_is_no_answer(watched: Watched, net: Network) -> None:
-    watched.says(0, net.to_ex(net.g1))
+    watched.receives(0, net.g1, net.exclude())
     watched.hears(1000, net.query(max_response=1))
 
     watched.says(1500, net.to_ex(net.g1))
@@ -298,7 +312,7 @@ def test_a_state_change_is_no_answer(watched: Watched, net: Network) -> None:
 
 
 def test_what_nobody_answers_is_counted_and_said_once(watched: Watched, net: Network) -> None:
-    watched.says(0, net.to_ex(net.g1))
+    watched.receives(0, net.g1, net.exclude())
     watched.hears(1000, net.query(max_response=1))
 
     assert watched.advances(2500) == []
@@ -318,15 +332,15 @@ def test_a_host_with_nothing_to_say_leaves_nothing_unanswered(
 
 
 def test_what_was_left_meanwhile_needs_no_answer(watched: Watched, net: Network) -> None:
-    watched.says(0, net.to_ex(net.g1))
+    watched.receives(0, net.g1, net.exclude())
     watched.hears(100, net.query(net.g1, max_response=1))
-    watched.says(200, net.to_in(net.g1))
+    watched.receives(200, net.g1, None)
 
     assert watched.advances(60_000) == []
 
 
 def test_the_group_that_is_never_reported_needs_no_answer(watched: Watched, net: Network) -> None:
-    watched.observer.seed(Instant(0), [(net.all_hosts, net.exclude())])
+    watched.receives(0, net.all_hosts, net.exclude())
     watched.hears(0, net.query(max_response=1))
 
     assert watched.advances(60_000) == []
@@ -339,8 +353,7 @@ def test_a_query_about_sources_wants_an_answer_only_if_one_is_received(
     watched: Watched, net: Network, included: bool, asked: str, expected: int
 ) -> None:
     """RFC 9776 Table 5, with {s1} as the filter's list."""
-    record = net.allow(net.g1, net.s1) if included else net.to_ex(net.g1, net.s1)
-    watched.says(0, record)
+    watched.receives(0, net.g1, net.include(net.s1) if included else net.exclude(net.s1))
 
     watched.hears(100, net.query(net.g1, getattr(net, asked), max_response=1))
 
@@ -350,7 +363,7 @@ def test_a_query_about_sources_wants_an_answer_only_if_one_is_received(
 
 def test_another_hosts_older_report_excuses_ours(watched: Watched, net: Network) -> None:
     """RFC 2236 §3: it is suppressed."""
-    watched.says(0, net.to_ex(net.g1))
+    watched.receives(0, net.g1, net.exclude())
     watched.hears(100, net.older_query(max_response=1))
     watched.hears(150, net.older_query(net.g1, max_response=1))
     watched.hears(200, net.report(net.g1))
@@ -361,7 +374,7 @@ def test_another_hosts_older_report_excuses_ours(watched: Watched, net: Network)
 def test_another_hosts_older_report_excuses_nothing_in_the_newest_version(
     watched: Watched, net: Network
 ) -> None:
-    watched.says(0, net.to_ex(net.g1))
+    watched.receives(0, net.g1, net.exclude())
     watched.hears(100, net.query(max_response=1))
     watched.hears(200, net.report(net.g1))
 
@@ -369,37 +382,16 @@ def test_another_hosts_older_report_excuses_nothing_in_the_newest_version(
 
 
 def test_groups_know_since_when_and_when_they_were_reported(watched: Watched, net: Network) -> None:
-    watched.observer.seed(Instant(0), [(net.g1, net.exclude())])
-    assert watched.observer.times.reported(net.g1) is None
+    watched.receives(0, net.g1, net.exclude())
+    assert watched.observer.reported(net.g1) is None
 
     watched.says(500, net.is_ex(net.g1))
 
     assert watched.observer.times.since(net.g1) == 0
-    assert watched.observer.times.reported(net.g1) == Instant(milliseconds(500))
-
-
-def test_what_was_seeded_counts_as_the_kernels_change(family: ProtocolFamily, net: Network) -> None:
-    watched = Watched(net)
-    watched.observer.seed(Instant(0), [(net.g1, net.exclude()), (net.g2, net.include(net.s1))])
-
-    assert watched.observer.state_changes == {"kernel": 2}
+    assert watched.observer.reported(net.g1) == Instant(milliseconds(500))
 
 
 # Many groups.
-
-
-class Speaker:
-    """Keeps what it is to say; `is_busy` as it is set."""
-
-    def __init__(self) -> None:
-        self.is_busy = False
-        self.said: list[SendRecords | SendReport | SendLeave] = []
-
-    def send(self, order: SendRecords | SendReport | SendLeave) -> None:
-        self.said.append(order)
-
-    def listen(self, matter: ReportsMatter) -> None:
-        """Nobody else speaks here."""
 
 
 @pytest.fixture
@@ -407,10 +399,10 @@ def speaker(watched: Watched) -> Speaker:
     """Of a host with more groups than the engine looks at in one call; their joins are told."""
     first, width = int.from_bytes(watched.net.g1), watched.family.address_width
     joined = [(first + i).to_bytes(width) for i in range(5 * AT_ONCE)]
-    watched.observer.seed(Instant(0), [(group, watched.net.exclude()) for group in joined])
-    speaker = Speaker()
-    watched.observer.speak(Instant(0), speaker)
-    return speaker
+    for group in joined:
+        watched.observer.listen(Instant(0), "api:many", group, watched.net.exclude())
+    watched.observer.speak(Instant(0), watched.speaker)
+    return watched.speaker
 
 
 def test_the_engine_waits_while_its_voice_is_busy(watched: Watched, speaker: Speaker) -> None:
@@ -442,5 +434,5 @@ def test_an_answer_about_all_groups_is_a_report_of_each(
     watched.advances(2000)
     (order,) = speaker.said
     assert len(records_of(order)) == 5 * AT_ONCE
-    assert watched.observer.times.reported(net.g1) == Instant(milliseconds(2000))
+    assert watched.observer.reported(net.g1) == Instant(milliseconds(2000))
     assert watched.answered == 1

@@ -1,0 +1,64 @@
+"""One agent speaks for an interface: an abstract socket, which goes with its process, says which.
+
+Its name is of the network namespace, so that agents in containers and on the host see one another.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+
+CREDENTIALS = struct.Struct("3i")
+"""struct ucred: process, user, group."""
+
+
+class Locks:
+    """The interfaces that this process speaks for."""
+
+    def __init__(self) -> None:
+        self._sockets: dict[int, socket.socket] = {}
+
+    def take(self, index: int) -> int | None:
+        """Takes the interface; or the process that has it: 0 if it is in another container.
+
+        Who is neither root nor the agent's own user may hold the name and keeps nobody away.
+        """
+        if index in self._sockets:
+            return None
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            lock.bind(name_of(index))
+            lock.listen()
+        except OSError as error:
+            lock.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return holder(index)
+        self._sockets[index] = lock
+        return None
+
+    def leave(self, index: int) -> None:
+        lock = self._sockets.pop(index, None)
+        if lock is not None:
+            lock.close()
+
+
+def holder(index: int) -> int | None:
+    """The process that has the interface; None if it may be ignored, or has just gone."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(name_of(index))
+        except BlockingIOError:
+            return 0  # somebody else is asking just now
+        except OSError:
+            return None
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    process, user, _ = CREDENTIALS.unpack(raw)
+    return int(process) if user in (0, os.geteuid()) else None
+
+
+def name_of(index: int) -> str:
+    return f"\0mcastd/host-mode/{index}"
