@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mcastd.lab import Bridge, Lab, Namespace
@@ -38,7 +40,8 @@ def lend(interface: str, namespace: Namespace) -> None:
 class Pair:
     """`near` is the host's NIC, with an address; `far` the switch's, a port of its bridge.
 
-    A second bridge asks in a VLAN on the same wire.
+    A second bridge asks in a VLAN on the same wire. The host has that VLAN, too: a NIC that filters
+    VLANs lets through no other.
     """
 
     def __init__(self, lab: Lab, driver: str) -> None:
@@ -62,6 +65,30 @@ class Pair:
                        str(VLAN))  # fmt: skip
         self.switch.ip("link", "set", self.vlan, "up")
         self._bridge("br100", f"{VLAN_QUERIER}/24", self.vlan)
+        self.have_vlan()
+
+    def have_vlan(self) -> None:
+        name = f"{self.near}.{VLAN}"
+        self.host.batch(
+            [
+                ("link", "add", "link", self.near, "name", name, "type", "vlan", "id", str(VLAN)),
+                ("link", "set", name, "up"),
+            ]
+        )
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Nobody asks meanwhile."""
+        self._ask(False)
+        try:
+            yield
+        finally:
+            self._ask(True)
+
+    def _ask(self, on: bool) -> None:
+        for bridge in ("br0", "br100"):
+            querier = str(int(on))
+            self.switch.ip("link", "set", bridge, "type", "bridge", "mcast_querier", querier)
 
     def _bridge(self, name: str, address: str, port: str) -> Bridge:
         made = Bridge(self.switch, name, address)
@@ -82,3 +109,4 @@ class Pair:
             self.host.ip("link", "set", found[0], "name", self.near)
             self.host.ip("link", "set", self.near, "up")
         self.host.ip("address", "add", f"{ADDRESS}/24", "dev", self.near)
+        self.have_vlan()
