@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 from mcastd.bench import forged
-from mcastd.bench.flood import verify
+from mcastd.bench.flood import verify, verify_consumed
 from mcastd.wire import Kind, Received, ReceptionContext, decode_frame
 
 ANYBODY = ReceptionContext()
@@ -67,3 +67,17 @@ def test_counters_that_are_not_what_was_sent_are_named() -> None:
         verify(forged.Expected(counted, 7, Counter(igmp=1)), sent, asked)
     with pytest.raises(RuntimeError, match="consumed"):
         verify(forged.Expected(counted, 8, Counter(igmp=2)), sent, asked)
+
+
+def test_an_older_query_is_consumed_or_beyond_the_limits_and_nothing_else_is() -> None:
+    older = Counter(igmp=3, mld=2)
+    verify_consumed(Counter(igmp=1, mld=2), Counter(igmp=9, mld=2), older)
+    verify_consumed(Counter(), Counter(igmp=9), Counter())
+    with pytest.raises(
+        RuntimeError, match="igmp: 1 queries consumed and 2 kept from the kernel, of 3"
+    ):
+        verify_consumed(Counter(igmp=1), Counter(igmp=2, mld=2), older)
+    with pytest.raises(
+        RuntimeError, match="mld: 1 queries consumed and 1 kept from the kernel, of 0"
+    ):
+        verify_consumed(Counter(mld=1), Counter(mld=1), Counter())

@@ -92,11 +92,11 @@ class Flood:
             memory.take()
             after, known = counted(agent), handed_over(agent) - known
         asked = {name: self._host.querier.asked(name) for name in FAMILIES}
-        verify(
-            difference(before, after),
-            forged.expected(self._frames, flooded.sent.frames, ANYBODY),
-            asked,
-        )
+        found = difference(before, after)
+        wanted = forged.expected(self._frames, flooded.sent.frames, ANYBODY)
+        older = wanted.consumed if self._configuration == STEADFAST else Counter[str]()
+        verify_consumed(found.consumed, kept_from_the_kernel(before, after), older)
+        verify(found._replace(consumed=older), wanted._replace(consumed=older), asked)
         discarded = after["discarded"] - before["discarded"]
         self.figures["mcastd"] = shown(flooded) | {
             "exact": True,
@@ -191,6 +191,7 @@ def counted(agent: RunningAgent) -> dict[str, Any]:
         "received": received,
         "queries": found["events"]["query"] + sum(query.values()),
         "consumed": Counter(found["host_mode"]["older_queries_consumed"]),
+        "discarded_queries": Counter(found["discarded"]["query"]),
         "discarded": sum(sum(each.values()) for each in found["discarded"].values()),
         "events": found["events"]["query"] + found["events"]["report"],
         "rate_limited": query["rate_limited"] + found["lost"]["report"]["rate_limited"],
@@ -209,6 +210,26 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> forged.Expected
         after["queries"] - before["queries"],
         +(after["consumed"] - before["consumed"]),
     )
+
+
+def kept_from_the_kernel(before: dict[str, Any], after: dict[str, Any]) -> Counter[str]:
+    """Older queries that did not reach the kernel, by protocol: consumed, or beyond the limits.
+
+    Beyond the limits are newer ones, too; an older one that is, is not also counted as consumed.
+    """
+    kept: Counter[str] = after["consumed"] - before["consumed"]
+    kept += after["discarded_queries"] - before["discarded_queries"]
+    return kept
+
+
+def verify_consumed(consumed: Counter[str], kept: Counter[str], wanted: Counter[str]) -> None:
+    """RuntimeError if an older query reached the kernel, or what is none was consumed."""
+    for protocol in {*consumed, *wanted}:
+        if consumed[protocol] > wanted[protocol] or kept[protocol] < wanted[protocol]:
+            raise RuntimeError(
+                f"{protocol}: {consumed[protocol]} queries consumed and {kept[protocol]} kept from "
+                f"the kernel, of {wanted[protocol]} older ones"
+            )
 
 
 def verify(found: forged.Expected, wanted: forged.Expected, asked: dict[str, int]) -> None:
