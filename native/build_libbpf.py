@@ -25,6 +25,7 @@ int bpf_prog_load(int type, const char *name, const char *license, const struct 
 struct bpf_link_create_opts { size_t sz; uint32_t flags; ...; };
 int bpf_link_create(int prog_fd, int target_fd, int attach_type,
                     const struct bpf_link_create_opts *opts);
+int bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *info_len);
 int bpf_link_update(int link_fd, int new_prog_fd, const void *opts);
 
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
@@ -46,6 +47,7 @@ struct bpf_tc_opts { size_t sz; int prog_fd; uint32_t flags; uint32_t prog_id; u
 int bpf_tc_hook_create(struct bpf_tc_hook *hook);
 int bpf_tc_hook_destroy(struct bpf_tc_hook *hook);
 int bpf_tc_attach(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts);
+int bpf_tc_query(const struct bpf_tc_hook *hook, struct bpf_tc_opts *opts);
 int bpf_tc_detach(const struct bpf_tc_hook *hook, const struct bpf_tc_opts *opts);
 
 int libbpf_num_possible_cpus(void);

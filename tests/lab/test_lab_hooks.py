@@ -14,7 +14,7 @@ import pytest
 from mcastd.fastpath import FastPath, Hook, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE
 from mcastd.fastpath.kernel import AttachType, Link, Program
-from mcastd.lab import Lab, Member, Namespace, Wire, veth
+from mcastd.lab import Lab, Member, Namespace, RunningAgent, Wire, veth
 from mcastd.wire import Kind
 from pyroute2 import IPRoute
 from support.flood import GROUP, OTHER_HOST, QUERY_3, REPORTS, igmp_frames, record, report_head
@@ -337,3 +337,41 @@ def test_a_clsact_filter_that_a_killed_agent_left_is_replaced(
     assert filters(cable, "egress").count("handle 0x9776") == 1
     ours.close()
     assert "mcast" not in filters(cable, "egress")
+
+
+@pytest.mark.parametrize("mode", ["observe", "host"])
+@pytest.mark.parametrize("hook", ["xdp", "tcx_ingress", "tcx_egress"])
+def test_a_program_that_somebody_detached_is_attached_anew(
+    cable: Cable, mode: str, hook: str
+) -> None:
+    """Else the agent would be deaf for ever, and say that all is well. Counters go on."""
+    cable.observe("--mode", mode)
+    assert sees_queries(cable)
+    before = received(cable.agent)["igmp query 3"]
+    identifier = link_of(cable.agent, hook)
+
+    with cable.agent.watching(type="detached") as events:
+        cable.agent.ask("status")
+        done = run_in(cable.host, "bpftool", "link", "detach", "id", str(identifier))
+        assert done.returncode == 0, done.stderr
+        assert next(events)["interface"] == "eth0"
+
+    eventually(lambda: programs_on(cable.host, "eth0") == ATTACHED)
+    assert link_of(cable.agent, hook) != identifier
+    assert interface(cable.agent)["mode"] == mode
+    assert sees_queries(cable)
+    assert received(cable.agent)["igmp query 3"] >= before + 1
+
+
+def link_of(agent: RunningAgent, hook: str) -> int:
+    """The identifier of the agent's link at a hook, as the kernel tells of its descriptors."""
+    for entry in Path(f"/proc/{agent.process.pid}/fdinfo").iterdir():
+        fields = dict(
+            (key, value.strip())
+            for key, _, value in (line.partition(":") for line in entry.read_text().splitlines())
+        )
+        side = fields.get("attach_type", "").split("(")[-1].rstrip(")")
+        where = f"tcx_{side}" if fields.get("link_type") == "tcx" else fields.get("link_type")
+        if where == hook:
+            return int(fields["link_id"])
+    raise AssertionError(f"no link at {hook}")

@@ -49,6 +49,8 @@ class LinkFacts(NamedTuple):
 
 
 class Closable(Protocol):
+    def is_attached(self) -> bool: ...
+
     def close(self) -> None: ...
 
 
@@ -69,6 +71,13 @@ class ClsactFilter:
         options.prog_fd, options.flags = program.fd, 1  # BPF_TC_F_REPLACE: an older one of ours
         checked(f"attaching {program.name} to clsact", lib.bpf_tc_attach(self._hook, options))
         self._is_attached = True
+        self._program_id = int(options.prog_id)
+
+    def is_attached(self) -> bool:
+        """Whether the program is still there: another tool may have removed or replaced it."""
+        options = self._options()
+        found = self._is_attached and lib.bpf_tc_query(self._hook, options) == 0
+        return bool(found and options.prog_id == self._program_id)
 
     def _options(self) -> Any:
         options = ffi.new("struct bpf_tc_opts *")
@@ -97,10 +106,17 @@ class Attachment(NamedTuple):
     tags_taken_out: bool = False
     choice: HookChoice = HookChoice.AUTO
 
+    def is_whole(self) -> bool:
+        """Whether all programs are still where they were attached."""
+        return all(link.is_attached() for link in self.links)
+
     def is_outdated(self, choice: HookChoice) -> bool:
-        """Whether it should be attached anew: by another choice now, or other work of the driver,
-        which has begun to take tags out, or no longer does."""
-        if choice is not self.choice:
+        """Whether it should be attached anew.
+
+        By another choice now, because somebody detached a program, or for other work of the driver,
+        which has begun to take tags out, or no longer does.
+        """
+        if choice is not self.choice or not self.is_whole():
             return True
         if self.ingress is not Hook.XDP_NATIVE:
             return False

@@ -201,6 +201,11 @@ class Program(Descriptor):
         checked(f"running {self.name}", lib.bpf_prog_test_run_opts(self.fd, options))
 
 
+LINK_INFO_WORDS, LINK_INFO_IFINDEX = 16, 4
+"""Of struct bpf_link_info: words to have room for, and which is the index of the interface that a
+link of XDP or TCX is on, 0 when it is detached."""
+
+
 class Link(Descriptor):
     """An attachment that lasts as long as this object, or its process, does."""
 
@@ -216,6 +221,14 @@ class Link(Descriptor):
             f"attaching {program.name}",
             lib.bpf_link_create(program.fd, ifindex, attach_type, options),
         )
+
+    def is_attached(self) -> bool:
+        """Whether the program is still there: another tool may have detached it, or its device."""
+        info, size = ffi.new("uint32_t[]", LINK_INFO_WORDS), ffi.new("uint32_t *")
+        size[0] = ffi.sizeof(info)
+        if self.fd < 0 or lib.bpf_obj_get_info_by_fd(self.fd, info, size) < 0:
+            return False
+        return bool(info[LINK_INFO_IFINDEX])
 
 
 ProgramKey = tuple[str, bool]

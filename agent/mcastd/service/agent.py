@@ -27,6 +27,7 @@ from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
+from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.reader import KernelReader
 from mcastd.service.turns import Turns
 
@@ -77,6 +78,7 @@ class Agent:
         self.started = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
+        self.programs = ProgramWatch(self.by_index, self._detached)
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
@@ -95,7 +97,7 @@ class Agent:
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
         self.reader.request()
         loop.call_later(RETRY_SECONDS, self._retry_keeping)
-        self._flood_timer = loop.call_later(LOOK_SECONDS, self._look_for_floods)
+        self._flood_timer = loop.call_later(LOOK_SECONDS, self._look)
 
     def started_up(self) -> None:
         """All links there are have been met: one that comes later comes without a past."""
@@ -112,10 +114,15 @@ class Agent:
         self.known_queriers.retry()
         self._loop.call_later(RETRY_SECONDS, self._retry_keeping)
 
-    def _look_for_floods(self) -> None:
+    def _look(self) -> None:
         for change in self.floods.look(now(), self.fast_path.counters()):
             self.teller.flood(change)
-        self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look_for_floods)
+        self.programs.look(now())
+        self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _detached(self, interface: Interface) -> None:
+        self.teller.announce("detached", interface.name)
+        self.settle(interface)
 
     def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
         """What it does between turns."""
