@@ -81,7 +81,7 @@ def test_a_machine_ends_with_the_process_that_started_it_even_if_it_is_killed(
     command = [sys.executable, "-c", BOOTS, kernel.release, str(kernel.tree)]
     with subprocess.Popen(command, cwd=REPOSITORY / "tests") as process:
         try:
-            eventually(lambda: machines_of(process.pid))
+            eventually(lambda: machines_of(process.pid), within=120)
         finally:
             process.kill()
-    eventually(lambda: not machines_of(process.pid))
+    eventually(lambda: not machines_of(process.pid), within=60)

@@ -126,7 +126,7 @@ def test_doctor(net: HostLab, agent: RunningAgent) -> None:
     assert f"{kept}: not written: Is a directory" in done.stdout
     kept.rmdir()
     assert ctl(agent, "leave", "eth0", "239.1.1.98", "--name", "player").returncode == 0
-    assert "not written" not in ctl(agent, "doctor", "eth0").stdout
+    eventually("written", lambda: "not written" not in ctl(agent, "doctor", "eth0").stdout)
     with Client(str(agent.control)) as client:
         client.call("mode", name="eth0", mode="observe")
     assert ctl(agent, "doctor").returncode == 0

@@ -112,9 +112,16 @@ def heard_of(agent: RunningAgent, address: str) -> int:
     )
 
 
+OWN_GROUP = "ff1e::1:2"
+IN_A_FLOOD = {"239.1.1.1": ANY, "232.1.1.1": only("10.0.0.2"), OWN_GROUP: ANY}
+"""Of MLD what the agent holds: Linux puts its own answer off with each later query, and one in a
+thousand of the forged ones, with hours to answer, reaches it with the agent as without."""
+
+
 def test_a_flood_of_reports_and_forged_queries(net: HostLab) -> None:
     agent = net.agent()
-    net.expect(WANTED)
+    agent.ask("join", name="eth0", group=OWN_GROUP)
+    net.expect(WANTED | IN_A_FLOOD)
     eventually("a querier that is known", lambda: heard_of(agent, QUERIER_ADDRESS) > 2)
     generator = net.lab.keep(Generator((net.switch, net.port), (net.host, "eth0")))
     since, heard = time.monotonic(), heard_of(agent, QUERIER_ADDRESS)
@@ -122,7 +129,7 @@ def test_a_flood_of_reports_and_forged_queries(net: HostLab) -> None:
     with ThreadPoolExecutor(1) as pool:
         flood = pool.submit(generator.flood, forged(), FLOOD_SECONDS)
         while not flood.done():
-            gaps += net.lacking(WANTED).items()
+            gaps += net.lacking(IN_A_FLOOD).items()
             time.sleep(0.1)
     seconds = time.monotonic() - since
     frames = flood.result().frames
@@ -138,5 +145,5 @@ def test_a_flood_of_reports_and_forged_queries(net: HostLab) -> None:
     status = agent.ask("status")["interfaces"][0]
     assert status["lost"]["query"]["rate_limited"] > 0
     assert status["mode"] == "host"
-    assert counters(agent)[0] > 0
+    assert counters(agent)[0] == 0, "the kernel goes on, and nothing of it is held back"
     assert agent.ask("counters", name="eth0")[0]["discarded"]["report"]["igmp"] > frames / 2
