@@ -17,7 +17,6 @@ from pathlib import Path
 from support.machines.errors import MachineError
 from support.machines.places import downloads
 
-MIRROR = "http://deb.debian.org/debian"
 SUITES = ("bullseye", "bookworm", "bookworm-backports", "trixie", "trixie-backports")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -29,12 +28,28 @@ APT_SECONDS = 300.0
 RETRIES = 2
 
 
+def system_mirror() -> str:
+    """Where the system's own apt has Debian's archive from; MachineError if from nowhere."""
+    try:
+        shown = subprocess.run(
+            ["apt-get", "indextargets", "--format", "$(REPO_URI)"],
+            capture_output=True, text=True, check=True, timeout=60,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise MachineError(f"apt-get: {error}") from None
+    for line in shown.splitlines():
+        if line.rstrip("/").endswith("/debian"):
+            return line.rstrip("/")
+    raise MachineError("apt knows no archive of Debian: name one in /etc/apt/sources.list")
+
+
 class Archive:
     """Names and packages; what was downloaded once is not downloaded again."""
 
-    def __init__(self, directory: Path | None = None, mirror: str = MIRROR) -> None:
+    def __init__(self, directory: Path | None = None, mirror: str | None = None) -> None:
+        """`mirror`: the one that the system uses if it is None; MachineError if it has none."""
         self._directory = directory or downloads()
-        self._mirror = mirror
+        self._mirror = mirror or system_mirror()
 
     def search(self, pattern: str) -> list[str]:
         """Names of the packages that match; MachineError if the archive was never reached."""

@@ -14,7 +14,7 @@ from mcastd.fastpath.compiling import Document, compile_object, keep
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.objects import BPF_DIRECTORY, FLAGS, PROGRAMS, file_name, source
 
-from support.machines.archive import MIRROR
+from support.machines.archive import system_mirror
 from support.machines.errors import MachineError
 from support.machines.places import REPOSITORY
 
@@ -35,7 +35,7 @@ def tree(suite: str) -> Path:
         if not made.exists():
             shutil.rmtree(half, ignore_errors=True)
             wanted = ("--quiet", "--variant=minbase", "--include=python3-bpfcc")
-            run(["mmdebstrap", *wanted, suite, str(half), MIRROR], TREE_SECONDS)
+            run(["mmdebstrap", *wanted, suite, str(half), system_mirror()], TREE_SECONDS)
             half.rename(made)
     return made
 
