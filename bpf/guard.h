@@ -155,6 +155,27 @@ MCAST_INLINE bool mcast_query_may_pass(const struct mcast_frame *frame,
 	       mcast_is_new_question(frame, policy, handing);
 }
 
+/* Whether a general query should not reach the kernel although it is within the limits: in a flood,
+ * when its source is not a querier that is known. Linux puts its answer off with each later query of
+ * MLD, so that one in a thousand of the forged ones would keep it from answering. */
+MCAST_INLINE bool mcast_is_strange(const struct mcast_frame *frame,
+				   const struct mcast_policy *policy,
+				   struct mcast_handing *handing)
+{
+	const struct mcast_limit *limit = &policy->limit[MCAST_RING_QUERY];
+	struct mcast_pace *pace = paces.lookup(&handing->slot);
+	struct mcast_assigned key;
+
+	if (!limit->interval || !policy->queriers || !pace ||
+	    pace->due[MCAST_STAGE_ONLY][MCAST_RING_QUERY] < mcast_now(handing) + limit->burst / 2 ||
+	    !mcast_is_general(frame->work, &policy->rules))
+		return false;
+	if (!mcast_may_be_source(frame->work, policy->queriers))
+		return true;
+	mcast_key_of(frame->work, frame->work->source, handing->ifindex, &key);
+	return !queriers.lookup(&key);
+}
+
 /* Whether the agent speaks for this host now: host mode, and it is alive. */
 MCAST_INLINE bool mcast_is_acting(const struct mcast_policy *policy, struct mcast_handing *handing)
 {

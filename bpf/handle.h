@@ -161,7 +161,7 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 		mcast_count_protocol(counted->consumed, message);
 		return true;
 	}
-	if (admitted || !guarded)
+	if (!guarded || (admitted && !(query && mcast_is_strange(frame, policy, handing))))
 		return false;
 	mcast_count_discarded(counted, message);
 	return true;

@@ -129,7 +129,8 @@ def test_every_refusal_is_counted_and_kept_from_the_kernel(cable: Cable, path: P
     found, share = counters(agent), FRAMES // 4
     assert received(agent) == dict.fromkeys(flood(), share)
     discarded = found["discarded"]
-    assert found["lost"]["query"]["rate_limited"] == sum(discarded["query"].values())
+    # In a flood general queries of strangers do not reach the kernel, although they are told.
+    assert found["lost"]["query"]["rate_limited"] <= sum(discarded["query"].values()) <= 2 * share
     assert found["lost"]["query"]["ring_full"] == 0
     assert found["events"]["query"] + found["lost"]["query"]["rate_limited"] == 2 * share
     assert {

@@ -59,11 +59,20 @@ class KernelPrograms:
 
     def use(self, policy: Policy, own: int = ANY_ADDRESS) -> None:
         """From now on, as if nothing had come before."""
-        self._policy = policy
+        self._policy, self._own = policy, own
         self._kernel.maps["paces"].update(bytes(4), bytes(ffi.sizeof("struct mcast_pace")))
-        for key in list(self._kernel.maps["questions"].keys()):
-            self._kernel.maps["questions"].delete(key)
-        self._policies.put(LOOPBACK, 0, policy, own)
+        for name in ("questions", "queriers"):
+            for key in list(self._kernel.maps[name].keys()):
+                self._kernel.maps[name].delete(key)
+        self._policies.put(LOOPBACK, 0, policy, own, queriers=0)
+
+    def know(self, address: bytes) -> None:
+        """The querier is known from now on; what came before counts."""
+        key = ffi.new("struct mcast_assigned *", {"ifindex": LOOPBACK})
+        key.address[0 : len(address)] = address
+        queriers = self._kernel.maps["queriers"]
+        queriers.update(bytes(ffi.buffer(key)), bytes(queriers.spec.value_size))
+        self._policies.put(LOOPBACK, 0, self._policy, self._own, own_bit(address))
 
     def beat(self, until: int = FOR_EVER) -> None:
         """The agent counts as alive until then, ns of CLOCK_MONOTONIC."""

@@ -19,10 +19,10 @@ Users = dict[int, dict[bytes, int]]
 def users(proc: Path = PROC) -> Users:
     """Of all interfaces. OSError if the IPv4 part cannot be read; a host may be without IPv6."""
     found: Users = {}
-    for index, group, count in groups_v4((proc / "igmp").read_text()):
+    for index, group, count in groups_v4((proc / "igmp").read_bytes()):
         found.setdefault(index, {})[group] = count
     try:
-        text = (proc / "igmp6").read_text()
+        text = (proc / "igmp6").read_bytes()
     except FileNotFoundError:
         return found
     for index, group, count in groups_v6(text):
@@ -30,20 +30,23 @@ def users(proc: Path = PROC) -> Users:
     return found
 
 
-def groups_v4(text: str) -> Iterator[tuple[int, bytes, int]]:
-    """Of /proc/net/igmp: a line for each device, its groups below it as words in host order."""
+def groups_v4(text: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Of /proc/net/igmp: a line for each device, its groups below it as words in host order.
+
+    Bytes, because a device's name is any bytes, and what text takes for white space is more.
+    """
     index = 0
-    for line in text.splitlines()[1:]:
+    for line in text.split(b"\n")[1:]:
         fields = line.split()
-        if not line.startswith("\t"):
-            index = int(fields[0]) if fields and fields[0].isdecimal() else 0
+        if not line.startswith(b"\t"):
+            index = int(fields[0]) if fields and fields[0].isdigit() else 0
         elif index and len(fields) > 1:
             yield index, struct.pack("=I", int(fields[0], 16)), int(fields[1])
 
 
-def groups_v6(text: str) -> Iterator[tuple[int, bytes, int]]:
+def groups_v6(text: bytes) -> Iterator[tuple[int, bytes, int]]:
     """Of /proc/net/igmp6: index, device, group, users."""
-    for line in text.splitlines():
+    for line in text.split(b"\n"):
         fields = line.split()
         if len(fields) > 3:
-            yield int(fields[0]), bytes.fromhex(fields[2]), int(fields[3])
+            yield int(fields[0]), bytes.fromhex(fields[2].decode()), int(fields[3])
