@@ -219,7 +219,8 @@ def test_long_filters_of_sockets(net: HostLab, agent: RunningAgent) -> None:
         since = net.sniffer.seen()[-1].at
         two_answers(net)
         assert told_of(net, group, "IS_IN", 3000, since) == set(sources[:3000])
-        assert {type_ for type_, _ in net.sniffer.records(group, since)} == {"IS_IN"}
+        # A repetition of the change may come late: it takes nothing away either.
+        assert {type_ for type_, _ in net.sniffer.records(group, since)} <= {"IS_IN", "TO_IN"}
         assert learned(agent, group, 3000) == only(*sources[:3000])
     net.expect({})
 

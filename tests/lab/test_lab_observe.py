@@ -168,7 +168,7 @@ def test_what_is_seen_is_what_the_bridge_understood(
     member.only_from(group, sources)
 
     eventually(lambda: understood() == Filter("include", sources), what=f"{understood()}")
-    assert filter_of(observed.agent, group) == Filter("include", sources)
+    expect_filter(observed.agent, group, Filter("include", sources))
 
 
 def test_queries_are_answered_and_the_time_is_measured(
@@ -238,8 +238,8 @@ def test_what_was_joined_before_the_agent_started_is_known(segment: Segment) -> 
     agent = segment.observe()
 
     for addresses in (IGMP, MLD):
-        assert filter_of(agent, addresses.group_of(1)) == Filter("exclude", ())
-        assert filter_of(agent, addresses.group_of(2)) == Filter("include", addresses.sources[:1])
+        expect_filter(agent, addresses.group_of(1), Filter("exclude", ()))
+        expect_filter(agent, addresses.group_of(2), Filter("include", addresses.sources[:1]))
 
 
 def test_what_proc_cannot_tell_is_learnt_from_the_next_answer(segment: Segment) -> None:
