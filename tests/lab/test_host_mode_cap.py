@@ -16,6 +16,7 @@ from support.host_lab import (
     Filter,
     HostLab,
     counters,
+    cycle,
     eventually,
     family,
     host_lab,
@@ -60,17 +61,6 @@ def speaks_for_kernel(agent: RunningAgent, *, wanted: bool) -> None:
             f"{protocol}: it is settled who speaks",
             lambda protocol=protocol: family(agent, protocol)["speaks_for_kernel"] is wanted,  # type: ignore[misc]
         )
-
-
-def cycle(net: HostLab, queries: int = 2) -> None:
-    since = time.monotonic()
-    eventually(
-        "queries of both families",
-        lambda: all(
-            sum(each.protocol == protocol for each in net.sniffer.queries(since)) > queries
-            for protocol in CAPS
-        ),
-    )
 
 
 @pytest.mark.parametrize("protocol", CAPS)

@@ -22,6 +22,7 @@ from support.host_lab import (
     HostLab,
     but,
     counters,
+    cycle,
     eventually,
     host_lab,
     nothing_is_held_back,
@@ -44,17 +45,6 @@ def net() -> Iterator[HostLab]:
 def mode(agent: RunningAgent, wanted: str) -> None:
     with Client(str(agent.control)) as client:
         client.call("mode", name="eth0", mode=wanted)
-
-
-def cycle(net: HostLab, queries: int = 2) -> None:
-    since = time.monotonic()
-    eventually(
-        "queries of both families",
-        lambda: all(
-            sum(each.protocol == protocol for each in net.sniffer.queries(since)) > queries
-            for protocol in ("igmp", "mld")
-        ),
-    )
 
 
 def taken_away(net: HostLab, since: float) -> list[tuple[str, str]]:

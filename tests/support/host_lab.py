@@ -132,6 +132,18 @@ def filter_of(entry: Mapping[str, object]) -> Filter:
     return mode, frozenset(src for src, runs in running.items() if runs == (mode == "include"))
 
 
+def cycle(net: HostLab, queries: int = 2) -> None:
+    """Waits until so many queries and one more of each family have been seen."""
+    since = time.monotonic()
+    eventually(
+        "queries of both families",
+        lambda: all(
+            sum(each.protocol == protocol for each in net.sniffer.queries(since)) > queries
+            for protocol in ("igmp", "mld")
+        ),
+    )
+
+
 @contextmanager
 def host_lab(membership_seconds: float = MEMBERSHIP_SECONDS) -> Iterator[HostLab]:
     """State and caches of the agents in it are the lab's own."""

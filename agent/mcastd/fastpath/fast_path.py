@@ -201,9 +201,9 @@ class FastPath:
             asking=self.asking,
             has_ipv4=any(len(each) == 4 for each in addresses),
             has_ipv6=any(each[:2] == LINK_LOCAL for each in addresses if len(each) == 16),
+            tags_taken_out=ifindex in self._split,
         )
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
-        policy = policy._replace(tags_taken_out=ifindex in self._split)
         self._policies.put(ifindex, slot, policy, own, queriers)
 
     def hand_over_reports(self, on: bool) -> None:
