@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from support import supported
+from support import supported, verifier_rows
 from support.machines import Kernel, Machine
 from support.machines.clone import clone
 from support.machines.compilers import SUITES, bytecode_of
@@ -26,12 +26,6 @@ LOADING = (
     "tests/bpf/test_bpf_verifier.py",
 )
 RUN = ("tests/lab/test_host_mode_fail_open.py",)
-
-MEASURED = "bookworm"
-"""Of whose compiler's programs the verifier's work is measured."""
-
-GROWTH = 1.1
-"""Of the verifier's work, without the table saying so."""
 
 Follow = Callable[[str], None] | None
 
@@ -76,35 +70,20 @@ def test_the_programs_load_and_find_what_they_must(
     tried.part("programs", run_tests(machine, ["tests/bpf"], seconds=3600, follow=follow))
 
 
-def check_the_verifiers_work(kernel: Kernel, found: Outcome) -> None:
-    before = {
-        (each["program"], each["kernel"]): int(each["instructions"])
-        for each in supported.kept().get("verifier", [])
-    }
-    for name, value in found.properties.items():
-        word, _, program = name.partition(" ")
-        if word == "verifier":
-            instructions, milliseconds = value.split()
-            row = {"program": program, "kernel": kernel.series}
-            row |= {"instructions": instructions, "ms": milliseconds}
-            supported.record("verifier", row)
-            most = before.get((program, kernel.series), int(instructions)) * GROWTH
-            assert int(instructions) <= most, (
-                f"{program} on {kernel.series}: {instructions} instructions, and the table has not "
-                f"more than {most:.0f}: `make supported` says so, if it has to be"
-            )
-
-
 @pytest.mark.parametrize("suite", SUITES)
 def test_what_another_compiler_made_loads(machine: Machine, suite: str, follow: Follow) -> None:
     name, directory = bytecode_of(suite)
     found = run_tests(machine, LOADING, seconds=900, bytecode_from=directory, follow=follow)
     assert found.fine, f"{name} of {SUITES[suite]}: {found}"
-    if suite == MEASURED:
-        check_the_verifiers_work(machine.kernel, found)
-    rows = {each["compiler"]: each for each in supported.kept().get("compilers", [])}
-    rows |= LOADS
-    before = rows.get(name, {}).get("loads on", "")
+    if suite == verifier_rows.MEASURED:
+        rows = verifier_rows.rows_of(machine.kernel.series, found.properties)
+        assert rows
+        for each in rows:
+            supported.record("verifier", each)
+        verifier_rows.check(rows)
+    known = {each["compiler"]: each for each in supported.kept().get("compilers", [])}
+    known |= LOADS
+    before = known.get(name, {}).get("loads on", "")
     kernels = {*filter(None, before.split(", ")), machine.kernel.series}
     LOADS[name] = {
         "compiler": name,
