@@ -27,22 +27,29 @@ LOADING = (
 )
 RUN = ("tests/lab/test_host_mode_fail_open.py",)
 
+IN_SHORT = "in short"
+
 Follow = Callable[[str], None] | None
 
 
 class Tried:
-    """What held on a kernel, as its row says it."""
+    """What held on a kernel, as its row says it, in this run and in earlier ones here."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.hooks = {"in": "-", "out": "-"}
-        self.modes: list[str] = []
-        self.parts: list[str] = []
+        rows = supported.recorded("kernels")
+        (row,) = [each for each in rows if each["release"] == kernel.release] or [{}]
+        self.hooks = {way: row.get(way, "-") for way in ("in", "out")}
+        self.modes = [each for each in row.get("modes", "").split(", ") if each]
+        parts = (each.partition(": ") for each in row.get("tried", "").split("; "))
+        self.parts = {what: held for what, _, held in parts if held and what != IN_SHORT}
 
-    def part(self, what: str, found: Outcome) -> Outcome:
+    def part(self, what: str, found: Outcome, mode: str = "") -> Outcome:
         assert found.fine, str(found)
         skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
-        self.parts.append(f"{what}: {found.passed} tests{skipped}")
+        self.parts[what] = f"{found.passed} tests{skipped}"
+        if mode and mode not in self.modes:
+            self.modes.append(mode)
         return found
 
     def record(self) -> None:
@@ -51,7 +58,7 @@ class Tried:
             "release": self.kernel.release,
             **self.hooks,
             "modes": ", ".join(self.modes),
-            "tried": "; ".join(self.parts),
+            "tried": "; ".join(f"{what}: {held}" for what, held in self.parts.items()),
         }
         supported.record("kernels", row)
 
@@ -60,7 +67,7 @@ class Tried:
 def tried(kernel: Kernel) -> Iterator[Tried]:
     made = Tried(kernel)
     yield made
-    if made.modes:
+    if made.parts:
         made.record()
 
 
@@ -98,14 +105,13 @@ LOADS: dict[str, supported.Row] = {}
 
 
 def test_a_host_is_observed(machine: Machine, tried: Tried, follow: Follow) -> None:
-    found = tried.part("observe", run_tests(machine, OBSERVED, seconds=3600, follow=follow))
+    outcome = run_tests(machine, OBSERVED, seconds=3600, follow=follow)
+    found = tried.part("observe", outcome, "observe")
     tried.hooks = {way: found.properties[way] for way in ("in", "out")}
-    tried.modes.append("observe")
 
 
 def test_a_host_is_run(machine: Machine, tried: Tried, follow: Follow) -> None:
-    tried.part("host", run_tests(machine, RUN, seconds=3600, follow=follow))
-    tried.modes.append("host")
+    tried.part("host", run_tests(machine, RUN, seconds=3600, follow=follow), "host")
 
 
 def test_the_demonstration_runs_from_a_fresh_clone(
@@ -126,7 +132,7 @@ def test_the_demonstration_runs_from_a_fresh_clone(
     assert "JOINED" in events
     assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 +192\.0\.2\.1", tables)
     assert re.search(r"232\.1\.2\.3 +include +198\.51\.100\.1", tables)
-    tried.parts.append("`make demo` from a fresh clone")
+    tried.parts["`make demo`"] = "from a fresh clone"
 
 
 def test_a_kernel_that_is_too_old_is_refused_in_one_line(

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 from support import supported, verifier_rows
-from support.supported import KEPT, PAGE, REPOSITORY, Table, kept, merged, record, rendered
+from support.supported import (
+    KEPT,
+    PAGE,
+    REPOSITORY,
+    Table,
+    kept,
+    merged,
+    record,
+    recorded,
+    rendered,
+)
 
 README = (REPOSITORY / "README.md").read_text()
 NEEDS = README.partition("## What it needs\n")[2].partition("\n## ")[0]
@@ -38,6 +48,8 @@ def test_a_row_has_the_columns_of_its_table(tmp_path: Path) -> None:
         record("kinds", {"kind": "bond"}, tmp_path)
     record("kinds", row("bond"), tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["kinds-bond-6.1.json"]
+    assert recorded("kinds", tmp_path) == [row("bond")]
+    assert recorded("drivers", tmp_path) == []
 
 
 def test_the_verifiers_work_may_not_grow_by_more_than_a_tenth_unsaid(
