@@ -9,7 +9,8 @@ import random
 import time
 
 import pytest
-from support.twins import random_story, twins
+from support.twin_stories import random_story
+from support.twins import twins
 
 pytestmark = pytest.mark.lab
 
