@@ -26,42 +26,41 @@ def harms(twin: Twin, since: float) -> Iterator[str]:
     """Packets that take away what is wanted just then by an owner that they speak for."""
     spoken = twin.sniffer.spoken(since)
     for each in spoken:
-        for type_, group, sources in records(each):
+        for record in records(each):
             for owner, wanted in enumerate(twin.wanted):
                 if (OWNERS[owner] is Role.GUEST) != twin.is_guests(each):
                     continue
-                steady = set(wanted.throughout(group, each.at - SLACK, each.at + SLACK))
+                steady = set(wanted.throughout(record[1], each.at - SLACK, each.at + SLACK))
                 if len(steady) != 1:
                     continue  # it has just changed
                 (current,) = steady
-                lost = taken(type_, sources, current)
-                if not lost or is_excused(twin, spoken, each, owner, group, lost):
+                lost = taken(record, current)
+                if not lost or is_initial(twin, each, record):
                     continue
-                if is_initial(twin, each, type_):
+                if is_excused(twin, each, owner) or (
+                    OWNERS[owner] is Role.CLIENT and is_said_again(spoken, each, record, lost)
+                ):
                     continue
+                type_, group, sources = record
                 yield (
                     f"{type_} {group} {sorted(sources)} takes {sorted(lost)} from the "
                     f"{OWNERS[owner].value} {owner}, who wants {current}, at {each.at - since:.3f}"
                 )
 
 
-def is_initial(twin: Twin, seen: Seen, type_: str) -> bool:
+def is_initial(twin: Twin, seen: Seen, record: Record) -> bool:
     """Whether it may be what Linux says of all groups when a link comes up, and repeats.
 
     If one socket excludes sources and another includes some, its TO_EX of then names those that are
     included (mld_send_initial_cr, seen with the kernel alone).
     """
     lately = any(0 <= seen.at - up <= INITIAL_SECONDS for up in twin.ups)
-    return seen.protocol == "mld" and type_ == "TO_EX" and lately
+    return seen.protocol == "mld" and record[0] == "TO_EX" and lately
 
 
-def is_excused(
-    twin: Twin, spoken: list[Seen], harmful: Seen, owner: int, group: str, lost: set[str]
-) -> bool:
-    """Whether nobody could speak for the client, or the agent says at once what it wants."""
-    if OWNERS[owner] is Role.CLIENT:
-        return twin.is_absent(harmful.at) or is_said_again(spoken, harmful, group, lost)
-    return OWNERS[owner] is Role.KERNEL_CLIENT and twin.is_absent(harmful.at)
+def is_excused(twin: Twin, seen: Seen, owner: int) -> bool:
+    """Whether nobody could speak for the client."""
+    return OWNERS[owner] in (Role.CLIENT, Role.KERNEL_CLIENT) and twin.is_absent(seen.at)
 
 
 def records(seen: Seen) -> tuple[Record, ...]:
@@ -74,10 +73,11 @@ def records(seen: Seen) -> tuple[Record, ...]:
     return seen.records
 
 
-def taken(type_: str, sources: frozenset[str], wanted: Filter | None) -> set[str]:
+def taken(record: Record, wanted: Filter | None) -> set[str]:
     """What a record takes away of what is wanted; sources that nobody has named are one more."""
     if wanted is None:
         return set()
+    type_, _, sources = record
     mode, listed = wanted
     named = {*sources, *listed}
     wants = listed if mode == "include" else (named | {ALL}) - listed
@@ -88,11 +88,11 @@ def taken(type_: str, sources: frozenset[str], wanted: Filter | None) -> set[str
     return set()
 
 
-def is_said_again(spoken: list[Seen], harmful: Seen, group: str, lost: set[str]) -> bool:
+def is_said_again(spoken: list[Seen], harmful: Seen, record: Record, lost: set[str]) -> bool:
     """Whether what was taken from a client is told soon after."""
     return any(
         harmful.at <= each.at <= harmful.at + FOLLOWS
-        and about == group
+        and about == record[1]
         and (lost - {ALL} <= sources if type_ in ("ALLOW", "IS_IN") else not lost & sources)
         for each in spoken
         for type_, about, sources in records(each)

@@ -64,25 +64,25 @@ def random_step(
 ) -> Step:
     kind = dice.choices(list(kinds), list(kinds.values()))[0]
     group = dice.choice(GROUPS[protocol])
+    needs: Step = ()
     match kind:
         case "want":
             owner = dice.randrange(len(OWNERS))
             if OWNERS[owner] is Role.GUEST and not (is_shared and dice.random() < 0.5):
                 group = GUESTS[protocol]
-            return kind, owner, group, random_filter(dice, protocol, group)
+            needs = owner, group, random_filter(dice, protocol, group)
         case "many":
-            owner = dice.choice([n for n, r in enumerate(OWNERS) if r is not Role.GUEST])
-            return kind, owner, protocol, random_filter(dice, protocol, group)
+            owner = dice.choice([n for n, role in enumerate(OWNERS) if role is not Role.GUEST])
+            needs = owner, protocol, random_filter(dice, protocol, group)
         case "ask":
-            return kind, dice.choice(QUESTIONS[protocol]), group, random_sources(dice, protocol)
+            needs = dice.choice(QUESTIONS[protocol]), group, random_sources(dice, protocol)
         case "older":
             return "ask", dice.choice(OLDER[protocol]), group, []
         case "cap":
-            return kind, protocol, dice.randint(1, NEWEST[protocol])
+            needs = protocol, dice.randint(1, NEWEST[protocol])
         case "restart":
-            return kind, dice.random() < 0.5
-        case _:
-            return (kind,)
+            needs = (dice.random() < 0.5,)
+    return kind, *needs
 
 
 def random_sources(dice: random.Random, protocol: str) -> list[str]:

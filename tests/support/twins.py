@@ -29,7 +29,7 @@ from support.host_lab import (
 )
 from support.queries import igmp_query, mld_query
 from support.sniffer import Sniffer
-from support.twin_hosts import NEWEST, OWNERS, KernelAlone, Twin, WithAgent
+from support.twin_hosts import NEWEST, KernelAlone, Twin, WithAgent
 from support.twin_judge import excesses, harms
 from support.twin_stories import MANY, Step
 
@@ -37,6 +37,9 @@ ALONE_ADDRESS = "192.0.2.11"
 STRAY, STRAY_6 = "192.0.2.66", "fe80::ffff:ffff:ffff:ffff"
 
 QUIET_SECONDS = 30.0
+
+OLDER_SECONDS = 8.0
+"""After which an older query is forgotten: twice the interval and the time to answer are 5 s."""
 
 INTERVAL = 2
 """Seconds between queries, as those of this lab say who are asked to say so."""
@@ -48,7 +51,10 @@ class Net(Protocol):
     """Where the two hosts are: the kernel's first, then the agent's."""
 
     lab: Lab
-    protocols: Sequence[str]
+
+    @property
+    def protocols(self) -> Sequence[str]: ...
+
     hosts: tuple[tuple[Namespace, Sniffer], tuple[Namespace, Sniffer]]
 
     def held(self) -> tuple[Held, Held]:
@@ -127,6 +133,9 @@ class Twins:
         self.agent = WithAgent(net.lab, agent, at_agent, 1)
         self.since = time.monotonic()
         self.told: list[tuple[float, Step]] = []
+        self._learned: dict[str, float] = {}
+        self._older: dict[str, float] = {}
+        """When an older query was sent."""
 
     @property
     def both(self) -> tuple[Twin, Twin]:
@@ -185,8 +194,12 @@ class Twins:
             twin.fail_over()
 
     def ask(self, kind: str, group: str, sources: list[str]) -> None:
+        """By a host that is not the querier."""
         if kind.startswith("version"):
-            self._hear_querier("mld" if ":" in group else "igmp")
+            protocol = "mld" if ":" in group else "igmp"
+            if not self._have_learned(protocol):
+                return
+            self._older[protocol] = time.monotonic()
         if ":" in group:
             frames = [mld_question(kind, group, sources)]
         elif kind.startswith("unicast"):
@@ -202,15 +215,27 @@ class Twins:
         for frame in frames:
             self.net.send(frame)
 
-    def _hear_querier(self, protocol: str) -> None:
-        """A link that comes up has forgotten how long older queriers are believed."""
+    def _have_learned(self, protocol: str) -> bool:
+        """Whether both kernels know the querier's interval, by which they forget older queriers.
+
+        A link that comes up has forgotten it, and believes for four minutes; the next query of the
+        newest version says it, but not to a kernel that speaks an older one.
+        """
+        if all(self._learned.get(protocol, 0.0) > twin.ups[-1] for twin in self.both):
+            return True
+        now = time.monotonic()
+        is_older = now < self._older.get(protocol, 0.0) + OLDER_SECONDS
+        if is_older or self.agent.caps[protocol] < NEWEST[protocol]:
+            return False
         eventually(
             "a query",
             lambda: all(
-                any(each.protocol == protocol for each in twin.sniffer.queries(twin.ups[-1]))
+                any(each.protocol == protocol for each in twin.sniffer.queries(now))
                 for twin in self.both
             ),
         )
+        self._learned[protocol] = now
+        return True
 
     # What is looked at.
 

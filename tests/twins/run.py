@@ -90,7 +90,12 @@ def keep(
     print(f"story {name}:", *problems, sep="\n  ", flush=True)
     KEPT.mkdir(parents=True, exist_ok=True)
     path = KEPT / f"{name}.json"
-    document = {"router": router, "problems": problems, "trace": trace, "story": story}
+    document: dict[str, object] = {
+        "router": router,
+        "problems": problems,
+        "trace": trace,
+        "story": story,
+    }
     path.write_text(json.dumps(document, indent=1))
     again = [fails(story, router) for _ in range(2)]
     document["failed_again"] = sum(map(bool, again))
