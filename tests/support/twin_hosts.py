@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mcastd.client import AgentError, Client, NotThereError
+from mcastd.client import Client
 from mcastd.lab import Lab, Member, Namespace, RunningAgent
 
 from support.host_lab import Filter
@@ -69,6 +68,8 @@ class Twin:
         self.addresses = 0
         self.ups = [time.monotonic()]
         """When the link came up."""
+        self.readdressed: list[float] = []
+        """When it got another hardware address."""
         self.caps = dict(NEWEST)
         self.capped: list[tuple[float, str, int]] = []
         """When which family got which cap."""
@@ -129,6 +130,7 @@ class Twin:
     def fail_over(self) -> None:
         """As after a change of ports: another hardware address, and the link has been away."""
         self.addresses += 1
+        self.readdressed.append(time.monotonic())
         address = f"02:00:00:{self.number:02x}:00:{self.addresses:02x}"
         self.host.ip("link", "set", "eth0", "down")
         self.host.ip("link", "set", "eth0", "address", address)
@@ -195,30 +197,31 @@ class WithAgent(Twin):
         caps = "".join(f"{each}_max_version = {v}\n" for each, v in self.caps.items())
         text = f'[interface.eth0]\nmode = "host"\novqp_formula = "rfc3376"\n{caps}'
         self._settings.write_text(text)
-        return self.lab.agent(self.host, "--metrics", "", "-c", self._settings)
+        agent = self.lab.agent(self.host, "--metrics", "", "-c", self._settings)
+        self._client = Client(str(agent.control))
+        return agent
 
     def apply(self, owner: int, group: str, before: Filter | None, wanted: Filter | None) -> None:
         if owner in self.members:
             super().apply(owner, group, before, wanted)
             return
         name = f"client{owner}"
-        with Client(str(self.agent.control)) as client:
-            if wanted is None:
-                client.leave("eth0", group, name=name)
-                return
-            mode, sources = wanted
-            client.join(
-                "eth0", group, sources=sorted(sources), exclude=mode == "exclude", name=name,
-                kernel=OWNERS[owner] is Role.KERNEL_CLIENT,
-            )  # fmt: skip
+        if wanted is None:
+            self._client.leave("eth0", group, name=name)
+            return
+        mode, sources = wanted
+        self._client.join(
+            "eth0", group, sources=sorted(sources), exclude=mode == "exclude", name=name,
+            kernel=OWNERS[owner] is Role.KERNEL_CLIENT,
+        )  # fmt: skip
 
     def set_cap(self, protocol: str, version: int) -> None:
-        with Client(str(self.agent.control)) as client:
-            client.call("version", name="eth0", protocol=protocol, version=version)
+        self._client.call("version", name="eth0", protocol=protocol, version=version)
 
     def restart(self, *, kill: bool) -> None:
         """What a client has with `kernel = true` lasts as long as the process: it asks again."""
         begun = time.monotonic()
+        self._client.close()
         self.agent.kill() if kill else self.agent.close()
         self.agent = self._start()
         owner = OWNERS.index(Role.KERNEL_CLIENT)
@@ -237,11 +240,10 @@ class WithAgent(Twin):
     def flip(self) -> None:
         """To observe and back; clients' memberships are not in force meanwhile."""
         begun = time.monotonic()
-        with Client(str(self.agent.control)) as client:
-            client.call("mode", name="eth0", mode="observe")
-            client.call("mode", name="eth0", mode="host")
+        self._client.call("mode", name="eth0", mode="observe")
+        self._client.call("mode", name="eth0", mode="host")
         self.absences.append((begun, time.monotonic() + SLACK))
 
     def close(self) -> None:
-        with suppress(OSError, AgentError, NotThereError):
-            super().close()
+        self._client.close()
+        super().close()

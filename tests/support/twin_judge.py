@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from support.host_lab import Filter, is_system
 from support.sniffer import Seen
@@ -14,6 +14,10 @@ FOLLOWS = 0.1
 INITIAL_SECONDS = 3.0
 """In which the kernel repeats what it said when the link came up."""
 
+READDRESSED_SECONDS = 2.0
+"""In which the agent hears of another hardware address: until then it is not held back what comes
+from there, which may be somebody else's."""
+
 ALL = "all others"
 
 Record = tuple[str, str, frozenset[str]]
@@ -22,8 +26,11 @@ SPOKEN_IN = {"report1": 1, "report2": 2, "leave": 2, "report": 3}
 """Versions of IGMP; for MLD one less, and a Done is of version 1."""
 
 
-def harms(twin: Twin, since: float) -> Iterator[str]:
-    """Packets that take away what is wanted just then by an owner that they speak for."""
+def harms(twin: Twin, since: float) -> Iterator[tuple[Hashable, str]]:
+    """Packets that take away what is wanted just then by an owner that they speak for.
+
+    What was said, about what, and in words.
+    """
     spoken = twin.sniffer.spoken(since)
     for each in spoken:
         for record in records(each):
@@ -42,10 +49,11 @@ def harms(twin: Twin, since: float) -> Iterator[str]:
                 ):
                     continue
                 type_, group, sources = record
-                yield (
+                text = (
                     f"{type_} {group} {sorted(sources)} takes {sorted(lost)} from the "
                     f"{OWNERS[owner].value} {owner}, who wants {current}, at {each.at - since:.3f}"
                 )
+                yield (type_, group), text
 
 
 def is_initial(twin: Twin, seen: Seen, record: Record) -> bool:
@@ -100,7 +108,7 @@ def is_said_again(spoken: list[Seen], harmful: Seen, record: Record, lost: set[s
     )
 
 
-def excesses(twin: Twin, since: float) -> Iterator[str]:
+def excesses(twin: Twin, since: float) -> Iterator[tuple[Hashable, str]]:
     """Messages of a version above the cap that was in force; a container is not subject to it."""
     for each in twin.sniffer.spoken(since):
         version = SPOKEN_IN[each.what] - (each.protocol == "mld")
@@ -109,6 +117,9 @@ def excesses(twin: Twin, since: float) -> Iterator[str]:
         cap = twin.cap_throughout(each.protocol, each.at - SLACK, each.at + SLACK)
         if version <= cap or twin.is_guests(each) or twin.is_absent(each.at):
             continue
+        if any(0 <= each.at - at <= READDRESSED_SECONDS for at in twin.readdressed):
+            continue
         if each.what == "report" and all(is_system(group) for _, group, _ in each.records):
             continue
-        yield f"{each.what} of {records(each)} above the cap {cap} at {each.at - since:.3f}"
+        text = f"{each.what} of {records(each)} above the cap {cap} at {each.at - since:.3f}"
+        yield (each.what, each.protocol), text

@@ -267,11 +267,11 @@ class Twins:
 
     def misspoken(self) -> list[str]:
         """What was said with the agent that may not be said, and not by the kernel alone."""
-        found = []
-        for judge in (harms, excesses):
-            if not list(judge(self.alone, self.since)):
-                found += list(judge(self.agent, self.since))
-        return found
+        own, alone = (
+            {what: text for judge in (harms, excesses) for what, text in judge(twin, self.since)}
+            for twin in (self.agent, self.alone)
+        )
+        return [text for what, text in own.items() if what not in alone]
 
     def trace(self) -> list[str]:
         """The last story, as it was told and as it was on the wire."""

@@ -28,7 +28,7 @@ from support.twins import twins  # noqa: E402
 
 KEPT = ROOT / "build" / "twins"
 ROUNDS_A_LAB = 15
-SHRINKING_SECONDS = 150.0
+SHRINKING_SECONDS = 60.0
 
 Piece = tuple[str, int, range]
 """A router, a seed, and the numbers of its rounds."""
