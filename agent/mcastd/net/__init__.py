@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mcastd.net.links import LinkWatcher, Snapshot
     from mcastd.net.membership import SocketMembership
     from mcastd.net.presence import present
-    from mcastd.net.proc import Users, users
+    from mcastd.net.proc import Receives, Users, receives, users
     from mcastd.net.rtnetlink import AddressChanged, Change, Link, LinkChanged, LinkGone
 
 __all__ = [
@@ -24,10 +24,12 @@ __all__ = [
     "LinkChanged",
     "LinkGone",
     "LinkWatcher",
+    "Receives",
     "Snapshot",
     "SocketMembership",
     "Users",
     "present",
+    "receives",
     "users",
 ]
 
@@ -35,7 +37,7 @@ MODULES = {
     "links": ("LinkWatcher", "Snapshot"),
     "membership": ("SocketMembership",),
     "presence": ("present",),
-    "proc": ("Users", "users"),
+    "proc": ("Receives", "Users", "receives", "users"),
     "rtnetlink": ("AddressChanged", "Change", "Link", "LinkChanged", "LinkGone"),
 }
 

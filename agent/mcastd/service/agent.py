@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mcastd.fastpath import FastPath, HookChoice, Policy
 from mcastd.gmp.config import HostConfig
+from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode, SourceFilter
+from mcastd.gmp.time import Instant
 from mcastd.net import SocketMembership
 from mcastd.service import coexistence
 from mcastd.service.clock import now
@@ -70,7 +72,11 @@ class Agent:
         self.addresses: dict[int, dict[bytes, None]] = {}
         self.teller = Teller(fast_path, self.faults)
         self.reader = KernelReader(
-            lambda: fast_path.sockets, self._kernel_known, self._kernel_changed, self._is_holding
+            lambda: fast_path.sockets,
+            self._kernel_known,
+            self._kernel_changed,
+            self._is_holding,
+            self._kernel_speaks,
         )
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
@@ -149,6 +155,18 @@ class Agent:
             await self.host_mode.room(interface)
         self.turns.arm({index for index, _, _ in changes})
 
+    def _kernel_speaks(self, at: Instant, versions: Mapping[int, int]) -> None:
+        """In which IGMP versions, by index; of MLD it is seen when the kernel says something."""
+        for index, interface in self.by_index.items():
+            if index in versions:
+                interface.kernel_versions["igmp"].speaks(at, versions[index])
+            for name, kernel in interface.kernel_versions.items():
+                kernel.is_forced = kernel.spoken not in (None, FAMILIES[name].newest) and (
+                    coexistence.is_forced(interface.name, name)
+                )
+                if interface.observers[name].is_holding != interface.holds(name):
+                    self.host_mode.settle(interface)
+
     # Queriers.
 
     def expect_queriers(self, interface: Interface) -> None:
@@ -188,6 +206,7 @@ class Agent:
             reports=reports,
             host_mode=interface.mode == "host",
             hardware=hardware(link.hardware_address if link else ""),
+            held=[name for name in interface.observers if interface.holds(name)],
         )
 
     def hook_choice(self, interface: Interface) -> HookChoice:
@@ -250,8 +269,7 @@ class Agent:
 
     def remark(self, interface: Interface) -> None:
         """Logs once what gets in the way; `mcastctl status` says it as long as it is so."""
-        newest = interface.keeps_kernel_newest
-        for text in coexistence.remarks(interface.name, interface.index or 0, newest=newest):
+        for text in coexistence.of_interface(interface):
             if text not in self._remarked:
                 log.warning("%s: %s", interface.name, text)
             self._remarked[text] = None

@@ -98,9 +98,7 @@ def of_interface(
                     f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
                     "somebody floods, or the agent had no CPU: mcastctl counters",
                 )
-    for text in coexistence.remarks(
-        interface.name, interface.index or 0, newest=interface.keeps_kernel_newest, host=host
-    ):
+    for text in coexistence.of_interface(interface, host):
         yield text, "see there"
     if interface.mode == "host" and agent.host_mode.lapses:
         yield (
