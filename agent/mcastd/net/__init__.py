@@ -13,7 +13,7 @@ from mcastd.lazy import lazily
 if TYPE_CHECKING:
     from mcastd.net.links import LinkWatcher, Snapshot
     from mcastd.net.membership import SocketMembership
-    from mcastd.net.presence import present
+    from mcastd.net.presence import Present, present
     from mcastd.net.proc import Receives, Users, receives, users
     from mcastd.net.rtnetlink import AddressChanged, Change, Link, LinkChanged, LinkGone
 
@@ -24,6 +24,7 @@ __all__ = [
     "LinkChanged",
     "LinkGone",
     "LinkWatcher",
+    "Present",
     "Receives",
     "Snapshot",
     "SocketMembership",
@@ -36,7 +37,7 @@ __all__ = [
 MODULES = {
     "links": ("LinkWatcher", "Snapshot"),
     "membership": ("SocketMembership",),
-    "presence": ("present",),
+    "presence": ("Present", "present"),
     "proc": ("Receives", "Users", "receives", "users"),
     "rtnetlink": ("AddressChanged", "Change", "Link", "LinkChanged", "LinkGone"),
 }

@@ -11,7 +11,7 @@ from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import in_seconds
 from mcastd.net.names import word
-from mcastd.service import coexistence, views
+from mcastd.service import coexistence, passing, views
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.faults import REMEDIES, Fault
@@ -100,6 +100,8 @@ def of_interface(
                 )
     for text in coexistence.of_interface(interface, host):
         yield text, "see there"
+    if interface.is_holding:
+        yield from passing.findings(interface, agent.fast_path.passers())
     if interface.mode == "host" and agent.host_mode.lapses:
         yield (
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mcastd.fastpath import FastPath, Policy
+from mcastd.fastpath import FastPath, Policy, users_of
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.time import Duration, Instant, after, milliseconds, seconds
 from mcastd.service.interface import Interface
@@ -42,6 +42,9 @@ LINK_LOCAL_REPORTS = Path("/proc/sys/net/ipv4/igmp_link_local_mcast_reports")
 ASKING = bytes.fromhex("fe800000000000000000000000000001")
 """Where the questions to the kernel's MLD seem to come from: it must be link-local."""
 
+
+EGRESS = "mcast_egress"
+"""The program that each agent has at the egress hook of its interfaces."""
 
 SPEAKS_ITSELF = ("", "vrf")
 """Kinds of a master whose ports have addresses and memberships of their own; "" is no master."""
@@ -98,7 +101,8 @@ class HostMode:
     def taken(self, interface: Interface) -> str | None:
         """Takes the interface for this process. Why it cannot be, if another agent has it."""
         assert interface.link is not None
-        other = self._locks.take(interface.link.index)
+        index = interface.link.index
+        other = self._locks.take(index, lambda user: user in (users_of(EGRESS, index) or ()))
         if other is not None:
             who = f"process {other}" if other else "in another container"
             return (
