@@ -264,7 +264,10 @@ class HostMode:
         self, interface: Interface, observer: Observer, *, is_known: bool
     ) -> None:
         for number, group in enumerate(list(observer.received.kernel)):
-            found = observer.speak_for_kernel(self._clock(), group, is_known=is_known)
+            at = self._clock()
+            # Of a join that the kernel still repeats, the repeats are the agent's to send.
+            known = is_known and not (observer.is_holding and observer.is_repeated(at, group))
+            found = observer.speak_for_kernel(at, group, is_known=known)
             self._report(interface, observer.family.name, found)
             await let_others(number)
             await self.room(interface)

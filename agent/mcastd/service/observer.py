@@ -249,9 +249,13 @@ class Observer:
     def _is_said(self, at: Instant, record: GroupRecord) -> bool:
         if record.type in CURRENT_STATE:
             return self._is_answered(at, record.group)
-        since = self.times.since(record.group)
+        return self.is_repeated(at, record.group)
+
+    def is_repeated(self, at: Instant, group: Address) -> bool:
+        """Whether a join of the group has been told, and is repeated still (RFC 9776 §5.1)."""
+        since, told = self.times.since(group), self.reported(group)
         repeats = Duration(self.host.robustness * self.config.unsolicited_report_interval)
-        return since is not None and at <= after(since, repeats)
+        return since is not None and told is not None and at <= after(since, repeats)
 
     def _is_answered(self, at: Instant, group: Address) -> bool:
         """Whether the group was said since the last query, while that may be answered."""
