@@ -25,6 +25,7 @@ from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
 from mcastd.service.joined import Change, Joined
 from mcastd.service.known_queriers import KnownQueriers
+from mcastd.service.losses import Losses
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned
@@ -84,6 +85,7 @@ class Agent:
         self.started = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
+        self._losses = Losses()
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
@@ -121,10 +123,22 @@ class Agent:
         self._loop.call_later(RETRY_SECONDS, self._retry_keeping)
 
     def _look(self) -> None:
-        for change in self.floods.look(now(), self.fast_path.counters()):
+        counted = self.fast_path.counters()
+        for change in self.floods.look(now(), counted):
             self.teller.flood(change)
+        for name in self._losses.look(counted):
+            self._make_good(name)
         self.programs.look(now())
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _make_good(self, name: str) -> None:
+        """Copies of what the kernel said there were lost."""
+        self.reader.request()
+        interface = self.interfaces.get(name)
+        if interface is not None and interface.mode == "host":
+            self.teller.tell_all(interface, interface.announce(now()))
+            self.teller.announce("announced", interface.name, cause="copies_lost")
+            self.turns.arm({interface.index} if interface.index is not None else None)
 
     def _detached(self, interface: Interface) -> None:
         self.teller.announce("detached", interface.name)
