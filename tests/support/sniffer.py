@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import threading
@@ -62,7 +63,9 @@ class Sniffer:
                 frame, ancillary, _, address = self._socket.recvmsg(65536, SPACE_FOR_TIME)
             except TimeoutError:
                 continue
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.ENETDOWN:  # said once; it may come up again
+                    continue
                 return
             seen = parsed(frame, passed_at(ancillary), address)
             if seen is not None:
