@@ -110,6 +110,10 @@ def test_the_hook_is_the_best_that_the_driver_has(
     hooks = {"in": status["hook"], "out": status["egress_hook"]}
     record_property(f"driver {site.pair.driver}", json.dumps(hooks))
     site.expect_all_well()
+    found = [each["text"] for each in site.agent.ask("doctor", name=site.name)]
+    native = status["hook"] == "xdp-native"
+    assert [each for each in found if "instead of native XDP" not in each] == []
+    assert len(found) == (0 if native else 1), found
 
 
 def test_every_frame_is_counted_as_what_it_is(
