@@ -71,6 +71,10 @@ class Sniffer:
             if seen is not None:
                 self._seen.append(seen)
 
+    def forget(self) -> None:
+        """What has been seen so far."""
+        self._seen.clear()
+
     def seen(self, since: float = 0.0) -> list[Seen]:
         return [each for each in list(self._seen) if each.at >= since]
 
