@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mcastd.net.names import raw, word
+from mcastd.service.namespaces import inside
+from mcastd.service.namespaces.inside import command
 
 PROC = Path("/proc")
 NETWORKD_LINKS = Path("/run/systemd/netif/links")
@@ -68,9 +70,10 @@ def forced_versions(name: str, proc: Path) -> Iterator[str]:
         value = read(f"{proc}/sys/{folder}/{os.fsdecode(raw(name))}/{key}").strip()
         if value.isdecimal() and 0 < int(value) < newest:
             sysctl = f"{folder}/{name}/{key}"
+            reset = command(f"sysctl -w {word(sysctl)}=0")
             yield (
-                f"{sysctl} = {value}: the kernel reports no sources (sysctl -w {word(sysctl)}=0, "
-                "and igmp_max_version or mld_max_version here instead)"
+                f"{sysctl} = {value}: the kernel reports no sources ({reset}, and "
+                "igmp_max_version or mld_max_version here instead)"
             )
 
 
@@ -82,7 +85,8 @@ def other_speakers(raw_sockets: str) -> Iterator[str]:
     count = igmp_sockets(raw_sockets)
     if count:
         are = "socket is" if count == 1 else "sockets are"
-        yield f"{count} raw IGMP {are} open: another daemon speaks IGMP here (ss --raw -a -p)"
+        shown = command("ss --raw -a -p")
+        yield f"{count} raw IGMP {are} open: another daemon speaks IGMP here ({shown})"
 
 
 def igmp_sockets(raw_sockets: str) -> int:
@@ -114,7 +118,9 @@ def fallen_back(index: int, igmp: Iterable[str]) -> Iterator[str]:
 
 
 def networkd(name: str, link: str) -> Iterator[str]:
-    """`link`: what systemd-networkd keeps about the interface."""
+    """`link`: what systemd-networkd keeps about the interface: it is in no other namespace."""
+    if inside.name() is not None:
+        return
     file = dict(line.partition("=")[::2] for line in link.splitlines()).get("NETWORK_FILE")
     for line in read(file).splitlines() if file else ():
         key, _, value = line.partition("=")

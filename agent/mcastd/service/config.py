@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcastd import files as content
 from mcastd.fastpath import HookChoice
@@ -21,6 +21,9 @@ from mcastd.service import guard
 from mcastd.service.guard import Guard
 from mcastd.service.interface_names import hint, names_given, refusal, unquoted
 from mcastd.service.owned import CONFIG, Owned
+
+if TYPE_CHECKING:
+    from mcastd.service.namespaces.settings import NamespaceSettings
 
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
@@ -75,7 +78,10 @@ class InterfaceSettings(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """All that files and command line say. `interfaces`: by name or pattern, in their order."""
+    """All that files and command line say. `interfaces`: by name or pattern, in their order; those
+    of other network namespaces are in `namespaces`. `namespace`: whose settings these are, if it is
+    one of those.
+    """
 
     metrics: Address | None = None
     metrics_clients: int = 64
@@ -90,6 +96,9 @@ class Settings(NamedTuple):
     clients_per_user: int = 64
     interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
+    namespaces: Mapping[str, NamespaceSettings] = MappingProxyType({})
+    max_namespaces: int = 128
+    namespace: str | None = None
 
     def of(self, name: str, alternative_names: Iterable[str] = ()) -> InterfaceSettings | None:
         """The settings for an interface: by one of its names, else by the first pattern that fits.
@@ -156,6 +165,7 @@ KEYS: Mapping[tuple[str, str], Key] = {
     ("control", "clients"): ("clients", *whole_key(1, 10_000)),
     ("control", "clients_per_user"): ("clients_per_user", *whole_key(1, 10_000)),
     ("agent", "max_interfaces"): ("max_interfaces", *whole_key(1, MOST_INTERFACES)),
+    ("agent", "max_namespaces"): ("max_namespaces", *whole_key(1, 10_000)),
 }  # fmt: skip
 
 
@@ -169,31 +179,72 @@ def load(
     """
     fields: dict[str, Any] = {"metrics": parse_address(DEFAULT_METRICS)}
     defaults: dict[str, Any] = {}
-    sections: dict[str, dict[str, Any]] = {}
+    sections: Sections = {}
+    in_namespaces: dict[str, dict[str, Any]] = {}
     for each in files(path):
         document = read(each)
         check_sections(each, document)
         fields |= read_keys(each, document)
         defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
-        for name, section in document.get("interface", {}).items():
-            name = names.given(name)  # noqa: PLW2901
-            check_name(f'{each}: [interface."{name}"]', name)
-            merged = read_tunables(each, f"interface.{name}", section)
-            earlier = sections.setdefault(name, {})
-            more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
-            earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
+        read_interfaces(each, "", document.get("interface", {}), sections)
+        if document.get("namespace"):
+            namespace_settings().read(each, document["namespace"], in_namespaces)
     named = [name for text in interfaces for name in names_given(text)]
-    for name in named:
-        check_name(f"-i {name or repr(name)}", name)
     given = dict(overrides or {})
     mode = given.pop("mode", None)
     for name in named:
+        if "/" in name and name.partition("/")[0]:
+            namespace_settings().add_named(name, mode, in_namespaces)
+            continue
+        check_name(f"-i {name or repr(name)}", name)
         sections.setdefault(name, {})
-    for name in named or sections:
         if mode is not None:
             sections[name]["mode"] = mode
+    if mode is not None and not named:
+        for section in sections.values():
+            section["mode"] = mode
+        for namespace in in_namespaces.values():
+            for section in namespace["interface"].values():
+                section["mode"] = mode
     made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
-    return Settings(**{**fields, **given, "interfaces": made, "path": path or DEFAULT_PATH})
+    inside = namespace_settings().made(in_namespaces, defaults) if in_namespaces else {}
+    return Settings(
+        **{
+            **fields,
+            **given,
+            "interfaces": made,
+            "namespaces": inside,
+            "path": path or DEFAULT_PATH,
+        }
+    )
+
+
+Sections = dict[str, dict[str, Any]]
+"""Of interfaces, by name: what all files say of each."""
+
+
+def namespace_settings() -> ModuleType:
+    """Most settings name no other namespace, and do not wait for this."""
+    from mcastd.service.namespaces import settings  # noqa: PLC0415
+
+    return settings
+
+
+def read_interfaces(path: Path, where: str, table: Mapping[str, Any], sections: Sections) -> None:
+    """Adds what a file says of interfaces. `where`: what stands before "interface" there."""
+    for written, section in table.items():
+        if not isinstance(section, dict):
+            raise ConfigFileError(
+                path,
+                f"{where}interface.{written} = {brief(section)}: this is a section: "
+                f"[{where}interface.{written}]",
+            )
+        name = names.given(written)
+        check_name(f'{path}: [{where}interface."{name}"]', name)
+        merged = read_tunables(path, f"{where}interface.{name}", section, name)
+        earlier = sections.setdefault(name, {})
+        more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
+        earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
 
 
 def files(path: Path | None) -> list[Path]:
@@ -243,17 +294,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:
-    known = {"agent", "metrics", "control", "defaults", "interface"}
+    known = {"agent", "metrics", "control", "defaults", "interface", "namespace"}
     for name, section in document.items():
         if name not in known:
             raise ConfigFileError(path, f"[{name}]: no such section; {', '.join(sorted(known))}")
         if not isinstance(section, dict):
             raise ConfigFileError(path, f"{name} = {brief(section)}: this is a section: [{name}]")
-    for name, section in document.get("interface", {}).items():
-        if not isinstance(section, dict):
-            raise ConfigFileError(
-                path, f"interface.{name} = {brief(section)}: this is a section: [interface.{name}]"
-            )
 
 
 def check_name(where: str, name: str) -> None:
@@ -280,10 +326,15 @@ def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Mode, memberships and tunables, as they are written; checked for both families."""
+def read_tunables(
+    path: Path, section: str, values: Mapping[str, Any], interface: str | None = None
+) -> dict[str, Any]:
+    """Mode, memberships and tunables, as they are written; checked for both families.
+
+    `interface`: its name, if it is the section of one.
+    """
     tunables = dict(values)
-    check_memberships(path, section, tunables.pop(MEMBERSHIP, []))
+    check_memberships(path, section, tunables.pop(MEMBERSHIP, []), interface)
     for key, allowed in WORDS.items():
         value = tunables.pop(key, allowed[0])
         if value not in allowed:
@@ -291,8 +342,9 @@ def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[s
                 path, f"{section}.{key} = {brief(value)}: allowed is {' or '.join(allowed)}"
             )
     for key, value in tunables.items():
-        if isinstance(value, dict) and section.startswith("interface."):
-            raise ConfigFileError(path, unquoted(section.removeprefix("interface."), key, value))
+        if isinstance(value, dict) and interface is not None:
+            where = section.removesuffix(interface)
+            raise ConfigFileError(path, unquoted(where, interface, key, value))
         if key not in TUNABLES and key not in guard.KEYS:
             known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
             raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
@@ -324,8 +376,8 @@ MEMBERSHIP = "membership"
 MEMBERSHIP_KEYS = {"group", "mode", "sources", "kernel"}
 
 
-def check_memberships(path: Path, section: str, entries: Any) -> None:
-    if not isinstance(entries, list) or (entries and section == "defaults"):
+def check_memberships(path: Path, section: str, entries: Any, interface: str | None) -> None:
+    if not isinstance(entries, list) or (entries and interface is None):
         raise ConfigFileError(
             path, f"{section}.{MEMBERSHIP}: write [[interface.NAME.{MEMBERSHIP}]]"
         )
