@@ -48,11 +48,13 @@ class UnavailableError(RequestError):
 
 @dataclass
 class Peer:
-    """A namespace that is named: `state` is waiting, starting, running, ended or refused."""
+    """A namespace that is named: `state` is waiting, starting, running, ended or refused; "named"
+    until the keeper has told more.
+    """
 
     name: str
     path: str | None = None
-    state: str = "waiting"
+    state: str = "named"
     problem: str | None = None
     pid: int | None = None
     starts: int = 0

@@ -87,10 +87,15 @@ def merged(own: Iterable[bytes], others: Iterable[bytes]) -> list[bytes]:
         if each != END:
             families[key_of(each)] = [each]
     for text in others:
-        for family in text.removesuffix(END).split(HEAD)[1:]:
-            head, samples = parted(HEAD + family)
+        for family in families_of(text.removesuffix(END)):
+            head, samples = parted(family)
             families.setdefault(key_of(head), [head]).append(samples)
     return [b"".join(each) for each in families.values()]
+
+
+def families_of(text: bytes) -> list[bytes]:
+    """A text's parts; within a line, such as in a label, nothing begins another."""
+    return [HEAD + each + b"\n" for each in (b"\n" + text.rstrip()).split(b"\n" + HEAD)[1:]]
 
 
 def key_of(family: bytes) -> bytes:
