@@ -23,6 +23,7 @@ from mcastd.service.observer import Observer, filter_object
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
+from mcastd.service.statistics import statistics
 from mcastd.wire import Kind, Reason
 
 
@@ -254,18 +255,21 @@ def counters(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
             "lost": lost_events(values),
             "host_mode": host_mode(values),
             "discarded": discarded(values),
-            "statistics": statistics(agent, each),
+            "statistics": netstat(agent, each, values),
         }
         for each, values in agent.fast_path.counters().items()
         if name in (None, each)
     )
 
 
-def statistics(agent: Agent, name: str) -> dict[str, dict[str, int]]:
+def netstat(agent: Agent, name: str, values: Counters) -> dict[str, dict[str, int]]:
     """By protocol, the counters that other systems' `netstat` shows, under their names."""
     interface = agent.interfaces.get(name)
-    observers = interface.observers if interface else {}
-    return {each: observer.host.statistics.as_mapping() for each, observer in observers.items()}
+    observers = interface.observers.values() if interface else ()
+    return {
+        each.family.name: statistics(each.family, each.host.statistics, values)
+        for each in observers
+    }
 
 
 def host_mode(values: Counters) -> dict[str, dict[str, int]]:

@@ -53,7 +53,11 @@ class GatheringControl(Control):
         namespace, name = parted(parameters.get("name") or "")
         if namespace and method != "watch":
             peer = self._peers.get(namespace)
-            await self._pass_on(peer, method, {**parameters, "name": name or None}, client)
+            client.connection.is_ordering = method in self._changes
+            try:
+                await self._pass_on(peer, method, {**parameters, "name": name or None}, client)
+            finally:
+                client.connection.is_ordering = False
         elif method in LISTS and "name" not in parameters:
             await self._tell_list(method, parameters, client)
         else:
@@ -117,7 +121,7 @@ class GatheringControl(Control):
     async def _tell_list(self, method: str, parameters: dict[str, Any], client: Client) -> None:
         own = await super()._result(method, parameters, client)
         answer, lacking = ListAnswer(client.connection), {}
-        async for items in self._in_turns(iter(own)):
+        async for items in self._in_turns(iter(own), client):
             await answer.add(items)
         for peer in self._peers:
             if peer.state == "waiting":
@@ -131,9 +135,9 @@ class GatheringControl(Control):
             await answer.add(json.dumps(self._findings())[1:-1].encode())
         await answer.end(lacking)
 
-    async def _in_turns(self, items: Iterator[Any]) -> AsyncIterator[bytes]:
+    async def _in_turns(self, items: Iterator[Any], client: Client) -> AsyncIterator[bytes]:
         while True:
-            async with self._turnstile:
+            async with self._turnstile.for_answer(client.connection):
                 some = list(islice(items, AT_ONCE))
                 made = json.dumps(some)[1:-1].encode()
             if not some:

@@ -113,7 +113,7 @@ class BroughtControl(Control):
             return
         items: Iterator[dict[str, Any]] = iter(result)
         while True:
-            async with self._turnstile:
+            async with self._turnstile.for_answer(client.connection):
                 some = [{**self._label, **each} for each in islice(items, AT_ONCE)]
                 line = json.dumps(some or {"result": None}).encode() + b"\n"
             await client.connection.send(line)
