@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import signal
 import socket
 import subprocess
@@ -20,6 +19,7 @@ from mcastd.printable import printable
 from mcastd.service.namespaces import channel
 
 if TYPE_CHECKING:
+    from mcastd.fastpath.objects import BpfObject
     from mcastd.service.config import Settings
     from mcastd.service.namespaces.inside import Place
 
@@ -48,9 +48,15 @@ def keep(descriptor: str, given: str) -> int:
         signal.signal(number, signal.SIG_IGN)
     # All that an agent needs, so that those that are made here have it.
     from mcastd.cli import start  # noqa: PLC0415
+    from mcastd.fastpath import FastPathError  # noqa: PLC0415
+    from mcastd.fastpath.objects import obtain  # noqa: PLC0415
     from mcastd.service import exposition, run, system  # noqa: F401, PLC0415
     from mcastd.service.namespaces.keeper import Keeper  # noqa: PLC0415
 
+    try:
+        compiled = obtain(lambda text: None)  # before rights are given up that it may take
+    except FastPathError as error:
+        return start.complain(str(error), start.NOT_THERE)
     system.drop_capabilities((*system.KEPT, *system.KEEPERS))
     arguments: dict[str, Any] = json.loads(given)
     arguments["config"] = arguments["config"] and Path(arguments["config"])
@@ -58,27 +64,28 @@ def keep(descriptor: str, given: str) -> int:
     keeper = Keeper(
         channel.inherited(int(descriptor)),
         lambda: start.settings_of(args),
-        lambda place, doors: run_agent(args, place, doors),
+        lambda place, doors: run_agent(args, compiled, place, doors),
     )
     keeper.keep()
     return 0
 
 
-def run_agent(args: argparse.Namespace, place: Place, doors: socket.socket) -> int:
+def run_agent(
+    args: argparse.Namespace, compiled: BpfObject, place: Place, doors: socket.socket
+) -> int:
     """The agent of a namespace, in which this process is; the exit code."""
     from mcastd.cli import start  # noqa: PLC0415
-    from mcastd.fastpath import FastPathError  # noqa: PLC0415
-    from mcastd.fastpath.opening import Opening  # noqa: PLC0415
+    from mcastd.fastpath import FastPath, FastPathError  # noqa: PLC0415
+    from mcastd.fastpath.programs import begin_loading  # noqa: PLC0415
     from mcastd.service.config import ConfigFileError  # noqa: PLC0415
     from mcastd.service.early import attach_early  # noqa: PLC0415
     from mcastd.service.namespaces.child import say_problem  # noqa: PLC0415
     from mcastd.service.namespaces.within import Within  # noqa: PLC0415
 
     start.set_up_log(args, f"{printable(place.name)}: ")
-    opening = Opening()
     try:
         settings = settings_within(args, place)
-        fast_path = opening.result(logging.getLogger("mcastd").info, settings.max_interfaces)
+        fast_path = FastPath(begin_loading(compiled, settings.max_interfaces))
         attach_early(fast_path, settings)
     except FastPathError as error:
         say_problem(f"{error}{start.about_log(error, keep=args.verbose)}")

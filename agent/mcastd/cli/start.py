@@ -84,6 +84,7 @@ def run_agent(
     # Only now: they are many, and the interfaces are attached already.
     import asyncio  # noqa: PLC0415
 
+    from mcastd.service.company import LostError  # noqa: PLC0415
     from mcastd.service.control_socket import ControlError  # noqa: PLC0415
     from mcastd.service.run import StartError, run  # noqa: PLC0415
 
@@ -91,7 +92,7 @@ def run_agent(
     gc.enable()
     try:
         asyncio.run(run(settings, fast_path, reread, company))
-    except (ControlError, StartError) as error:
+    except (ControlError, StartError, LostError) as error:
         return complain(str(error), NOT_THERE)
     return DONE
 

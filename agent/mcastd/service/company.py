@@ -22,6 +22,10 @@ Fail = Callable[[Exception | None], None]
 """Has the agent end: with an error, or without one."""
 
 
+class LostError(Exception):
+    """What the agent cannot go on without has ended by itself; one line for the operator."""
+
+
 class Alone:
     """An agent that knows of no other."""
 

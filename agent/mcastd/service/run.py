@@ -73,7 +73,6 @@ async def run(
 
     def fail(error: Exception | None) -> None:
         if error is not None:
-            log.critical("%s", error)
             failures.append(error)
         stopped.set()
 

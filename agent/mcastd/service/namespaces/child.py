@@ -67,7 +67,7 @@ def entered(birth: Birth, run: RunAgent) -> int:
         namespaces.enter(birth.there)
     except OSError as error:
         refused = error.errno in (errno.EPERM, errno.EACCES)
-        say_problem(NO_RIGHT if refused else str(error.strerror))
+        say_problem(NO_RIGHT if refused else str(error.strerror), for_good=refused)
         return NOT_THERE
     finally:
         os.close(birth.there)
@@ -78,6 +78,9 @@ def entered(birth: Birth, run: RunAgent) -> int:
     return run(birth.place, birth.doors)
 
 
-def say_problem(text: str) -> None:
-    """Tells the keeper, and by it those who ask, why it cannot go on."""
-    system.notify("PROBLEM=" + " ".join(text.split()))
+def say_problem(text: str, *, for_good: bool = False) -> None:
+    """Tells the keeper, and by it those who ask, why it cannot go on.
+
+    `for_good`: it will not be otherwise before an operator does something.
+    """
+    system.notify(("REFUSED=" if for_good else "PROBLEM=") + " ".join(text.split()))

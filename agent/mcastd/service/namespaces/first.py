@@ -12,7 +12,7 @@ from subprocess import Popen
 from typing import TYPE_CHECKING
 
 from mcastd.service.agent import Agent
-from mcastd.service.company import Alone, Fail
+from mcastd.service.company import Alone, Fail, LostError
 from mcastd.service.config import Settings
 from mcastd.service.control import Control
 from mcastd.service.namespaces.gathering import GatheringControl
@@ -26,10 +26,6 @@ END_SECONDS = 15.0
 """For the keeper to end all that it has started; it needs ten for those that do not listen."""
 
 
-class KeeperLostError(Exception):
-    """What keeps the namespaces has ended by itself."""
-
-
 class First(Alone):
     """`keeper`: the process, `channel`: to it."""
 
@@ -39,7 +35,7 @@ class First(Alone):
         self._reloading: Reloading | None = None
 
     def control(self, agent: Agent, fail: Fail) -> Control:
-        lost = KeeperLostError("the keeper of the namespaces has ended; start mcastd anew")
+        lost = LostError("the keeper of the namespaces has ended; start mcastd anew")
         self._peers = Peers(self._channel, agent.faults, partial(fail, lost))
         self._reloading = Reloading(self._peers)
         return GatheringControl(agent, self._peers, self._reloading)

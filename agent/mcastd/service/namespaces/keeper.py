@@ -52,6 +52,19 @@ class Child:
         self.deadline = self.since + START_SECONDS
         self.ending: str | None = None
         self.problem: str | None = None
+        self.is_refused = False
+        said.setblocking(False)
+
+    def listen(self) -> dict[str, str]:
+        """What it says next, as to systemd (sd_notify(3)), or why it cannot run; empty: nothing."""
+        try:
+            text = self.said.recv(65536).decode(errors="replace")
+        except OSError:
+            return {}
+        lines = dict(line.partition("=")[::2] for line in text.split("\n"))
+        self.is_refused = "REFUSED" in lines or self.is_refused
+        self.problem = lines.get("REFUSED") or lines.get("PROBLEM") or self.problem
+        return lines if text else {}
 
     def end(self, why: str) -> None:
         """Asks it to end; it is killed if it does not."""
@@ -81,6 +94,7 @@ class Kept:
         self.delay = FIRST_DELAY
         self.not_before = 0.0
         self.problem: str | None = None
+        self.is_refused = False
         self.told: dict[str, Any] = {}
 
 
@@ -140,20 +154,14 @@ class Keeper:
         self._look_at = min(self._look_at, self._looked + LOOK_AGAIN_SECONDS)
 
     def _told_by(self, kept: Kept, child: Child) -> None:
-        """What a service manager is told (sd_notify(3)), and why one cannot run."""
-        try:
-            text = child.said.recv(65536).decode(errors="replace")
-        except OSError:
-            text = ""
-        if not text:
+        lines = child.listen()
+        if not lines:
             self._selector.unregister(child.said)
             return
         child.heard = time.monotonic()
-        lines = dict(line.partition("=")[::2] for line in text.split("\n"))
-        child.problem = lines.get("PROBLEM", child.problem)
         if "READY" in lines and not child.is_ready:
             child.is_ready = True
-            kept.problem = None
+            kept.problem, kept.is_refused = None, False
             self._tell(kept, "running", child.mains)
             self._look_at = 0.0  # another may start now
 
@@ -228,7 +236,7 @@ class Keeper:
         elif now >= kept.not_before:
             self._start(kept, there.identity)
         else:
-            self._tell(kept, "ended")
+            self._tell(kept, "refused" if kept.is_refused else "ended")
             self._look_at = min(self._look_at, kept.not_before)
 
     def _refusal(self, kept: Kept, identity: Identity) -> str | None:
@@ -279,7 +287,8 @@ class Keeper:
         child = kept.child = Child(pid, identity, said, mains)
         self._selector.register(child.process, selectors.EVENT_READ, lambda: self._ended(kept))
         self._selector.register(said, selectors.EVENT_READ, lambda: self._told_by(kept, child))
-        self._tell(kept, "starting")
+        if not kept.is_refused:  # else it is told when it is otherwise
+            self._tell(kept, "starting")
 
     def _close(self) -> None:
         """In a process that has become another: what was the keeper's is none of its business."""
@@ -294,7 +303,8 @@ class Keeper:
         child = kept.child
         assert child is not None
         if child.said in self._selector.get_map():
-            self._told_last(child)
+            while child.listen():
+                pass  # what it still said before it ended
             self._selector.unregister(child.said)
         self._selector.unregister(child.process)
         _, status = os.waitpid(child.pid, 0)
@@ -306,24 +316,16 @@ class Keeper:
             return
         if time.monotonic() - child.since > LONGEST_DELAY:
             kept.delay = FIRST_DELAY
+        kept.is_refused = child.is_refused
         self._failed(kept, child.problem or how(os.waitstatus_to_exitcode(status)))
-
-    @staticmethod
-    def _told_last(child: Child) -> None:
-        """What it still said before it ended."""
-        child.said.setblocking(False)
-        with suppress(OSError):
-            while text := child.said.recv(65536).decode(errors="replace"):
-                for line in text.split("\n"):
-                    key, _, value = line.partition("=")
-                    child.problem = value if key == "PROBLEM" else child.problem
 
     def _failed(self, kept: Kept, problem: str) -> None:
         """It is tried again in a while."""
         kept.problem = problem
+        kept.delay = LONGEST_DELAY if kept.is_refused else kept.delay
         kept.not_before = time.monotonic() + kept.delay
         kept.delay = min(2 * kept.delay, LONGEST_DELAY)
-        self._tell(kept, "ended")
+        self._tell(kept, "refused" if kept.is_refused else "ended")
 
 
 def how(code: int) -> str:

@@ -12,15 +12,17 @@ from mcastd.printable import brief
 from mcastd.service.config import (
     LONGEST_TEXT,
     MOST_INTERFACES,
+    Settings,
+    is_pattern,
+    whole_key,
+)
+from mcastd.service.interface_settings import (
     ConfigFileError,
     InterfaceSettings,
-    Settings,
     check_name,
-    is_pattern,
     read_interfaces,
     read_tunables,
     settings_of,
-    whole_key,
 )
 from mcastd.service.namespaces.inside import parted
 
