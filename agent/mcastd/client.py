@@ -147,7 +147,7 @@ class Client:
             line = self._stream.readline()
         except OSError:
             line = b""
-        if not line:
+        if not line.endswith(b"\n"):  # half an answer is none
             raise NotThereError("the agent has ended")
         return line
 

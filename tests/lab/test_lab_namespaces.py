@@ -105,10 +105,7 @@ def test_host_mode_in_a_namespace_joins_for_its_clients(several: Several) -> Non
     assert mcastctl(several.agent, "join", name, "239.1.1.1").returncode == 0
     eventually(lambda: holds("239.1.1.1"))
 
-    with several.agent._asked(
-        "join",
-        {"name": name, "group": "239.1.1.2", "hold": True},  # type: ignore[dict-item]
-    ) as lines:
+    with several.agent.asked("join", name=name, group="239.1.1.2", hold=True) as lines:
         answer = next(lines)["result"]
         assert (answer["namespace"], answer["held"], answer["pid"]) == (
             namespace.name, True, os.getpid(),
@@ -195,9 +192,14 @@ def test_an_agent_that_is_killed_is_started_anew_and_others_do_not_notice(
     several: Several, blue: Served
 ) -> None:
     served = several.serve()
+    name = f"{served.name}/eth0"
     before = several.of(blue.name)
     faults = scrape(several.main).value("mcastd_faults_total", of="namespace")
-    os.kill(several.of(served.name)["pid"], signal.SIGKILL)
+    assert mcastctl(several.agent, "mode", name, "host").returncode == 0
+    with several.agent.asked("join", name=name, group="239.1.1.2", hold=True) as lines:
+        assert next(lines)["result"]["held"]
+        os.kill(several.of(served.name)["pid"], signal.SIGKILL)
+        assert next(lines, None) is None  # who holds is told by the end of his connection
 
     several.expect(served.name, "ended")
     found = several.expect(served.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from support.waiting import eventually
 
 pytestmark = pytest.mark.lab
 
+NOBODY = 65534
 UNIT = Path(__file__).parents[2] / "deploy/systemd/mcastd.service"
 DROP_IN = UNIT.with_name("namespaces.conf")
 NUMBERS = {
@@ -87,19 +89,30 @@ def test_without_the_right_to_enter_one_line_says_so_and_the_host_is_served(lab:
     assert "Traceback" not in several.agent.log()
 
 
-def test_a_user_of_its_own_enters_with_the_rights_of_the_drop_in(lab: Lab) -> None:
+def test_a_user_of_its_own_enters_with_the_rights_of_the_drop_in(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = " ".join(
         re.findall("^AmbientCapabilities=(.*)$", UNIT.read_text() + DROP_IN.read_text(), re.M)
     )
     rights = ",".join(["-all", *(f"+cap_{NUMBERS[name]}" for name in given.split())])
-    nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+    nobody = ("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
     wrapper = (*nobody, f"--inh-caps={rights}", f"--ambient-caps={rights}")
     other = lab.namespace("other")
     if run_in(other, *wrapper, sys.executable, "-c", "import mcastd").returncode:
         pytest.skip("other users may not read this checkout")
-    lab.directory.chmod(0o777)
+    shutil.copytree(os.environ["MCASTD_CACHE"], lab.directory / "cache")
+    for path in (lab.directory, *lab.directory.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    monkeypatch.setenv("MCASTD_CACHE", str(lab.directory / "cache"))
+    mounts_of_its_own = (
+        "unshare",
+        "--mount",
+        "--propagation",
+        "slave",
+    )  # ProtectSystem= and others
 
-    several = Several(lab, wrapper=wrapper)
+    several = Several(lab, wrapper=(*mounts_of_its_own, *wrapper))
     served = several.serve()
 
     served.send(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -241,7 +242,11 @@ def totals(result: list[dict[str, Any]]) -> dict[str, int]:
 
 def rates(result: dict[str, float]) -> str:
     """What there is of it, a second."""
-    rows = [(*name.split(" ", 2), f"{rate:.1f}") for name, rate in result.items() if rate > 0]
+    rows = [
+        (*re.fullmatch(r"(.*) (rx|tx) (.*)", name).groups(), f"{rate:.1f}")  # type: ignore[union-attr]
+        for name, rate in result.items()
+        if rate > 0
+    ]
     return table(("INTERFACE", "WAY", "MESSAGES", "A SECOND"), rows)
 
 

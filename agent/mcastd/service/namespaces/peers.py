@@ -180,13 +180,8 @@ class Peers:
         else:
             log.info("namespace %s: %s", peer.name, peer.state)
         event = encoded(
-            {
-                "event": "namespace",
-                "ts": time.time(),
-                "namespace": peer.name,
-                "state": peer.state,
-                "problem": peer.problem,
-            }
+            {"event": "namespace", "ts": time.time(), "namespace": peer.name, "state": peer.state}
+            | ({"problem": peer.problem} if peer.problem else {})
         )
         for watching in self._watching:
             wanted = watching.parameters.get("type") in (None, "namespace")
