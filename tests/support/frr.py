@@ -23,15 +23,24 @@ def is_there() -> bool:
 class Router:
     """pimd in a namespace of its own, on a cable to the host; it asks every two seconds."""
 
-    def __init__(self, lab: Lab, host: Namespace, *, version: int) -> None:
-        self.namespace = lab.namespace("router")
-        self._directory = lab.directory / "frr"
+    def __init__(
+        self,
+        lab: Lab,
+        host: Namespace,
+        *,
+        version: int,
+        label: str = "router",
+        address: str = "192.0.2.10",
+    ) -> None:
+        """`address`: the host's."""
+        self.namespace = lab.namespace(label)
+        self._directory = lab.directory / label
         self._directory.mkdir()
         lab.directory.chmod(0o711)  # the daemons become users of their own
         shutil.chown(self._directory, "frr", "frr")
         veth(self.namespace, "lan0", host, "eth0")
         self.namespace.ip("address", "add", "192.0.2.1/24", "dev", "lan0")
-        host.ip("address", "add", "192.0.2.10/24", "dev", "eth0")
+        host.ip("address", "add", f"{address}/24", "dev", "eth0")
         (self._directory / "zebra.conf").write_text("hostname router\n")
         (self._directory / "pimd.conf").write_text(
             "hostname router\n"

@@ -61,8 +61,8 @@ def interface_status(
         "tags_taken_out": attachment.tags_taken_out if attachment else False,
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
-        "remarks": remarks(interface, host),
-        **{name: family_status(agent, each) for name, each in interface.observers.items()},
+        "remarks": coexistence.of_interface(interface, host),
+        **{name: family_status(interface, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
         "guard": interface.guard.as_mapping(),
         "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
@@ -79,16 +79,9 @@ def floods(history: History) -> dict[str, Any]:
     }
 
 
-def remarks(interface: Interface, host: coexistence.Host) -> list[str]:
-    if interface.index is None:
-        return []
-    return coexistence.remarks(
-        interface.name, interface.index, newest=interface.keeps_kernel_newest, host=host
-    )
-
-
-def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
+def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
     host, current = observer.host, observer.queriers.current
+    older = interface.kernel_versions[observer.family.name].older(now())
     return {
         "version": host.version,
         "last_reported_version": observer.last_reported_version,
@@ -99,6 +92,12 @@ def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
         "groups": len(observer.received.groups),
         "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
         "speaks_for_kernel": observer.is_holding,
+        "kernel_keeps_to": older
+        and {
+            "version": older.version,
+            "until": wall_clock(older.until),
+            "exact": older.is_exact,
+        },
         "unanswered_queries": observer.responses.unanswered,
     }
 
