@@ -17,6 +17,7 @@ from mcastd.service.agent import Agent
 from mcastd.service.callers import Caller
 from mcastd.service.faults import said
 from mcastd.service.interface import Interface
+from mcastd.service.namespaces.inside import qualified
 from mcastd.service.observer import Observer, filter_object
 from mcastd.service.owned import Owned
 
@@ -36,7 +37,7 @@ def speaking(agent: Agent, name: str) -> Interface:
         raise ChangeError(
             "observed",
             f"{name} is observed, the kernel speaks there; take it over: "
-            f"mcastctl mode {word(name)} host",
+            f"mcastctl mode {word(qualified(name))} host",
         )
     return interface
 
@@ -189,7 +190,9 @@ def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dic
     set_version(agent, interface, observer, config._replace(announce_version_change=announce))
     if parameters.get("persist"):
         try:
-            told["persisted"] = str(drop_in.write(agent.settings.path, name, {key: wanted}))
+            settings = agent.settings
+            path = drop_in.write(settings.path, name, {key: wanted}, settings.namespace)
+            told["persisted"] = str(path)
         except OSError as error:
             raise ChangeError("not_persisted", f"changed, but not kept: {said(error)}") from None
     return told | {"version": observer.host.version}

@@ -12,7 +12,6 @@ from mcastd.service.agent import Agent
 from mcastd.service.config import Address
 from mcastd.service.connections import Connection, Door, SlowError
 from mcastd.service.faults import Fault
-from mcastd.service.metrics import AgentCollector
 from mcastd.service.rendering import CONTENT_TYPES, Renderings, form_of
 
 REQUEST_SECONDS = 5.0
@@ -38,9 +37,9 @@ PLAIN = "text/plain; charset=utf-8"
 class MetricsServer:
     """GET /metrics over HTTP/1.1, on the agent's own loop, one request a connection."""
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, renderings: Renderings) -> None:
         self._agent = agent
-        self._renderings = Renderings(AgentCollector(agent).collect)
+        self._renderings = renderings
         self._door = Door("metrics", self, agent.faults)
         agent.doors.append(self._door)
 
