@@ -9,7 +9,10 @@ from support.sniffer import Seen
 from support.twin_hosts import OWNERS, SLACK, Role, Twin
 
 FOLLOWS = 0.25
-"""Seconds after a kernel's record in which the agent's filter must follow it; meant are 20 ms, on an idle machine."""
+"""Seconds after a kernel's record in which the agent's filter must follow it; meant are 20 ms.
+
+This machine is busy, and after a change of the link the agent has to hear of that first.
+"""
 
 INITIAL_SECONDS = 3.0
 """In which the kernel repeats what it said when the link came up."""
