@@ -9,7 +9,9 @@ from mcastd.service.heartbeat import BEAT_LASTS, Heartbeat
 
 
 def test_a_pause_is_noticed_and_the_end_is_no_pause() -> None:
-    now, written, lapsed = [seconds(100)], list[int](), list[int]()
+    now: list[int] = [seconds(100)]
+    written: list[int] = []
+    lapsed: list[int] = []
 
     async def story() -> None:
         made = Heartbeat(lambda: Instant(now[0]), written.append, lambda: lapsed.append(now[0]))
