@@ -100,7 +100,8 @@ def of_kernel(number: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The group of each family with this number, and its sources."""
     low, high = number % 250 + 1, number // 250
     yield f"232.20.{high}.{low}", tuple(f"10.{i}.{high}.{low}" for i in range(3))
-    yield f"ff3e::20:{number:x}", tuple(f"2001:db8:{i}::{number:x}" for i in range(1, 4))
+    own = f"{number + 1:x}"
+    yield f"ff3e::20:{own}", tuple(f"2001:db8:{i}::{own}" for i in range(1, 4))
 
 
 def is_kernels(group: str) -> bool:
