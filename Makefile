@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
 
-.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins clean
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins chaos clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -98,6 +98,13 @@ ROUNDS ?= 100
 SEED ?= 1
 twins: setup-test
 	$(PYTHON) tests/twins/run.py $(ROUNDS) $(SEED) $(STORY)
+
+## make chaos        faults and wishes at random, judged by a bridge and FRR; SECONDS=N SEED=M SEEDS=COUNT
+SECONDS ?= 60
+SEEDS ?= 1
+chaos: setup-test
+	$(PYTHON) tests/chaos/run.py --seconds $(SECONDS) --seed $(SEED) --seeds $(SEEDS) \
+		$(if $(STORY),--again $(STORY))
 
 clean:
 	rm -rf build $(VENV) *.egg-info
