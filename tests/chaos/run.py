@@ -127,6 +127,7 @@ def summary() -> int:
         print(f"{what.replace('_', ' ')}: {max(each[what] for each in runs):.1f} s")
     print(f"starts: {sum(e['starts'] for e in runs)}, of these for want of memory: "
           f"{sum(e['ends'] for e in runs)}")  # fmt: skip
+    print(f"not handed over by a full ring: {sum(each['unread'] for each in runs)}")
     print(*(f"{kind}: {count}" for kind, count in sorted(steps.items())), sep="\n")
     return 1 if failures else 0
 

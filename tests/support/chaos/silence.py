@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from support.chaos.wishes import Wishes, protocol_of
 from support.sniffer import Seen
 
 Outage = tuple[str, float, float]
 """Interface, and from when to when nothing can come from it: it is down, or not there."""
+
+
+class Silence(NamedTuple):
+    seconds: float
+    group: str
+
 
 GENERAL = ("0.0.0.0", "::")
 
@@ -23,10 +30,11 @@ def longest(
     outages: Iterable[Outage],
     queriers: Iterable[str],
     until: float,
-) -> dict[str, float]:
-    """By who should have spoken, "kernel" or "agent": seconds from the first question without an
-    answer to the next thing that is said of the group. `queriers`: whose questions count."""
-    found = {"kernel": 0.0, "agent": 0.0}
+) -> dict[str, Silence]:
+    """By who should have spoken, "kernel" or "agent": the longest time from the first question
+    without an answer to the next thing that is said of the group. `queriers`: whose questions
+    count."""
+    found = {"kernel": Silence(0.0, ""), "agent": Silence(0.0, "")}
     outages = [each for each in outages if each[0] == name]
     asked_by = set(queriers)
     for group in wishes.groups(name):
@@ -46,7 +54,7 @@ def longest(
             elif what == "asked" and since is None and not is_out(outages, at):
                 since = (at, speaker)
             elif what == "said" and since is not None:
-                found[since[1]] = max(found[since[1]], at - since[0])
+                found[since[1]] = max(found[since[1]], Silence(at - since[0], group))
                 since = None
     return found
 

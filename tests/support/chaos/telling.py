@@ -15,7 +15,7 @@ from mcastd.client import AgentError, NotThereError
 from mcastd.lab import Lab
 
 from support.chaos.actions import Actions
-from support.chaos.net import IN_YARD, ROUTER, Held, Net
+from support.chaos.net import IN_YARD, MEMBERSHIP_SECONDS, ROUTER, Held, Net
 from support.chaos.service import Service
 from support.chaos.silence import longest
 from support.chaos.steps import Step
@@ -38,6 +38,8 @@ class Journal:
     steps: Counter[str] = field(default_factory=Counter)
     quiet_points: int = 0
     silence: dict[str, float] = field(default_factory=lambda: {"kernel": 0.0, "agent": 0.0})
+    silences: list[tuple[str, str, str, float]] = field(default_factory=list)
+    """Those in which a router may have forgotten the group: where, which group, who, how long."""
     longest_settling: float = 0.0
     longest_absence: float = 0.0
     """Seconds without an agent, from its end to where it is ready again."""
@@ -61,7 +63,7 @@ class Chaos:
         if self.net.router is not None:
             self.net.router.start(lab)
         self._since = time.monotonic()
-        self._log = ""
+        self._lost: dict[str, int] = {}
 
     def tell(self, story: Sequence[Step]) -> list[str]:
         """What went wrong, the first of it; nothing if all is as wanted at the end."""
@@ -105,31 +107,31 @@ class Chaos:
             return [f"the agent does not answer: {error!r}"]
         interfaces = {each["name"]: each for each in status["interfaces"]}
         found = []
-        wanted: dict[str, Held] = {}
         for name, held in self.net.held().items():
             there = interfaces.get(name)
             if there is None or there["mode"] != "host" or there.get("problem"):
                 found.append(f"{name}: {there and (there['mode'], there.get('problem'))}")
                 continue
             versions = {each: there[each]["version"] for each in NEWEST}
-            wanted[name] = self._wanted(name, versions)
             found += self._older_than_asked(name, versions)
-            found += [
-                f"{name} {group}: {held.get(group)} is held, and not {wanted[name].get(group)}"
-                for group in sorted(held.keys() | wanted[name].keys())
-                if held.get(group) != wanted[name].get(group)
-            ]
+            found += self._otherwise(name, held, versions)
         return found
 
-    def _wanted(self, name: str, versions: dict[str, int]) -> Held:
-        """What a router must hold; it knows of no sources where an older version is spoken."""
-        asked = self.wishes.now(name) if name in PROTOCOLS else IN_YARD
-        return {
-            group: each
-            if versions[protocol_of(group)] == NEWEST[protocol_of(group)]
-            else EVERYTHING
-            for group, each in asked.items()
-        }
+    def _otherwise(self, name: str, held: Held, versions: dict[str, int]) -> Iterator[str]:
+        """What a router holds otherwise than it must.
+
+        Older versions know of no sources. The bridge then keeps those that were named before: its
+        snooping does not let an older report take them back.
+        """
+        wanted = self.wishes.now(name) if name in PROTOCOLS else IN_YARD
+        for group in sorted(held.keys() | wanted.keys()):
+            there, should = held.get(group), wanted.get(group)
+            if versions[protocol_of(group)] < NEWEST[protocol_of(group)] and should is not None:
+                should = EVERYTHING
+                if there is not None and name != "eth1":
+                    there = (there[0], frozenset())
+            if there != should:
+                yield f"{name} {group}: {held.get(group)} is held, and not {should}"
 
     def _older_than_asked(self, name: str, versions: dict[str, int]) -> Iterator[str]:
         caps = self.service.caps.get(name, NEWEST)
@@ -145,6 +147,15 @@ class Chaos:
         return []
 
     # What is measured.
+
+    def _newly_lost(self) -> int:
+        """Messages that rings had no room for, since this was asked last; a new agent counts anew."""
+        now = {
+            each["name"]: sum(sum(causes.values()) for causes in each["lost"].values())
+            for each in self.service.agent.ask("counters")
+        }
+        before, self._lost = self._lost, now
+        return sum(max(0, count - before.get(name, 0)) for name, count in now.items())
 
     def _measure(self, settling: float) -> None:
         now = time.monotonic()
@@ -164,8 +175,10 @@ class Chaos:
                 queriers=queriers[name],
                 until=now,
             )
-            for speaker, seconds in found.items():
-                journal.silence[speaker] = max(journal.silence[speaker], seconds)
+            for speaker, each in found.items():
+                journal.silence[speaker] = max(journal.silence[speaker], each.seconds)
+                if each.seconds > MEMBERSHIP_SECONDS:
+                    journal.silences.append((name, each.group, speaker, each.seconds))
         journal.starts += len(self.service.starts)
         absences = [end - begin for begin, end in self.service.starts]
         journal.longest_absence = max([journal.longest_absence, *absences])
@@ -173,6 +186,7 @@ class Chaos:
         self.service.starts, self.service.ends = [], 0
         self.actions.outages.clear()
         journal.usage.append(self.service.usage())
+        journal.unread += self._newly_lost()
         self._since = now
 
 
