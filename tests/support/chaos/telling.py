@@ -149,9 +149,9 @@ class Chaos:
     # What is measured.
 
     def _newly_lost(self) -> int:
-        """Messages that rings had no room for, since this was asked last; a new agent counts anew."""
+        """Messages that were not handed over, since this was asked last; a new agent counts anew."""
         now = {
-            each["name"]: sum(sum(causes.values()) for causes in each["lost"].values())
+            each["interface"]: sum(sum(causes.values()) for causes in each["lost"].values())
             for each in self.service.agent.ask("counters")
         }
         before, self._lost = self._lost, now
