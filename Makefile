@@ -93,11 +93,16 @@ build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
 mutation: setup-test
 	$(PYTHON) tests/mutation/run.py
 
-## make twins        random stories with the kernel alone and beside the agent; ROUNDS=N SEED=M
+## make twins        random stories with the kernel alone and beside the agent; ROUNDS=N SEED=M,
+##                   SEEDS=K, TOGETHER=J side by side, ROUTER=frr, STORY=FILE for one that was kept
 ROUNDS ?= 100
 SEED ?= 1
+SEEDS ?= 1
+TOGETHER ?= 4
+ROUTER ?= bridge
 twins: setup-test
-	$(PYTHON) tests/twins/run.py $(ROUNDS) $(SEED) $(STORY)
+	$(PYTHON) tests/twins/run.py --rounds $(ROUNDS) --seed $(SEED) --seeds $(SEEDS) \
+		--together $(TOGETHER) --router $(ROUTER) $(STORY:%=--story %)
 
 ## make chaos        faults and wishes at random, judged by a bridge and FRR; SECONDS=N SEED=M SEEDS=COUNT
 SECONDS ?= 60

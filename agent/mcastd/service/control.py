@@ -86,7 +86,6 @@ class Control:
         agent.doors.append(self.door)
         self._turnstile = Turnstile()
         self._long = asyncio.Semaphore(LONG_AT_ONCE)
-        self._users: dict[Connection, int] = {}
         self._methods: dict[str, Method] = {
             "status": views.status,
             "querier": views.querier,
@@ -119,20 +118,25 @@ class Control:
         return caller_of(sock).is_root
 
     def admit(self, connection: Connection, others: set[Connection]) -> bool | bytes:
-        """So many of a user, and so many in all; root's are counted apart: it can get in."""
-        settings, caller = self._agent.settings, caller_of(connection.socket)
-        users = [self._users[each] for each in others if each in self._users]
-        if caller.is_root:
-            fits = sum(map(is_root, users)) < settings.clients
-        else:
-            fits = (
-                sum(not is_root(uid) for uid in users) < settings.clients
-                and users.count(caller.uid) < settings.clients_per_user
-            )
-        if not fits:
+        """So many of a user, and so many in all; root's are counted apart: it can get in.
+
+        Who closed his connection before this one came is not counted.
+        """
+        uid = caller_of(connection.socket).uid
+        if not self._fits(uid, others) and not self._fits(uid, others - self.door.end_gone()):
             return TOO_MANY
-        self._users[connection] = caller.uid
+        connection.uid = uid
         return True
+
+    def _fits(self, uid: int, others: set[Connection]) -> bool:
+        settings = self._agent.settings
+        users = [each.uid for each in others]
+        if is_root(uid):
+            return sum(map(is_root, users)) < settings.clients
+        return (
+            sum(not is_root(each) for each in users) < settings.clients
+            and users.count(uid) < settings.clients_per_user
+        )
 
     async def serve(self, connection: Connection) -> None:
         """Answers one request after the other, and ends what was held by the connection."""
@@ -146,7 +150,6 @@ class Control:
             error = RequestError("too_long", f"{text} only ask")
             await connection.send(error_line(error))
         finally:
-            del self._users[connection]
             for membership in client.held:
                 changes.end(self._agent, membership)
 
@@ -175,12 +178,12 @@ class Control:
                 await self._watch(parameters, client)
                 return
             if method in self._changes or method == "reload":
-                result = await self._change(method, parameters, client)
+                result = await self._order(method, parameters, client)
             else:
-                async with self._turnstile:
+                async with self._turnstile.for_answer(client.connection):
                     result = self._call(method, parameters)
                 if isinstance(result, Gradual):
-                    result = await self._gradually(result)
+                    result = await self._gradually(result, client)
             await self._tell(pieces_of(result), client)
         except (RequestError, changes.ChangeError) as error:
             await client.connection.send(error_line(error))
@@ -192,17 +195,17 @@ class Control:
 
     async def _tell(self, pieces: Iterator[bytes], client: Client) -> None:
         while True:
-            async with self._turnstile:
+            async with self._turnstile.for_answer(client.connection):
                 piece = next(pieces, None)
             if piece is None:
                 return
             await client.connection.send(piece)
 
-    async def _gradually(self, made: Gradual[Any]) -> Any:
+    async def _gradually(self, made: Gradual[Any], client: Client) -> Any:
         """The answer, a step at a time."""
         more = True
         while more:
-            async with self._turnstile:
+            async with self._turnstile.for_answer(client.connection):
                 try:
                     more = made.step()
                 except ValueError as error:
@@ -213,6 +216,13 @@ class Control:
         """Beside the loop, unless it is root: the users of others may be kept far away."""
         group = self._agent.settings.admin_group
         return caller.is_root or await asyncio.to_thread(may_change, caller, group)
+
+    async def _order(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+        client.connection.is_ordering = True
+        try:
+            return await self._change(method, parameters, client)
+        finally:
+            client.connection.is_ordering = False
 
     async def _change(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
         if not await self._may_change(client.caller):

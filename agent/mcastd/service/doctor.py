@@ -11,7 +11,7 @@ from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import in_seconds
 from mcastd.net.names import word
-from mcastd.service import coexistence, views
+from mcastd.service import coexistence, passing, views
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.faults import REMEDIES, Fault
@@ -98,10 +98,10 @@ def of_interface(
                     f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
                     "somebody floods, or the agent had no CPU: mcastctl counters",
                 )
-    for text in coexistence.remarks(
-        interface.name, interface.index or 0, newest=interface.keeps_kernel_newest, host=host
-    ):
+    for text in coexistence.of_interface(interface, host):
         yield text, "see there"
+    if interface.is_holding:
+        yield from passing.findings(interface, agent.fast_path.passers())
     if interface.mode == "host" and agent.host_mode.lapses:
         yield (
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "

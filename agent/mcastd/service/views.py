@@ -23,6 +23,7 @@ from mcastd.service.observer import Observer, filter_object
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
+from mcastd.service.statistics import statistics
 from mcastd.wire import Kind, Reason
 
 
@@ -60,8 +61,8 @@ def interface_status(
         "tags_taken_out": attachment.tags_taken_out if attachment else False,
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
-        "remarks": remarks(interface, host),
-        **{name: family_status(agent, each) for name, each in interface.observers.items()},
+        "remarks": coexistence.of_interface(interface, host),
+        **{name: family_status(interface, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
         "guard": interface.guard.as_mapping(),
         "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
@@ -78,16 +79,9 @@ def floods(history: History) -> dict[str, Any]:
     }
 
 
-def remarks(interface: Interface, host: coexistence.Host) -> list[str]:
-    if interface.index is None:
-        return []
-    return coexistence.remarks(
-        interface.name, interface.index, newest=interface.keeps_kernel_newest, host=host
-    )
-
-
-def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
+def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
     host, current = observer.host, observer.queriers.current
+    older = interface.kernel_versions[observer.family.name].older(now())
     return {
         "version": host.version,
         "last_reported_version": observer.last_reported_version,
@@ -98,6 +92,12 @@ def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
         "groups": len(observer.received.groups),
         "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
         "speaks_for_kernel": observer.is_holding,
+        "kernel_keeps_to": older
+        and {
+            "version": older.version,
+            "until": wall_clock(older.until),
+            "exact": older.is_exact,
+        },
         "unanswered_queries": observer.responses.unanswered,
     }
 
@@ -254,18 +254,21 @@ def counters(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
             "lost": lost_events(values),
             "host_mode": host_mode(values),
             "discarded": discarded(values),
-            "statistics": statistics(agent, each),
+            "statistics": netstat(agent, each, values),
         }
         for each, values in agent.fast_path.counters().items()
         if name in (None, each)
     )
 
 
-def statistics(agent: Agent, name: str) -> dict[str, dict[str, int]]:
+def netstat(agent: Agent, name: str, values: Counters) -> dict[str, dict[str, int]]:
     """By protocol, the counters that other systems' `netstat` shows, under their names."""
     interface = agent.interfaces.get(name)
-    observers = interface.observers if interface else {}
-    return {each: observer.host.statistics.as_mapping() for each, observer in observers.items()}
+    observers = interface.observers.values() if interface else ()
+    return {
+        each.family.name: statistics(each.family, each.host.statistics, values)
+        for each in observers
+    }
 
 
 def host_mode(values: Counters) -> dict[str, dict[str, int]]:

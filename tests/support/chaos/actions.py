@@ -27,7 +27,7 @@ from support.chaos.wishes import (
 )
 from support.host_lab import HOST_ADDRESS, Filter
 from support.lab import TCX_NEXT, XDP_PASS, Attached, returning
-from support.twins import change
+from support.twin_hosts import change
 
 FLOOD_SECONDS = 0.4
 

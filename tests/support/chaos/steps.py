@@ -11,7 +11,7 @@ from typing import Any
 
 from support.chaos.questions import LIES, OLDER, QUESTIONS
 from support.chaos.wishes import NEWEST, OWNERS, PROTOCOLS
-from support.twins import SOURCES, random_filter
+from support.twin_stories import SOURCES, random_filter
 
 Step = tuple[Any, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from support.host_lab import Filter
-from support.twins import Wanted
+from support.twin_hosts import Wanted
 
 PROTOCOLS = {"eth0": ("igmp", "mld"), "eth1": ("igmp",)}
 """The interfaces, and what is judged on them: behind eth0 is a bridge, behind eth1 pimd."""
