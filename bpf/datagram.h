@@ -26,7 +26,8 @@ struct mcast_source {
 
 enum mcast_found { MCAST_FOUND_NOTHING = 0, MCAST_FOUND_DATAGRAM = 1, MCAST_FOUND_FRAGMENT = 2 };
 
-/* What is found; offsets count from the start of the frame. */
+/* What is found, and where the walk through it stands; offsets count from the start of the frame. As
+ * struct mcast_work, this lives in memory for the verifier's sake. */
 struct mcast_datagram {
 	struct mcast_stream_key key; /* but for the interface, which the includer knows */
 	uint32_t bytes;              /* of the IP packet */
@@ -36,6 +37,11 @@ struct mcast_datagram {
 	uint8_t found;
 	uint8_t has_payload; /* the UDP length is one */
 	uint8_t is_whole;    /* all of the payload is there */
+	uint8_t counter;     /* of the TS packet looked at, */
+	uint32_t at;         /* where in the frame that is, */
+	uint32_t until;      /* where they end, */
+	uint32_t pid;        /* its PID, */
+	uint32_t place;      /* and where that is kept */
 };
 
 /* Copies `size` bytes (a constant) at `offset` of the frame to where words may be put if they are four

@@ -61,7 +61,7 @@ struct mcast_rtp {
 
 /* Where the extension that begins at `*end` ends; false if that is beyond the payload. */
 MCAST_INLINE bool mcast_pass_extension(const struct mcast_source *source,
-				       const struct mcast_datagram *datagram, uint32_t *end)
+				       struct mcast_datagram *datagram, uint32_t *end)
 {
 	uint32_t word;
 
@@ -77,7 +77,7 @@ MCAST_INLINE bool mcast_pass_extension(const struct mcast_source *source,
 
 /* Whether the payload may be RTP (RFC 3550 §5.1); what it says into `rtp`. */
 MCAST_INLINE bool mcast_may_be_rtp(const struct mcast_source *source,
-				   const struct mcast_datagram *datagram, struct mcast_rtp *rtp)
+				   struct mcast_datagram *datagram, struct mcast_rtp *rtp)
 {
 	uint32_t words[3], end;
 	const uint8_t *header = (const uint8_t *)words;
@@ -108,7 +108,7 @@ MCAST_INLINE bool mcast_may_be_rtp(const struct mcast_source *source,
 
 /* True if the payload may be RTP; then its number is counted. */
 MCAST_INLINE bool mcast_take_rtp(const struct mcast_source *source, struct mcast_stream *stream,
-				 const struct mcast_datagram *datagram)
+				 struct mcast_datagram *datagram)
 {
 	struct mcast_rtp rtp;
 	bool has_ts;
@@ -126,7 +126,7 @@ MCAST_INLINE bool mcast_take_rtp(const struct mcast_source *source, struct mcast
 
 /* Whether the payload begins as all packets of E1.31 do (E1.31 §5: preamble, postamble, identifier). */
 MCAST_INLINE bool mcast_is_acn(const struct mcast_source *source,
-			       const struct mcast_datagram *datagram)
+			       struct mcast_datagram *datagram)
 {
 	uint32_t words[4];
 	const uint8_t *start = (const uint8_t *)words;
@@ -139,7 +139,7 @@ MCAST_INLINE bool mcast_is_acn(const struct mcast_source *source,
 
 /* True if the payload is a packet of E1.31 data; then its number is counted. */
 MCAST_INLINE bool mcast_take_sacn(const struct mcast_source *source, struct mcast_stream *stream,
-				  const struct mcast_datagram *datagram)
+				  struct mcast_datagram *datagram)
 {
 	uint32_t root[5], framing, end; /* vector and CID; vector; number, options and universe */
 	uint64_t identity[3];
@@ -165,7 +165,7 @@ MCAST_INLINE bool mcast_take_sacn(const struct mcast_source *source, struct mcas
 }
 
 MCAST_INLINE void mcast_take_mold(const struct mcast_source *source, struct mcast_stream *stream,
-				  const struct mcast_datagram *datagram)
+				  struct mcast_datagram *datagram)
 {
 	uint32_t who[3], what[3]; /* the session; number and count: 10 bytes each */
 	const uint8_t *session = (const uint8_t *)who, *header = (const uint8_t *)what;
@@ -183,7 +183,7 @@ MCAST_INLINE void mcast_take_mold(const struct mcast_source *source, struct mcas
 }
 
 MCAST_INLINE void mcast_take_custom(const struct mcast_source *source, struct mcast_stream *stream,
-				    const struct mcast_datagram *datagram)
+				    struct mcast_datagram *datagram)
 {
 	uint64_t nobody[3] = {0}, number = 0, i, size = stream->size;
 	uint8_t byte;
@@ -208,7 +208,7 @@ MCAST_INLINE void mcast_take_custom(const struct mcast_source *source, struct mc
 
 /* A payload while the format is not known: it may become so. */
 MCAST_INLINE void mcast_guess(const struct mcast_source *source, struct mcast_stream *stream,
-			      const struct mcast_datagram *datagram)
+			      struct mcast_datagram *datagram)
 {
 	if (mcast_take_sacn(source, stream, datagram))
 		return;
@@ -229,7 +229,7 @@ MCAST_INLINE void mcast_guess(const struct mcast_source *source, struct mcast_st
 
 /* What the payload adds to the numbers. */
 MCAST_INLINE void mcast_take_payload(const struct mcast_source *source, struct mcast_stream *stream,
-				     const struct mcast_datagram *datagram)
+				     struct mcast_datagram *datagram)
 {
 	uint8_t format = stream->format;
 
@@ -252,7 +252,7 @@ MCAST_INLINE void mcast_take_payload(const struct mcast_source *source, struct m
 
 /* Counts a datagram that came at `now`. */
 MCAST_INLINE void mcast_count_datagram(const struct mcast_source *source, struct mcast_stream *stream,
-				       const struct mcast_datagram *datagram, uint64_t now)
+				       struct mcast_datagram *datagram, uint64_t now)
 {
 	mcast_count_arrival(stream, datagram->bytes, now);
 	if (datagram->has_payload)
