@@ -8,7 +8,7 @@ import sys
 
 import mcastd
 
-COMMANDS = ("run", "check_config", "build_cache", "classify", "simulate", "lab", "bench")
+COMMANDS = ("run", "check_config", "build_cache", "classify", "streams", "simulate", "lab", "bench")
 """Modules of this package, each with `add_parser` and `run`."""
 
 
