@@ -149,7 +149,7 @@ class Chaos:
     # What is measured.
 
     def _newly_lost(self) -> int:
-        """Messages that were not handed over, since this was asked last; a new agent counts anew."""
+        """Messages not handed over since this was last asked; a new agent counts anew."""
         now = {
             each["interface"]: sum(sum(causes.values()) for causes in each["lost"].values())
             for each in self.service.agent.ask("counters")
