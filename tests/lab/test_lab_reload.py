@@ -48,7 +48,7 @@ def test_a_good_file_is_taken_over_at_once(cable: Cable, configuration: Path) ->
     reload(cable, "configuration read")
 
     found = interface(cable.agent)
-    assert (found["igmp"]["max_version"], found["mld"]["max_version"]) == (2, 2)
+    assert (found["igmp"]["configured_max_version"], found["mld"]["max_version"]) == (2, 2)
     assert found["hook"] == "xdp-native"
     assert received(cable.agent) == received(cable.agent) | {"igmp query 3": 1}
 
@@ -161,7 +161,7 @@ def test_drop_ins_count_after_the_file(cable: Cable, configuration: Path) -> Non
 
     reload(cable, "configuration read")
 
-    assert interface(cable.agent)["igmp"]["max_version"] == 2
+    assert interface(cable.agent)["igmp"]["configured_max_version"] == 2
 
 
 def test_what_the_host_receives_is_not_forgotten(cable: Cable, configuration: Path) -> None:

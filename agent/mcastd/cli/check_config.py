@@ -10,13 +10,17 @@ from typing import Any
 
 from mcastd.printable import printable
 from mcastd.service.config import ConfigFileError, files, load
+from mcastd.service.restart import check_machine, warnings
 
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "check-config",
         help="say what is wrong with a configuration",
-        description="Reads a configuration and its drop-ins, and says what is wrong, if anything.",
+        description=(
+            "Reads a configuration and its drop-ins, and says what is wrong, if anything: all that "
+            "a start on this machine would be refused for."
+        ),
     )
     parser.add_argument("file", metavar="FILE", type=Path)
     parser.add_argument("--json", action="store_true", help="one JSON document")
@@ -26,6 +30,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         settings = load(args.file)
+        check_machine(settings)
     except ConfigFileError as error:
         if args.json:
             print(json.dumps({"good": False, "error": str(error)}))
@@ -35,7 +40,10 @@ def run(args: argparse.Namespace) -> int:
     read = [str(path) for path in files(args.file)]
     if args.json:
         names = {name: each.mode for name, each in settings.interfaces.items()}
-        print(json.dumps({"good": True, "files": read, "interfaces": names}))
+        warned = list(warnings(settings))
+        print(json.dumps({"good": True, "files": read, "interfaces": names, "warnings": warned}))
     else:
+        for text in warnings(settings):
+            print(printable(f"mcastd check-config: {text}"), file=sys.stderr)
         print(printable(f"{', '.join(read)}: good ({len(settings.interfaces)} interfaces)"))
     return 0

@@ -30,7 +30,7 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
         settings = settings_of(args)
     except ConfigFileError as error:
         return complain(str(error), BAD_INPUT)
-    if not settings.interfaces:
+    if not settings.interfaces and args.config is None:
         return complain(
             "no interface to run: name one with -i IFACE or [interface.NAME] in the configuration",
             BAD_INPUT,

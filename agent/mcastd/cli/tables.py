@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mcastd.classify import as_text
+from mcastd.net.names import word
 
 
 def render(method: str, result: Any) -> str:
@@ -64,13 +65,22 @@ def status(result: dict[str, Any]) -> str:
         remarks += flood_remarks(each["name"], each["floods"])
         remarks += [f"{each['name']}: {reason}" for reason in each["hook_reasons"]]
         remarks += [f"{each['name']}: {remark}" for remark in each["remarks"]]
+        remarks += map(by_hand_remark, each.get("by_hand", ()))
     remarks += [f"{name}: there is no such interface now" for name in result["missing"]]
+    restart = result.get("needs_restart", ())
+    remarks += [f"{key} of the files takes effect when mcastd is started anew" for key in restart]
     remarks += fault_remarks(result)
     return "\n".join([table(head, rows), *remarks])
 
 
 def version_text(family: dict[str, Any]) -> str:
-    return f"{family['version']} of {family['max_version']}"
+    """What is spoken, what is allowed, and by whom."""
+    return f"{family['version']} of {family['max_version']}{by(family)}"
+
+
+def by(family: dict[str, Any]) -> str:
+    """An agent of before an upgrade does not say it."""
+    return f" ({family['spoken_by']})" if "spoken_by" in family else ""
 
 
 def querier_text(family: dict[str, Any]) -> str:
@@ -86,6 +96,12 @@ def family_remarks(name: str, protocol: str, family: dict[str, Any]) -> list[str
         f"it is forgotten in {each['forgotten_in']:.0f} s"
         for each in family["older_queriers"]
     ]
+    configured = family.get("configured_max_version", family["max_version"])
+    if configured < family["max_version"]:
+        remarks.append(
+            f"{name}: {protocol}_max_version = {configured} is in force in host mode only "
+            f"(mcastctl mode {word(name)} host)"
+        )
     if family["unanswered_queries"]:
         remarks.append(f"{name}: {family['unanswered_queries']} {protocol} queries not answered")
     return remarks
@@ -263,6 +279,28 @@ def event_line(event: dict[str, Any]) -> str:
 
 def value_text(value: object) -> str:
     return "{" + ", ".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
+
+
+def reloaded(result: dict[str, Any]) -> str:
+    """What runs, and what of the files is not in force all the same."""
+    running = ", ".join(result["interfaces"]) or "no interface"
+    undone = [
+        f"{each['interface']}: {each['key']} = {each['value']} is undone, {each['files']} again"
+        for each in result.get("undone", ())
+    ]
+    restart = [
+        f"{key}: takes effect when mcastd is started anew"
+        for key in result.get("needs_restart", ())
+    ]
+    by_hand = list(map(by_hand_remark, result.get("by_hand", ())))
+    return "\n".join([f"read; running {running}", *undone, *by_hand, *restart])
+
+
+def by_hand_remark(each: dict[str, Any]) -> str:
+    return (
+        f"{each['interface']}: {each['key']} = {each['value']} was set by hand, the files have "
+        f"{each['files']} (mcastctl reload --undo)"
+    )
 
 
 def membership_line(result: dict[str, Any]) -> str:

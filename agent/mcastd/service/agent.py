@@ -12,8 +12,9 @@ from mcastd.gmp.config import HostConfig
 from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.net import SocketMembership
 from mcastd.service import coexistence
+from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now
-from mcastd.service.config import Settings, is_pattern
+from mcastd.service.config import InterfaceSettings, Settings, is_pattern
 from mcastd.service.connections import Door
 from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.filters import HardwareFilter
@@ -50,6 +51,7 @@ class Agent:
     """All interfaces, and what they share.
 
     `interfaces`: by name, also those that are not there now; `by_index`: those that are run.
+    `former`: those that the files no longer name, for what they have counted.
     `addresses`: of all links, by index: one may become ours later.
     """
 
@@ -61,12 +63,14 @@ class Agent:
         known_queriers: KnownQueriers | None = None,
         faults: Faults | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings = self.started_with = settings
+        self.by_hand = ByHand()
         self.faults = faults or Faults()
         self.doors: list[Door] = []
         self.fast_path = fast_path
         self.interfaces: dict[str, Interface] = {}
         self.by_index: dict[int, Interface] = {}
+        self.former: dict[str, Interface] = {}
         self.addresses: dict[int, dict[bytes, None]] = {}
         self.teller = Teller(fast_path, self.faults)
         self.reader = KernelReader(
@@ -83,7 +87,8 @@ class Agent:
         self.owned = owned or OwnedMemberships(None)
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
         self.hardware_filter = HardwareFilter()
-        self.reload: Callable[[], str | None] = lambda: None
+        self.reload: Callable[[bool], str | None] = lambda undo: None
+        """Takes over the files; `undo`: also where something else was set by hand."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
         self._remarked: dict[str, None] = {}
@@ -190,6 +195,18 @@ class Agent:
             hardware=hardware(link.hardware_address if link else ""),
         )
 
+    def settings_of(
+        self, name: str, alternative_names: Iterable[str] = ()
+    ) -> InterfaceSettings | None:
+        """The files', and what was set by hand; None if the files do not name the interface."""
+        written = self.settings.of(name, alternative_names)
+        return None if written is None else self.by_hand.applied(name, written)
+
+    def differences(self, interface: Interface) -> list[Difference]:
+        """What was set by hand on an interface, and is otherwise in the files."""
+        written = self.settings.of(interface.name, interface.alternative_names)
+        return list(self.by_hand.differences(interface.name, written)) if written else []
+
     def hook_choice(self, interface: Interface) -> HookChoice:
         """Which ingress hook the interface is to have."""
         settings = self.settings.of(interface.name, interface.alternative_names)
@@ -215,6 +232,7 @@ class Agent:
         problem = self.change_mode(interface, mode)
         if problem is None:
             interface.wanted_mode = mode
+            self.by_hand.set(interface.name, "mode", mode)
             self.settle(interface)
         return problem
 
@@ -376,6 +394,10 @@ class Agent:
         gone = [name for name, each in self.interfaces.items() if each.index is None]
         for name in gone[: max(0, len(gone) - most)]:
             del self.interfaces[name]
+            self.by_hand.forget(name)
+        for name in list(self.former)[: max(0, len(self.former) - most)]:
+            del self.former[name]
+            self.by_hand.forget(name)
         self.fast_path.forget_gone(most)
 
     def missing(self) -> list[str]:

@@ -74,6 +74,20 @@ def forced_versions(name: str, proc: Path) -> Iterator[str]:
             )
 
 
+def forced_version(family: str, name: str, proc: Path = PROC) -> tuple[int, str] | None:
+    """To which older version the kernel is forced on an interface, and by which sysctl.
+
+    Of the interface's and that of all interfaces, the lower one counts.
+    """
+    folder, key, newest = FORCED[family]
+    found = []
+    for each in ("all", name):
+        value = read(f"{proc}/sys/{folder}/{os.fsdecode(raw(each))}/{key}").strip()
+        if value.isdecimal() and 0 < int(value) < newest:
+            found.append((int(value), f"{folder}/{each}/{key}"))
+    return min(found, default=None)
+
+
 def other_speakers(raw_sockets: str) -> Iterator[str]:
     """Another daemon that speaks IGMP: a router, a querier, a proxy. The agent has no such socket.
 

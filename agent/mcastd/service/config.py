@@ -45,6 +45,9 @@ LONGEST_TEXT = 4096
 STATE_DROP_INS = "mcastd.d"
 """Below the state directory: what `--persist` keeps where all else is read-only for the agent."""
 
+KEPT_BY_HAND = "90-mcastctl.toml"
+"""The drop-in that `--persist` writes: it adds to what fits the interface otherwise."""
+
 DEFAULT_STATE = Path("/var/lib/mcastd")
 
 
@@ -101,6 +104,17 @@ class Settings(NamedTuple):
                 return self.interfaces[each]
         fitting = (each for key, each in self.interfaces.items() if fnmatchcase(name, key))
         return next(fitting, None)
+
+    def kept(self, name: str, tunables: Mapping[str, Any]) -> Settings:
+        """As they are after these were added to the files for an interface."""
+        before = self.of(name)
+        assert before is not None
+        configs = {
+            family: config.changed(FAMILIES[family], tunables)
+            for family, config in before.configs.items()
+        }
+        changed = before._replace(configs=configs)
+        return self._replace(interfaces={**self.interfaces, name: changed})
 
 
 def is_pattern(name: str) -> bool:
@@ -170,6 +184,8 @@ def load(
     fields: dict[str, Any] = {"metrics": parse_address(DEFAULT_METRICS)}
     defaults: dict[str, Any] = {}
     sections: dict[str, dict[str, Any]] = {}
+    origins: dict[str, list[Path]] = {}
+    written: set[str] = set()
     for each in files(path):
         document = read(each)
         check_sections(each, document)
@@ -180,7 +196,11 @@ def load(
             check_name(f'{each}: [interface."{name}"]', name)
             merged = read_tunables(each, f"interface.{name}", section)
             earlier = sections.setdefault(name, {})
-            more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
+            own = merged.get(MEMBERSHIP, [])
+            more = earlier.get(MEMBERSHIP, []) + own
+            origins.setdefault(name, []).extend([each] * len(own))
+            if each.name != KEPT_BY_HAND:
+                written.add(name)
             earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
     named = [name for text in interfaces for name in names_given(text)]
     for name in named:
@@ -192,8 +212,23 @@ def load(
     for name in named or sections:
         if mode is not None:
             sections[name]["mode"] = mode
+    for name in sections.keys() - written - set(named):
+        add_pattern(name, sections, origins)
     made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
+    for name, paths in origins.items():
+        check_granted(name, made[name], paths)
     return Settings(**{**fields, **given, "interfaces": made, "path": path or DEFAULT_PATH})
+
+
+def add_pattern(
+    name: str, sections: dict[str, dict[str, Any]], origins: dict[str, list[Path]]
+) -> None:
+    """What was kept of one interface adds to the pattern that it is run by, and hides nothing."""
+    fitting = (each for each in sections if is_pattern(each) and fnmatchcase(name, each))
+    pattern = next(fitting, None)
+    if pattern is not None:
+        sections[name] = {**sections[pattern], **sections[name]}
+        origins[name] = [*origins.get(pattern, []), *origins.get(name, [])]
 
 
 def files(path: Path | None) -> list[Path]:
@@ -329,11 +364,6 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
         raise ConfigFileError(
             path, f"{section}.{MEMBERSHIP}: write [[interface.NAME.{MEMBERSHIP}]]"
         )
-    if not entries:
-        return
-    # Only now: most settings have none, and interfaces are attached when the settings are read.
-    from mcastd.gmp import subscription  # noqa: PLC0415
-
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) - MEMBERSHIP_KEYS:
             raise ConfigFileError(
@@ -346,15 +376,29 @@ def check_memberships(path: Path, section: str, entries: Any) -> None:
             )
         try:
             membership = membership_of("", entry)
-            family = membership.family
-            config = HostConfig.from_mapping(family, {})
-            refused = subscription.refusal(family, config, membership.address, membership.filter)
+            _ = membership.address, membership.filter
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigFileError(
                 path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {error}"
             ) from None
+
+
+def check_granted(name: str, settings: InterfaceSettings, paths: Iterable[Path]) -> None:
+    """ConfigFileError for a membership that the interface's own tunables do not allow.
+
+    `paths`: of each membership, which file has it.
+    """
+    # Only now: most settings have none, and interfaces are attached when the settings are read.
+    from mcastd.gmp import subscription  # noqa: PLC0415
+
+    for path, membership in zip(paths, settings.memberships, strict=True):
+        family = membership.family
+        config = settings.configs[family.name]
+        refused = subscription.refusal(family, config, membership.address, membership.filter)
         if refused is not None:
-            raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {refused.text}")
+            raise ConfigFileError(
+                path, f"interface.{name}.{MEMBERSHIP} = {brief(membership.group)}: {refused.text}"
+            )
 
 
 def membership_of(interface: str, entry: Mapping[str, Any]) -> Owned:

@@ -221,7 +221,7 @@ class Control:
             )
         async with self._turnstile:
             if method == "reload":
-                return changes.reload(self._agent)
+                return changes.reload(self._agent, parameters)
             name = parameters["name"] = called(self._agent.interfaces, parameters.get("name", ""))
             if name not in self._agent.interfaces:
                 raise RequestError("unknown_interface", self._not_run(name))

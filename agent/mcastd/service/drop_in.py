@@ -15,15 +15,13 @@ from typing import Any
 import tomli_w
 
 from mcastd import files
-from mcastd.service.config import LARGEST_FILE, drop_ins, state_drop_ins
-
-NAME = "90-mcastctl.toml"
+from mcastd.service.config import KEPT_BY_HAND, LARGEST_FILE, drop_ins, state_drop_ins
 
 
 def place(main: Path) -> Path:
     """The file that is added to."""
     kept = state_drop_ins(main) if os.environ.get("STATE_DIRECTORY") else None
-    return (kept or drop_ins(main)) / NAME
+    return (kept or drop_ins(main)) / KEPT_BY_HAND
 
 
 def write(main: Path, interface: str, tunables: Mapping[str, Any]) -> Path:

@@ -22,7 +22,8 @@ def policy_of(
     kept from the kernel and the wire in host mode.
 
     Under a cap the kernel's own reports are held back; older queries are kept from it then, and
-    where they are not believed.
+    where they are not believed. A cap is one in host mode only: where the kernel alone speaks,
+    queries are read as it reads them.
     """
     igmp, mld = configs["igmp"], configs["mld"]
     capped = {name: each.max_version < FAMILIES[name].newest for name, each in configs.items()}
@@ -34,8 +35,8 @@ def policy_of(
         consume_mld=capped["mld"] or not mld.compat_enable,
         strict_kernel=guard.strict_kernel,
         hardware=hardware,
-        igmp_max_version=igmp.max_version,
-        mld_max_version=mld.max_version,
+        igmp_max_version=igmp.max_version if host_mode else FAMILIES["igmp"].newest,
+        mld_max_version=mld.max_version if host_mode else FAMILIES["mld"].newest,
         require_ttl1=igmp.require_ttl1,
         require_router_alert=igmp.require_router_alert is RouterAlertPolicy.STRICT,
         hand_over_reports=reports,
