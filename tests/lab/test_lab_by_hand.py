@@ -123,6 +123,13 @@ def test_a_sysctl_that_forces_a_version_is_what_is_allowed(lab: Lab) -> None:
     assert observed["allowed_by"] == "net/ipv4/conf/eth0/force_igmp_version"
 
 
+def test_who_supervises_the_agent_is_told_that_it_is_ready(cable: Cable) -> None:
+    cable.observe()
+    eventually(lambda: scrape(cable.host, "/-/ready").text == "ready\n")
+    assert scrape(cable.host, "/-/healthy").text == "healthy\n"
+    assert "/metrics" in scrape(cable.host, "/").text
+
+
 def test_a_counter_goes_on_when_its_interface_comes_again(lab: Lab, tmp_path: Path) -> None:
     """Deleted and made again, and named again by the files after they did not."""
     path = tmp_path / "mcastd.toml"

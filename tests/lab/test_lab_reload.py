@@ -143,9 +143,12 @@ def test_the_groups_with_most_state_are_metrics_when_they_are_asked_for(
 
     reload(cable, "configuration read")
 
+    def are_shown() -> bool:
+        text = scrape(cable.host).text
+        return all(text.count(f"{metric}{{") == 2 for metric in metrics)
+
+    eventually(are_shown)  # the reports come when the kernel sends them
     shown = scrape(cable.host)
-    for metric in metrics:
-        assert shown.text.count(f"{metric}{{") == 2
     first = {"interface": "eth0", "protocol": "mld", "group": "ff3e::1:1"}
     second = {"interface": "eth0", "protocol": "igmp", "group": "232.1.1.2"}
     assert shown.value(metrics[0], **first, mode="include") == 3

@@ -104,19 +104,14 @@ def set_up_log(args: argparse.Namespace) -> logging.Logger:
     """The log, set up the first time that something is to be said, or the agent starts."""
     import logging  # noqa: PLC0415 (most starts say nothing until the interfaces are attached)
 
-    from mcastd.cli.log import PrintableFormatter  # noqa: PLC0415
+    from mcastd.cli.log import formatter  # noqa: PLC0415
 
     level = logging.DEBUG if args.verbose else logging.INFO
     if not logging.root.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(PrintableFormatter(log_format()))
+        handler.setFormatter(formatter(args.log_format))
         logging.basicConfig(level=level, handlers=[handler])
     return logging.getLogger("mcastd")
-
-
-def log_format() -> str:
-    """The journal has its own clock."""
-    return "%(message)s" if os.environ.get("JOURNAL_STREAM") else "%(asctime)s %(message)s"
 
 
 def complain(text: str, code: int) -> int:

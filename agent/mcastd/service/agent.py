@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -79,7 +80,7 @@ class Agent:
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
         )
-        self.started = now()
+        self.started = self.turned_at = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
         self.programs = ProgramWatch(self.by_index, self._detached)
@@ -123,6 +124,7 @@ class Agent:
         for change in self.floods.look(now(), self.fast_path.counters()):
             self.teller.flood(change)
         self.programs.look(now())
+        self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _detached(self, interface: Interface) -> None:
@@ -249,7 +251,8 @@ class Agent:
                 self.host_mode.start(interface, self.addresses.get(interface.index, {}))
             except OSError as error:
                 self.host_mode.stop(interface)
-                return f"{interface.name}: cannot be taken over: {said(error)}"
+                needs = " (host mode needs CAP_NET_RAW)" if error.errno == errno.EPERM else ""
+                return f"{interface.name}: cannot be taken over: {said(error)}{needs}"
             self._put_all(interface, self.wanted(interface))
         else:
             self.give_back(interface)

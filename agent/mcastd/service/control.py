@@ -23,6 +23,7 @@ from typing import Any
 from mcastd.printable import brief, printable
 from mcastd.service import changes, doctor, views
 from mcastd.service.agent import Agent
+from mcastd.service.audit import Audit
 from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.callers import Caller, caller_of, may_change
 from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
@@ -85,6 +86,7 @@ class Control:
         self.door = Door("control", self, agent.faults)
         agent.doors.append(self.door)
         self._turnstile = Turnstile()
+        self._audit = Audit()
         self._long = asyncio.Semaphore(LONG_AT_ONCE)
         self._users: dict[Connection, int] = {}
         self._methods: dict[str, Method] = {
@@ -149,6 +151,10 @@ class Control:
             del self._users[connection]
             for membership in client.held:
                 changes.end(self._agent, membership)
+                ended = {"name": membership.interface, "group": membership.group}
+                self._audit.changed(
+                    client.caller, "leave", ended | {"because": "its client is gone"}
+                )
 
     async def _line(self, client: Client) -> bytes:
         """The next request; long ones only of who may change something, and a few at a time."""
@@ -215,6 +221,16 @@ class Control:
         return caller.is_root or await asyncio.to_thread(may_change, caller, group)
 
     async def _change(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+        try:
+            result = await self._changed(method, parameters, client)
+        except (RequestError, changes.ChangeError) as error:
+            self._audit.refused(client.caller, method, parameters, str(error))
+            raise
+        if not parameters.get("dry_run"):
+            self._audit.changed(client.caller, method, parameters)
+        return result
+
+    async def _changed(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
         if not await self._may_change(client.caller):
             raise RequestError(
                 "not_permitted", f"{method}: root and members of control.admin_group may change"

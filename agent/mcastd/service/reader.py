@@ -38,7 +38,8 @@ class KernelReader:
 
     `sockets`: the iterator over them, once there is one. `known` says what is known of each
     interface, by index; `apply` takes what is otherwise. `is_holding`: whether the agent speaks for
-    the kernel anywhere. `problem`: why the last reading failed, None if it did not.
+    the kernel anywhere. `problem`: why the last reading failed, None if it did not. `was_read`:
+    whether one has ever succeeded.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class KernelReader:
         self._pause = 0.0
         self._cost = 0.0
         self.problem: str | None = None
+        self.was_read = False
 
     @property
     def cost(self) -> float:
@@ -116,7 +118,7 @@ class KernelReader:
                 log.error("%s", problem)
             self.problem = problem
             return None
-        self.problem = None
+        self.problem, self.was_read = None, True
         return found
 
     def _schedule(self) -> None:
