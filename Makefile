@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
 
-.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins \
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins chaos \
 	deb wheel packages-test completions clean
 
 help:
@@ -110,11 +110,23 @@ build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
 mutation: setup-test
 	$(PYTHON) tests/mutation/run.py
 
-## make twins        random stories with the kernel alone and beside the agent; ROUNDS=N SEED=M
+## make twins        random stories with the kernel alone and beside the agent; ROUNDS=N SEED=M,
+##                   SEEDS=K, TOGETHER=J side by side, ROUTER=frr, STORY=FILE for one that was kept
 ROUNDS ?= 100
 SEED ?= 1
+SEEDS ?= 1
+TOGETHER ?= 4
+ROUTER ?= bridge
 twins: setup-test
-	$(PYTHON) tests/twins/run.py $(ROUNDS) $(SEED) $(STORY)
+	$(PYTHON) tests/twins/run.py --rounds $(ROUNDS) --seed $(SEED) --seeds $(SEEDS) \
+		--together $(TOGETHER) --router $(ROUTER) $(STORY:%=--story %)
+
+## make chaos        faults and wishes at random, judged by a bridge and FRR; SECONDS=N SEED=M SEEDS=COUNT
+SECONDS ?= 60
+SEEDS ?= 1
+chaos: setup-test
+	$(PYTHON) tests/chaos/run.py --seconds $(SECONDS) --seed $(SEED) --seeds $(SEEDS) \
+		$(if $(STORY),--again $(STORY))
 
 clean:
 	rm -rf build $(VENV) *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import threading
@@ -62,11 +63,17 @@ class Sniffer:
                 frame, ancillary, _, address = self._socket.recvmsg(65536, SPACE_FOR_TIME)
             except TimeoutError:
                 continue
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.ENETDOWN:  # said once; it may come up again
+                    continue
                 return
             seen = parsed(frame, passed_at(ancillary), address)
             if seen is not None:
                 self._seen.append(seen)
+
+    def forget(self) -> None:
+        """What has been seen so far."""
+        self._seen.clear()
 
     def seen(self, since: float = 0.0) -> list[Seen]:
         return [each for each in list(self._seen) if each.at >= since]

@@ -15,13 +15,17 @@ PRIORITIES = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging
 FORMATS = ("text", "json")
 
 
-def formatter(kind: str) -> logging.Formatter:
-    """One of FORMATS. The journal has its own clock, and reads a line's priority from its start."""
+def formatter(kind: str, before: str = "") -> logging.Formatter:
+    """One of FORMATS; `before`: what each text begins with.
+
+    The journal has its own clock, and reads a line's priority from its start.
+    """
     if kind == "json":
-        return JsonFormatter()
+        return JsonFormatter(before)
+    text = before.replace("%", "%%") + "%(message)s"
     if os.environ.get("JOURNAL_STREAM"):
-        return JournalFormatter("%(message)s")
-    return PrintableFormatter("%(asctime)s %(message)s")
+        return JournalFormatter(text)
+    return PrintableFormatter(f"%(asctime)s {text}")
 
 
 class PrintableFormatter(logging.Formatter):
@@ -45,11 +49,15 @@ class JournalFormatter(PrintableFormatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time in seconds, level, text, and what belongs to a change."""
 
+    def __init__(self, before: str = "") -> None:
+        super().__init__()
+        self._before = before
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "ts": round(record.created, 6),
             "level": record.levelname.lower(),
-            "text": printable(record.getMessage()),
+            "text": printable(self._before + record.getMessage()),
         }
         audit = getattr(record, "audit", None)
         if audit is not None:

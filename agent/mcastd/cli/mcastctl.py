@@ -15,6 +15,7 @@ from typing import Any
 
 import mcastd
 from mcastd.cli import tables
+from mcastd.cli.namespace_tables import qualified
 from mcastd.client import AgentError, Client, NotThereError, socket_path
 from mcastd.printable import cleaned, printable
 
@@ -143,6 +144,8 @@ def ask(args: argparse.Namespace) -> int:
     parameters = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     with Client(args.control) as client:
         result = client.call(args.method, **parameters)
+    for namespace, problem in client.lacking.items():
+        print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
     show(args, result, tables.render(args.method, cleaned(result)))
     wrong = {"groups": not result, "doctor": bool(result)}
     return NO if wrong.get(args.method) else DONE
@@ -234,7 +237,7 @@ def change(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         result = client.call("mode", name=args.name, mode=args.mode)
     shown = cleaned(result)
-    show(args, result, f"{shown['interface']}: {shown['from']} -> {shown['to']}")
+    show(args, result, f"{qualified(shown)}: {shown['from']} -> {shown['to']}")
     return DONE
 
 
@@ -249,9 +252,11 @@ def version(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         if args.version is None:
             result = client.call("status")["interfaces"]
-            shown = [each for each in result if args.name in (None, each["name"])]
+            shown = [each for each in result if args.name in (None, qualified(each, "name"))]
             versions = [
-                {"interface": each["name"], "protocol": name} | tables.versions(each[name])
+                {key: each[key] for key in ("namespace",) if key in each}
+                | {"interface": each["name"], "protocol": name}
+                | tables.versions(each[name])
                 for each in shown
                 for name in ("igmp", "mld")
                 if args.protocol in (None, name)

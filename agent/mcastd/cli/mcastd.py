@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import mcastd
 
-COMMANDS = ("run", "check_config", "build_cache", "classify", "simulate", "lab", "bench")
+COMMANDS = ("run", "check_config", "build_cache", "classify", "streams", "simulate", "lab", "bench")
 """Modules of this package, each with `add_parser` and `run`."""
 
 

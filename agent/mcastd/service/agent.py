@@ -6,16 +6,18 @@ import asyncio
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mcastd.fastpath import FastPath, HookChoice, Policy
 from mcastd.gmp.config import HostConfig
+from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode, SourceFilter
+from mcastd.gmp.time import Instant
 from mcastd.net import SocketMembership
 from mcastd.service import coexistence
 from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now
-from mcastd.service.config import InterfaceSettings, Settings, is_pattern
+from mcastd.service.config import Settings, is_pattern
 from mcastd.service.connections import Door
 from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.filters import HardwareFilter
@@ -23,8 +25,10 @@ from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
+from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
 from mcastd.service.known_queriers import KnownQueriers
+from mcastd.service.losses import Losses
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned
@@ -75,7 +79,11 @@ class Agent:
         self.addresses: dict[int, dict[bytes, None]] = {}
         self.teller = Teller(fast_path, self.faults)
         self.reader = KernelReader(
-            lambda: fast_path.sockets, self._kernel_known, self._kernel_changed, self._is_holding
+            lambda: fast_path.sockets,
+            self._kernel_known,
+            self._kernel_changed,
+            self._is_holding,
+            self._kernel_speaks,
         )
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
@@ -83,6 +91,7 @@ class Agent:
         self.started = self.turned_at = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
+        self._losses = Losses()
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
@@ -121,11 +130,23 @@ class Agent:
         self._loop.call_later(RETRY_SECONDS, self._retry_keeping)
 
     def _look(self) -> None:
-        for change in self.floods.look(now(), self.fast_path.counters()):
+        counted = self.fast_path.counters()
+        for change in self.floods.look(now(), counted):
             self.teller.flood(change)
+        for name in self._losses.look(counted):
+            self._make_good(name)
         self.programs.look(now())
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _make_good(self, name: str) -> None:
+        """Copies of what the kernel said there were lost."""
+        self.reader.request()
+        interface = self.interfaces.get(name)
+        if interface is not None and interface.mode == "host":
+            self.teller.tell_all(interface, interface.announce(now()))
+            self.teller.announce("announced", interface.name, cause="copies_lost")
+            self.turns.arm({interface.index} if interface.index is not None else None)
 
     def _detached(self, interface: Interface) -> None:
         self.teller.announce("detached", interface.name)
@@ -155,6 +176,18 @@ class Agent:
             await let_others(number)
             await self.host_mode.room(interface)
         self.turns.arm({index for index, _, _ in changes})
+
+    def _kernel_speaks(self, at: Instant, versions: Mapping[int, int]) -> None:
+        """In which IGMP versions, by index; of MLD it is seen when the kernel says something."""
+        for index, interface in self.by_index.items():
+            if index in versions:
+                interface.kernel_versions["igmp"].speaks(at, versions[index])
+            for name, kernel in interface.kernel_versions.items():
+                kernel.is_forced = kernel.spoken not in (None, FAMILIES[name].newest) and (
+                    coexistence.is_forced(interface.name, name)
+                )
+                if interface.observers[name].is_holding != interface.holds(name):
+                    self.host_mode.settle(interface)
 
     # Queriers.
 
@@ -195,6 +228,7 @@ class Agent:
             reports=reports,
             host_mode=interface.mode == "host",
             hardware=hardware(link.hardware_address if link else ""),
+            held=[name for name in interface.observers if interface.holds(name)],
         )
 
     def settings_of(
@@ -271,8 +305,7 @@ class Agent:
 
     def remark(self, interface: Interface) -> None:
         """Logs once what gets in the way; `mcastctl status` says it as long as it is so."""
-        newest = interface.keeps_kernel_newest
-        for text in coexistence.remarks(interface.name, interface.index or 0, newest=newest):
+        for text in coexistence.of_interface(interface):
             if text not in self._remarked:
                 log.warning("%s: %s", interface.name, text)
             self._remarked[text] = None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mcastd.gmp.family import FAMILIES
-from mcastd.service.config import InterfaceSettings
+from mcastd.service.interface_settings import InterfaceSettings
 
 VERSION_KEYS = {f"{name}_max_version": name for name in FAMILIES}
 KEYS = ("mode", *VERSION_KEYS)

@@ -18,6 +18,7 @@ from mcastd.service.agent import Agent
 from mcastd.service.callers import Caller
 from mcastd.service.faults import said
 from mcastd.service.interface import Interface
+from mcastd.service.namespaces.inside import qualified
 from mcastd.service.observer import Observer, filter_object
 from mcastd.service.owned import Owned
 from mcastd.service.restart import needs_restart
@@ -38,7 +39,7 @@ def speaking(agent: Agent, name: str) -> Interface:
         raise ChangeError(
             "observed",
             f"{name} is observed, the kernel speaks there; take it over: "
-            f"mcastctl mode {word(name)} host",
+            f"mcastctl mode {word(qualified(name))} host",
         )
     return interface
 
@@ -217,13 +218,14 @@ def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dic
 
 def persist(agent: Agent, interface: Interface, tunables: Mapping[str, Any]) -> Path:
     """Keeps it under the name by which the files know the interface. ChangeError."""
+    settings = agent.settings
     names = (interface.name, *interface.alternative_names)
-    name = next((each for each in names if each in agent.settings.interfaces), interface.name)
+    name = next((each for each in names if each in settings.interfaces), interface.name)
     try:
-        path = drop_in.write(agent.settings.path, name, tunables)
+        path = drop_in.write(settings.path, name, tunables, settings.namespace)
     except OSError as error:
         raise ChangeError("not_persisted", f"changed, but not kept: {said(error)}") from None
-    agent.settings = agent.settings.kept(name, tunables)
+    agent.settings = settings.kept(name, tunables)
     return path
 
 

@@ -13,7 +13,6 @@ from mcastd.service.config import Address
 from mcastd.service.connections import Connection, Door, SlowError
 from mcastd.service.faults import Fault
 from mcastd.service.health import PAGES, Page
-from mcastd.service.metrics import AgentCollector
 from mcastd.service.rendering import CONTENT_TYPES, Renderings, form_of
 
 REQUEST_SECONDS = 5.0
@@ -41,9 +40,9 @@ class MetricsServer:
     a connection.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, renderings: Renderings) -> None:
         self._agent = agent
-        self._renderings = Renderings(AgentCollector(agent).collect)
+        self._renderings = renderings
         self._door = Door("metrics", self, agent.faults)
         agent.doors.append(self._door)
 
@@ -99,10 +98,10 @@ class MetricsServer:
             await refuse(connection, *why)
             return
         page = PAGES.get(path_of(request.target))
-        if page is None:
-            await self._tell(request, connection)
-        else:
+        if page is not None:
             await self._show(page(self._agent), request, connection)
+            return
+        await self._tell(request, connection)
 
     async def _show(self, page: Page, request: h11.Request, connection: Connection) -> None:
         body = page.text.encode(errors="backslashreplace")

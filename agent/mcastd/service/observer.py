@@ -141,6 +141,11 @@ class Observer:
         """INCLUDE without sources: not to receive a group."""
         return include(self.family.no_sources)
 
+    @property
+    def is_capped(self) -> bool:
+        """Whether only older versions may be spoken."""
+        return self.config.max_version < self.family.newest
+
     def _is_source_specific(self, group: Address) -> bool:
         return self.config.is_source_specific(group)
 
@@ -250,7 +255,7 @@ class Observer:
             case RecordReport():
                 groups = {r.group for r in message.records if not self._is_said(at, r)}
             case MembershipReport():
-                groups = {message.group}
+                groups = set() if self._is_answered(at, message.group) else {message.group}
             case _:
                 return []
         return [each for group in sorted(groups) for each in self._say_again(at, group)]
@@ -258,9 +263,13 @@ class Observer:
     def _is_said(self, at: Instant, record: GroupRecord) -> bool:
         if record.type in CURRENT_STATE:
             return self._is_answered(at, record.group)
-        since = self.times.since(record.group)
+        return self.is_repeated(at, record.group)
+
+    def is_repeated(self, at: Instant, group: Address) -> bool:
+        """Whether a join of the group has been told, and is repeated still (RFC 9776 §5.1)."""
+        since, told = self.times.since(group), self.reported(group)
         repeats = Duration(self.host.robustness * self.config.unsolicited_report_interval)
-        return since is not None and at <= after(since, repeats)
+        return since is not None and told is not None and at <= after(since, repeats)
 
     def _is_answered(self, at: Instant, group: Address) -> bool:
         """Whether the group was said since the last query, while that may be answered."""
@@ -298,11 +307,14 @@ class Observer:
         return self._effects(at, self.host.handle(at, request))
 
     def _held_for_kernel(self, group: Address) -> SourceFilter:
-        """Older versions carry no sources, so any are wanted; nothing of what is never told."""
+        """Older versions carry no sources, so any are wanted under a cap; nothing of what is never
+        told."""
         never = self.is_silent_about_link_local and self.family.link_local_groups.matches(group)
         if group not in self.received.kernel or never or not self.family.is_reportable(group):
             return self.nothing
-        return exclude(self.family.no_sources)
+        if self.is_capped:
+            return exclude(self.family.no_sources)
+        return self.received.applications(group).get(KERNEL, self.nothing)
 
     # What the agent itself receives.
 

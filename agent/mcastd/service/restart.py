@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from mcastd.service.config import KEYS, Address, ConfigFileError, Settings
 from mcastd.service.control_socket import ControlError, gid_of
 
-AT_START = frozenset({"metrics", "socket", "group", "max_interfaces"})
+AT_START = frozenset({"metrics", "socket", "group", "max_interfaces", "max_namespaces"})
 """Fields of Settings that are looked at when the agent starts, and never again."""
 
 LONGEST_SOCKET = 107
@@ -58,7 +58,7 @@ def is_local(address: Address) -> bool:
 
 def warnings(settings: Settings) -> Iterator[str]:
     """What is no reason not to start, and hardly what was meant."""
-    if not settings.interfaces:
+    if not settings.interfaces and not settings.namespaces:
         yield "no interface is named: add [interface.NAME], then mcastctl reload"
     if settings.admin_group is not None:
         try:

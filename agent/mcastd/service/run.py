@@ -17,6 +17,7 @@ from mcastd.net import LinkWatcher
 from mcastd.printable import printable
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
+from mcastd.service.company import Alone
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
 from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults, is_of_a_connection, said
@@ -46,13 +47,20 @@ class StartError(Exception):
     """Something that the agent needs is not to be had; one line for the operator."""
 
 
-async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Settings]) -> None:
+async def run(
+    settings: Settings,
+    fast_path: FastPath,
+    reread: Callable[[], Settings],
+    company: Alone | None = None,
+) -> None:
     """Runs until SIGTERM or SIGINT, and closes the fast path; SIGHUP reads the settings anew.
 
-    FastPathError, ControlError or StartError, with one line each, if it cannot start.
+    `company`: of agents in other network namespaces. FastPathError, ControlError or StartError,
+    with one line each, if it cannot start.
     """
     loop = asyncio.get_running_loop()
-    state = state_directory()
+    company = company or Alone()
+    state = state_directory(settings.namespace)
     faults = Faults()
     agent = Agent(
         settings,
@@ -62,14 +70,20 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
         faults,
     )
     links = Links(agent)
-    control = Control(agent)
     stopped = asyncio.Event()
+    failures: list[BaseException] = []
+
+    def fail(error: Exception | None) -> None:
+        if error is not None:
+            failures.append(error)
+        stopped.set()
+
+    control = company.control(agent, fail)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    agent.reload = partial(reload, agent, links, reread)
+    agent.reload = partial(reload, agent, links, reread, company)
     loop.add_signal_handler(signal.SIGHUP, agent.reload, False)
     metrics: MetricsServer | None = None
-    failures: list[BaseException] = []
     loop.set_exception_handler(lambda _loop, context: judge(faults, failures, stopped, context))
     try:
         with closing(LinkWatcher()) as watcher:
@@ -78,7 +92,7 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
             agent.listen(loop)  # events that wait already are taken when all interfaces are there
             fast_path.close_unclaimed()
             agent.started_up()
-            metrics = await serve(settings, agent, control)
+            metrics = await serve(settings, agent, control, company)
             fast_path.wait()
             agent.reader.request()  # now its sockets can be looked at
             drop_capabilities()
@@ -92,6 +106,7 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
         await control.stop()
         if metrics is not None:
             await metrics.stop()
+        await company.close()
         agent.close()
         links.close()
         fast_path.close()
@@ -129,7 +144,9 @@ def watchdog(loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(interval, watchdog, loop)
 
 
-async def serve(settings: Settings, agent: Agent, control: Control) -> MetricsServer | None:
+async def serve(
+    settings: Settings, agent: Agent, control: Control, company: Alone
+) -> MetricsServer | None:
     """Opens the control socket, and the port of the metrics if there is to be one.
 
     Only now is imported what they need: the interfaces are attached first.
@@ -139,7 +156,7 @@ async def serve(settings: Settings, agent: Agent, control: Control) -> MetricsSe
         return None
     from mcastd.service.exposition import MetricsServer  # noqa: PLC0415
 
-    metrics = MetricsServer(agent)
+    metrics = MetricsServer(agent, company.renderings(agent))
     try:
         await metrics.start(settings.metrics)
     except OSError as error:
@@ -156,8 +173,6 @@ def announce(agent: Agent) -> None:
     for name in agent.missing():
         log.warning("%s: there is no such interface now; it is attached when it appears", name)
     notify(f"READY=1\nSTATUS=observing {', '.join(attached) or 'no interface yet'}")
-    for text in warnings(agent.settings):
-        log.warning("%s", text)
     log.info("ready: %s", ", ".join(attached) or "no interface yet")
 
 
@@ -173,7 +188,7 @@ async def first_of(following: asyncio.Future[None], stopped: asyncio.Event) -> N
 
 
 def reload(
-    agent: Agent, links: Links, reread: Callable[[], Settings], undo: bool = False
+    agent: Agent, links: Links, reread: Callable[[], Settings], company: Alone, undo: bool = False
 ) -> str | None:
     """Takes over a new configuration; a bad one is told and returned, and the running one stays.
 
@@ -186,6 +201,7 @@ def reload(
         check_machine(settings)
         if undo:
             agent.by_hand.undo()
+        company.configured(settings, undo=undo)
         links.configure(settings)
         log.info("configuration read")
         tell_of_reload(agent)

@@ -24,6 +24,7 @@ from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
 from mcastd.service.restart import needs_restart
+from mcastd.service.statistics import statistics
 from mcastd.wire import Kind, Reason
 
 
@@ -62,9 +63,9 @@ def interface_status(
         "tags_taken_out": attachment.tags_taken_out if attachment else False,
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
-        "remarks": remarks(interface, host),
+        "remarks": coexistence.of_interface(interface, host),
         "by_hand": [each._asdict() for each in agent.differences(interface)],
-        **{name: family_status(interface.name, each) for name, each in interface.observers.items()},
+        **{name: family_status(interface, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
         "guard": interface.guard.as_mapping(),
         "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
@@ -78,37 +79,6 @@ def floods(history: History) -> dict[str, Any]:
         "active": history.is_active,
         "count": history.count,
         "last": last and {"since": wall_clock(last.since), **flood_object(last)},
-    }
-
-
-def remarks(interface: Interface, host: coexistence.Host) -> list[str]:
-    if interface.index is None:
-        return []
-    return coexistence.remarks(
-        interface.name, interface.index, newest=interface.keeps_kernel_newest, host=host
-    )
-
-
-def family_status(name: str, observer: Observer) -> dict[str, Any]:
-    """`version`: spoken by whom `spoken_by` says; `max_version`: allowed, by whom `allowed_by`
-    says; `configured_max_version`: what the settings allow, which is in force in host mode.
-    """
-    host, current = observer.host, observer.queriers.current
-    allowed, by = allowed_version(name, observer)
-    return {
-        "version": min(host.version, allowed),
-        "spoken_by": spoken_by(observer),
-        "last_reported_version": observer.last_reported_version,
-        "max_version": allowed,
-        "allowed_by": by,
-        "configured_max_version": observer.config.max_version,
-        "querier": observer.family.format(current.address) if current else None,
-        "querier_version": current.version if current else None,
-        "older_queriers": older_queriers(observer),
-        "groups": len(observer.received.groups),
-        "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
-        "speaks_for_kernel": observer.is_holding,
-        "unanswered_queries": observer.responses.unanswered,
     }
 
 
@@ -127,9 +97,37 @@ def allowed_version(name: str, observer: Observer) -> tuple[int, str]:
     if in_force < family.newest:
         return in_force, f"{family.name}_max_version"
     forced = coexistence.forced_version(family.name, name)
-    if forced is not None:
-        return forced
-    return family.newest, "protocol"
+    return forced if forced is not None else (family.newest, "protocol")
+
+
+def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
+    """`version`: spoken by whom `spoken_by` says; `max_version`: allowed, by whom `allowed_by`
+    says; `configured_max_version`: what the settings allow, which is in force in host mode.
+    """
+    host, current = observer.host, observer.queriers.current
+    allowed, by = allowed_version(interface.name, observer)
+    older = interface.kernel_versions[observer.family.name].older(now())
+    return {
+        "version": min(host.version, allowed),
+        "spoken_by": spoken_by(observer),
+        "last_reported_version": observer.last_reported_version,
+        "max_version": allowed,
+        "allowed_by": by,
+        "configured_max_version": observer.config.max_version,
+        "querier": observer.family.format(current.address) if current else None,
+        "querier_version": current.version if current else None,
+        "older_queriers": older_queriers(observer),
+        "groups": len(observer.received.groups),
+        "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
+        "speaks_for_kernel": observer.is_holding,
+        "kernel_keeps_to": older
+        and {
+            "version": older.version,
+            "until": wall_clock(older.until),
+            "exact": older.is_exact,
+        },
+        "unanswered_queries": observer.responses.unanswered,
+    }
 
 
 def older_queriers(observer: Observer) -> list[dict[str, Any]]:
@@ -284,18 +282,21 @@ def counters(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
             "lost": lost_events(values),
             "host_mode": host_mode(values),
             "discarded": discarded(values),
-            "statistics": statistics(agent, each),
+            "statistics": netstat(agent, each, values),
         }
         for each, values in agent.fast_path.counters().items()
         if name in (None, each)
     )
 
 
-def statistics(agent: Agent, name: str) -> dict[str, dict[str, int]]:
+def netstat(agent: Agent, name: str, values: Counters) -> dict[str, dict[str, int]]:
     """By protocol, the counters that other systems' `netstat` shows, under their names."""
     interface = agent.interfaces.get(name)
-    observers = interface.observers if interface else {}
-    return {each: observer.host.statistics.as_mapping() for each, observer in observers.items()}
+    observers = interface.observers.values() if interface else ()
+    return {
+        each.family.name: statistics(each.family, each.host.statistics, values)
+        for each in observers
+    }
 
 
 def host_mode(values: Counters) -> dict[str, dict[str, int]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from mcastd.service.by_hand import KEYS, ByHand, Difference
-from mcastd.service.config import InterfaceSettings, load
+from mcastd.service.config import load
+from mcastd.service.interface_settings import InterfaceSettings
 
 
 @pytest.fixture
