@@ -12,6 +12,7 @@ from typing import Any
 from mcastd.printable import printable
 from mcastd.service.config import ConfigFileError, files, load
 from mcastd.service.interface_settings import InterfaceSettings
+from mcastd.service.restart import check_machine, warnings
 
 
 def add_parser(subparsers: Any) -> None:
@@ -28,6 +29,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     try:
         settings = load(args.file)
+        check_machine(settings)
     except ConfigFileError as error:
         if args.json:
             print(json.dumps({"good": False, "error": str(error)}))
@@ -36,10 +38,14 @@ def run(args: argparse.Namespace) -> int:
         return 2
     read = [str(path) for path in files(args.file)]
     if args.json:
+        warned = list(warnings(settings))
         found = {"good": True, "files": read, "interfaces": modes(settings.interfaces)}
+        found["warnings"] = warned
         inside = {name: modes(each.interfaces) for name, each in settings.namespaces.items()}
         print(json.dumps(found | ({"namespaces": inside} if inside else {})))
     else:
+        for text in warnings(settings):
+            print(printable(f"mcastd check-config: {text}"), file=sys.stderr)
         count = len(settings.interfaces)
         count += sum(len(each.interfaces) for each in settings.namespaces.values())
         spaces = f" in {len(settings.namespaces)} other namespaces and its own"

@@ -33,7 +33,7 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
         settings = settings_of(args)
     except ConfigFileError as error:
         return complain(str(error), BAD_INPUT)
-    if not settings.interfaces and not settings.namespaces:
+    if not settings.interfaces and not settings.namespaces and args.config is None:
         return complain(
             "no interface to run: name one with -i IFACE or [interface.NAME] in the configuration",
             BAD_INPUT,
@@ -125,20 +125,14 @@ def set_up_log(args: argparse.Namespace, before: str = "") -> logging.Logger:
     """
     import logging  # noqa: PLC0415 (most starts say nothing until the interfaces are attached)
 
-    from mcastd.cli.log import PrintableFormatter  # noqa: PLC0415
+    from mcastd.cli.log import formatter  # noqa: PLC0415
 
     level = logging.DEBUG if args.verbose else logging.INFO
     if not logging.root.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(PrintableFormatter(log_format(before.replace("%", "%%"))))
+        handler.setFormatter(formatter(args.log_format, before))
         logging.basicConfig(level=level, handlers=[handler])
     return logging.getLogger("mcastd")
-
-
-def log_format(before: str = "") -> str:
-    """The journal has its own clock."""
-    clock = "" if os.environ.get("JOURNAL_STREAM") else "%(asctime)s "
-    return f"{clock}{before}%(message)s"
 
 
 def complain(text: str, code: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mcastd.classify import as_text
 from mcastd.cli.namespace_tables import namespace_remarks, qualified
+from mcastd.net.names import word
 
 
 def render(method: str, result: Any) -> str:
@@ -67,7 +68,10 @@ def status(result: dict[str, Any]) -> str:
         remarks += flood_remarks(name, each["floods"])
         remarks += [f"{name}: {reason}" for reason in each["hook_reasons"]]
         remarks += [f"{name}: {remark}" for remark in each["remarks"]]
+        remarks += [by_hand_remark(other, name) for other in each.get("by_hand", ())]
     remarks += [f"{name}: there is no such interface now" for name in result["missing"]]
+    restart = result.get("needs_restart", ())
+    remarks += [f"{key} of the files takes effect when mcastd is started anew" for key in restart]
     remarks += fault_remarks(result.get("state", {}).get("problem"), result.get("faults", {}))
     for each in result.get("namespaces", []):
         remarks += namespace_remarks(each)
@@ -77,7 +81,13 @@ def status(result: dict[str, Any]) -> str:
 
 
 def version_text(family: dict[str, Any]) -> str:
-    return f"{family['version']} of {family['max_version']}"
+    """What is spoken, what is allowed, and by whom."""
+    return f"{family['version']} of {family['max_version']}{by(family)}"
+
+
+def by(family: dict[str, Any]) -> str:
+    """An agent of before an upgrade does not say it."""
+    return f" ({family['spoken_by']})" if "spoken_by" in family else ""
 
 
 def querier_text(family: dict[str, Any]) -> str:
@@ -93,6 +103,12 @@ def family_remarks(name: str, protocol: str, family: dict[str, Any]) -> list[str
         f"it is forgotten in {each['forgotten_in']:.0f} s"
         for each in family["older_queriers"]
     ]
+    configured = family.get("configured_max_version", family["max_version"])
+    if configured < family["max_version"]:
+        remarks.append(
+            f"{name}: {protocol}_max_version = {configured} is in force in host mode only "
+            f"(mcastctl mode {word(name)} host)"
+        )
     if family["unanswered_queries"]:
         remarks.append(f"{name}: {family['unanswered_queries']} {protocol} queries not answered")
     return remarks
@@ -276,6 +292,29 @@ def event_line(event: dict[str, Any]) -> str:
 
 def value_text(value: object) -> str:
     return "{" + ", ".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
+
+
+def reloaded(result: dict[str, Any]) -> str:
+    """What runs, and what of the files is not in force all the same."""
+    running = ", ".join(result["interfaces"]) or "no interface"
+    undone = [
+        f"{each['interface']}: {each['key']} = {each['value']} is undone, {each['files']} again"
+        for each in result.get("undone", ())
+    ]
+    restart = [
+        f"{key}: takes effect when mcastd is started anew"
+        for key in result.get("needs_restart", ())
+    ]
+    by_hand = list(map(by_hand_remark, result.get("by_hand", ())))
+    return "\n".join([f"read; running {running}", *undone, *by_hand, *restart])
+
+
+def by_hand_remark(each: dict[str, Any], name: str | None = None) -> str:
+    where = name or each["interface"]
+    return (
+        f"{where}: {each['key']} = {each['value']} was set by hand, the files have "
+        f"{each['files']} (mcastctl reload --undo)"
+    )
 
 
 def membership_line(result: dict[str, Any]) -> str:

@@ -126,6 +126,20 @@ def forced_versions(name: str, proc: Path) -> Iterator[str]:
             )
 
 
+def forced_version(protocol: str, name: str) -> tuple[int, str] | None:
+    """To which older version the kernel is forced on an interface, and by which sysctl.
+
+    Of the interface's and that of all interfaces, the lower one counts.
+    """
+    folder, key, _ = FORCED[protocol]
+    found = [
+        (value, f"{folder}/{each}/{key}")
+        for each in ("all", name)
+        if (value := forced(each, PROC, protocol))
+    ]
+    return min(found, default=None)
+
+
 def forced(name: str, proc: Path, protocol: str) -> int:
     """The older version that is forced; 0 if none is."""
     folder, key, newest = FORCED[protocol]

@@ -40,7 +40,7 @@ class Alone:
 
         return Renderings(AgentCollector(agent).collect)
 
-    def configured(self, settings: Settings) -> None:
+    def configured(self, settings: Settings, *, undo: bool = False) -> None:
         """Other settings are in force."""
         if settings.namespaces:
             log.warning("[namespace] sections take effect when mcastd is started anew")

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcastd import files as content
 from mcastd.fastpath.programs import MAX_INTERFACES
+from mcastd.gmp.family import FAMILIES
 from mcastd.printable import brief
 from mcastd.service.interface_names import hint, names_given
-from mcastd.service.interface_settings import ConfigFileError as ConfigFileError  # noqa: PLC0414
 from mcastd.service.interface_settings import (
+    WRITTEN,
     InterfaceSettings,
     Sections,
+    all_settings,
     check_name,
     read_interfaces,
     read_tunables,
-    settings_of,
 )
+from mcastd.service.interface_settings import ConfigFileError as ConfigFileError  # noqa: PLC0414
 
 if TYPE_CHECKING:
     from mcastd.service.namespaces.settings import NamespaceSettings
@@ -84,6 +86,17 @@ class Settings(NamedTuple):
                 return self.interfaces[each]
         fitting = (each for key, each in self.interfaces.items() if fnmatchcase(name, key))
         return next(fitting, None)
+
+    def kept(self, name: str, tunables: Mapping[str, Any]) -> Settings:
+        """As they are after these were added to the files for an interface."""
+        before = self.of(name)
+        assert before is not None
+        configs = {
+            family: config.changed(FAMILIES[family], tunables)
+            for family, config in before.configs.items()
+        }
+        changed = before._replace(configs=configs)
+        return self._replace(interfaces={**self.interfaces, name: changed})
 
 
 def is_pattern(name: str) -> bool:
@@ -171,7 +184,7 @@ def load(
             namespace_settings().add_named(name, mode, in_namespaces)
             continue
         check_name(f"-i {name or repr(name)}", name)
-        sections.setdefault(name, {})
+        sections.setdefault(name, {})[WRITTEN] = True
         if mode is not None:
             sections[name]["mode"] = mode
     if mode is not None and not named:
@@ -180,7 +193,7 @@ def load(
         for namespace in in_namespaces.values():
             for section in namespace["interface"].values():
                 section["mode"] = mode
-    made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
+    made = all_settings(sections, defaults)
     inside = namespace_settings().made(in_namespaces, defaults) if in_namespaces else {}
     return Settings(
         **{

@@ -23,6 +23,7 @@ from mcastd.printable import brief
 from mcastd.service import changes, doctor, views
 from mcastd.service.agent import Agent
 from mcastd.service.answers import error_line, pieces_of
+from mcastd.service.audit import Audit
 from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.callers import Caller, caller_of, may_change
 from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
@@ -30,6 +31,7 @@ from mcastd.service.control_socket import bound
 from mcastd.service.faults import Fault, said
 from mcastd.service.gradual import Gradual
 from mcastd.service.interface import called
+from mcastd.service.owned import Owned
 from mcastd.service.requests import RequestError, checked, parsed
 
 log = logging.getLogger("mcastd")
@@ -81,6 +83,7 @@ class Control:
         self.door = Door("control", self, agent.faults)
         agent.doors.append(self.door)
         self._turnstile = Turnstile()
+        self._audit = Audit()
         self._long = asyncio.Semaphore(LONG_AT_ONCE)
         self._methods: dict[str, Method] = {
             "status": views.status,
@@ -226,13 +229,23 @@ class Control:
             client.connection.is_ordering = False
 
     async def _change(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+        try:
+            result = await self._changed(method, parameters, client)
+        except (RequestError, changes.ChangeError) as error:
+            self._audit.refused(client.caller, method, parameters, str(error))
+            raise
+        if not parameters.get("dry_run"):
+            self._audit.changed(client.caller, method, parameters)
+        return result
+
+    async def _changed(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
         if not await self._may_change(client.caller):
             raise RequestError(
                 "not_permitted", f"{method}: root and members of control.admin_group may change"
             )
         async with self._turnstile:
             if method == "reload":
-                return changes.reload(self._agent)
+                return changes.reload(self._agent, parameters)
             name = parameters["name"] = called(self._agent.interfaces, parameters.get("name", ""))
             if name not in self._agent.interfaces:
                 raise RequestError("unknown_interface", self._not_run(name))
@@ -243,8 +256,14 @@ class Control:
         if method == "join" and parameters.get("hold"):
             membership = self._agent.owned.get(name, result["group"], result["application"])
             if membership is not None:
-                client.held.append(partial(changes.end, self._agent, membership))
+                client.held.append(partial(self._end, membership, client.caller))
         return result
+
+    def _end(self, membership: Owned, caller: Caller) -> None:
+        """The connection that held it is gone."""
+        changes.end(self._agent, membership)
+        ended = {"name": membership.interface, "group": membership.group}
+        self._audit.changed(caller, "leave", ended | {"because": "its client is gone"})
 
     def _not_run(self, name: object) -> str:
         run = ", ".join(self._agent.interfaces) or "none"

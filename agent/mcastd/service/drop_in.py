@@ -17,14 +17,14 @@ import tomli_w
 from mcastd import files
 from mcastd.net.names import raw
 from mcastd.service.config import LARGEST_FILE, drop_ins, state_drop_ins
-
-NAME = "90-mcastctl.toml"
+from mcastd.service.interface_settings import KEPT_BY_HAND
 
 
 def place(main: Path, namespace: str | None = None) -> Path:
     """The file that is added to: each namespace's agent has its own."""
     kept = state_drop_ins(main) if os.environ.get("STATE_DIRECTORY") else None
-    name = NAME if namespace is None else f"90-mcastctl.{os.fsdecode(raw(namespace))}.toml"
+    inner = "" if namespace is None else f".{os.fsdecode(raw(namespace))}"
+    name = f"{KEPT_BY_HAND}{inner}.toml"
     return (kept or drop_ins(main)) / name
 
 

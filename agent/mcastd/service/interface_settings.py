@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,14 @@ LONGEST_MESSAGE = 2000
 
 MEMBERSHIP = "membership"
 MEMBERSHIP_KEYS = {"group", "mode", "sources", "kernel"}
+
+KEPT_BY_HAND = "90-mcastctl"
+"""What the names of the drop-ins begin with that `--persist` writes."""
+
+PATHS, WRITTEN = " paths", " written"
+"""In what is read of an interface, beside its keys: of each membership the file that has it, and
+whether other files than those that `--persist` writes name the interface.
+"""
 
 Sections = dict[str, dict[str, Any]]
 """Of interfaces, by name: what all files say of each."""
@@ -64,8 +73,30 @@ def read_interfaces(path: Path, where: str, table: Mapping[str, Any], sections: 
         check_name(f'{path}: [{where}interface."{name}"]', name)
         merged = read_tunables(path, f"{where}interface.{name}", section, name)
         earlier = sections.setdefault(name, {})
-        more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
+        own = merged.get(MEMBERSHIP, [])
+        more = earlier.get(MEMBERSHIP, []) + own
         earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
+        earlier[PATHS] = earlier.get(PATHS, []) + [path] * len(own)
+        is_kept = path.name.startswith(f"{KEPT_BY_HAND}.")
+        earlier[WRITTEN] = earlier.get(WRITTEN, False) or not is_kept
+
+
+def all_settings(sections: Sections, defaults: Mapping[str, Any]) -> dict[str, InterfaceSettings]:
+    """The settings of all interfaces. ConfigFileError."""
+    return {
+        name: settings_of(name, {**defaults, **with_pattern(name, section, sections)})
+        for name, section in sections.items()
+    }
+
+
+def with_pattern(name: str, section: dict[str, Any], sections: Sections) -> dict[str, Any]:
+    """What was kept of one interface adds to the pattern that it is run by, and hides nothing."""
+    if section.get(WRITTEN, True):
+        return section
+    fitting = (each for each in sections if set(each) & set("*?[") and fnmatchcase(name, each))
+    pattern = sections.get(next(fitting, ""), {})
+    more = {key: pattern.get(key, []) + section.get(key, []) for key in (PATHS, MEMBERSHIP)}
+    return {**pattern, **section, **more}
 
 
 def check_name(where: str, name: str) -> None:
@@ -115,10 +146,37 @@ def read_guard(tunables: dict[str, Any]) -> Guard:
 def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
     tunables = dict(values)
     memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
+    paths, _ = tunables.pop(PATHS, []), tunables.pop(WRITTEN, True)
     mode, hook = (tunables.pop(key, allowed[0]) for key, allowed in WORDS.items())
     guarded = read_guard(tunables)
-    configs = {name: HostConfig.from_mapping(family, tunables) for name, family in FAMILIES.items()}
+    configs = {each: HostConfig.from_mapping(family, tunables) for each, family in FAMILIES.items()}
+    check_granted(name, configs, memberships, paths)
     return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook))
+
+
+def check_granted(
+    name: str,
+    configs: Mapping[str, HostConfig],
+    memberships: Sequence[Owned],
+    paths: Sequence[Path],
+) -> None:
+    """ConfigFileError for a membership that the interface's own tunables do not allow.
+
+    `paths`: of each membership, which file has it.
+    """
+    if not memberships:
+        return
+    # Only now: most settings have none, and interfaces are attached when the settings are read.
+    from mcastd.gmp import subscription  # noqa: PLC0415
+
+    for path, membership in zip(paths, memberships, strict=True):
+        family = membership.family
+        config = configs[family.name]
+        refused = subscription.refusal(family, config, membership.address, membership.filter)
+        if refused is not None:
+            raise ConfigFileError(
+                path, f"interface.{name}.{MEMBERSHIP} = {brief(membership.group)}: {refused.text}"
+            )
 
 
 def check_memberships(path: Path, section: str, entries: Any, interface: str | None) -> None:
@@ -126,11 +184,6 @@ def check_memberships(path: Path, section: str, entries: Any, interface: str | N
         raise ConfigFileError(
             path, f"{section}.{MEMBERSHIP}: write [[interface.NAME.{MEMBERSHIP}]]"
         )
-    if not entries:
-        return
-    # Only now: most settings have none, and interfaces are attached when the settings are read.
-    from mcastd.gmp import subscription  # noqa: PLC0415
-
     for entry in entries:
         if not isinstance(entry, dict) or set(entry) - MEMBERSHIP_KEYS:
             raise ConfigFileError(
@@ -143,15 +196,11 @@ def check_memberships(path: Path, section: str, entries: Any, interface: str | N
             )
         try:
             membership = membership_of("", entry)
-            family = membership.family
-            config = HostConfig.from_mapping(family, {})
-            refused = subscription.refusal(family, config, membership.address, membership.filter)
+            _ = membership.address, membership.filter
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigFileError(
                 path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {error}"
             ) from None
-        if refused is not None:
-            raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {refused.text}")
 
 
 def membership_of(interface: str, entry: Mapping[str, Any]) -> Owned:

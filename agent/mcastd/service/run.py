@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import signal
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -23,6 +24,7 @@ from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults, is_of_a_con
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.links import Links
 from mcastd.service.memberships import OwnedMemberships
+from mcastd.service.restart import check_machine, needs_restart, warnings
 from mcastd.service.state_file import state_directory
 from mcastd.service.system import (
     drop_capabilities,
@@ -79,8 +81,8 @@ async def run(
     control = company.control(agent, fail)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    agent.reload = partial(reload, links, reread, company)
-    loop.add_signal_handler(signal.SIGHUP, agent.reload)
+    agent.reload = partial(reload, agent, links, reread, company)
+    loop.add_signal_handler(signal.SIGHUP, agent.reload, False)
     metrics: MetricsServer | None = None
     loop.set_exception_handler(lambda _loop, context: judge(faults, failures, stopped, context))
     try:
@@ -185,15 +187,24 @@ async def first_of(following: asyncio.Future[None], stopped: asyncio.Event) -> N
     following.cancel()
 
 
-def reload(links: Links, reread: Callable[[], Settings], company: Alone) -> str | None:
-    """Takes over a new configuration; a bad one is told and returned, and the running one stays."""
-    notify("RELOADING=1")
+def reload(
+    agent: Agent, links: Links, reread: Callable[[], Settings], company: Alone, undo: bool = False
+) -> str | None:
+    """Takes over a new configuration; a bad one is told and returned, and the running one stays.
+
+    What was set by hand stays, too, unless it is to be undone.
+    """
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
     problem = None
     try:
         settings = reread()
-        company.configured(settings)
+        check_machine(settings)
+        if undo:
+            agent.by_hand.undo()
+        company.configured(settings, undo=undo)
         links.configure(settings)
         log.info("configuration read")
+        tell_of_reload(agent)
     except ConfigFileError as error:
         problem = str(error)
         log.error("%s; the running configuration stays", problem)
@@ -202,6 +213,20 @@ def reload(links: Links, reread: Callable[[], Settings], company: Alone) -> str 
         log.error("%s", problem)
     notify("READY=1")
     return problem
+
+
+def tell_of_reload(agent: Agent) -> None:
+    """What of the files is not in force all the same, and why."""
+    for interface in agent.interfaces.values():
+        for each in agent.differences(interface):
+            log.warning(
+                "%s: %s = %s was set by hand and stays (%s in the files; mcastctl reload --undo)",
+                each.interface, each.key, each.value, each.files,
+            )  # fmt: skip
+    for key in needs_restart(agent.started_with, agent.settings):
+        log.warning("%s takes effect when mcastd is started anew", key)
+    for text in warnings(agent.settings):
+        log.warning("%s", text)
 
 
 def shown(address: Address | None) -> str:

@@ -49,9 +49,9 @@ class First(Alone):
         scraping = Scraping(AgentCollector(agent).collect, self._peers)
         return Renderings(scraping.collect, scraping.completed)
 
-    def configured(self, settings: Settings) -> None:
+    def configured(self, settings: Settings, *, undo: bool = False) -> None:
         if self._reloading is not None:
-            self._reloading.begin(settings)
+            self._reloading.begin(settings, undo=undo)
 
     async def close(self) -> None:
         if self._peers is not None:

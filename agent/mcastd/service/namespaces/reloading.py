@@ -21,14 +21,17 @@ class Reloading:
         self._peers = peers
         self._tasks: list[asyncio.Task[list[str]]] = []
 
-    def begin(self, settings: Settings) -> None:
-        """Has the peers that these settings name read them, and the keeper, which ends others."""
+    def begin(self, settings: Settings, *, undo: bool = False) -> None:
+        """Has the peers that these settings name read them, and the keeper, which ends others.
+
+        `undo`: also where something else was set by hand.
+        """
         self._peers.reread()
         for task in self._tasks:
             task.cancel()
         loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(self._reload(peer))
+            loop.create_task(self._reload(peer, undo))
             for peer in self._peers.running()
             if within(settings, peer.name) is not None
         ]
@@ -44,9 +47,10 @@ class Reloading:
                 problems.append(str(result))
         return names, problems
 
-    async def _reload(self, peer: Peer) -> list[str]:
+    async def _reload(self, peer: Peer, undo: bool) -> list[str]:
         try:
-            told = await self._peers.ask(peer, ourselves(), "reload", {}, NAMED_SECONDS)
+            parameters = {"undo": undo}
+            told = await self._peers.ask(peer, ourselves(), "reload", parameters, NAMED_SECONDS)
         except UnavailableError:
             return []  # it reads them when it starts
         except RequestError as error:

@@ -19,10 +19,10 @@ from mcastd.service.config import (
 from mcastd.service.interface_settings import (
     ConfigFileError,
     InterfaceSettings,
+    all_settings,
     check_name,
     read_interfaces,
     read_tunables,
-    settings_of,
 )
 from mcastd.service.namespaces.inside import parted
 
@@ -132,10 +132,7 @@ def made(
     """The settings of all namespaces: a namespace's own defaults count more than all others'."""
     return {
         name: NamespaceSettings(
-            {
-                interface: settings_of(interface, {**defaults, **each["defaults"], **section})
-                for interface, section in each["interface"].items()
-            },
+            all_settings(each["interface"], {**defaults, **each["defaults"]}),
             each.get("path"),
             each.get("max_interfaces", MAX_INTERFACES),
         )

@@ -40,7 +40,7 @@ class Within(Alone):
         collect = AgentCollector(agent).collect
         return Renderings(lambda: labelled(collect(), self._name))
 
-    def configured(self, settings: Settings) -> None:
+    def configured(self, settings: Settings, *, undo: bool = False) -> None:
         """No namespace is within another."""
 
 
