@@ -73,6 +73,7 @@ class Twin:
         self.addresses = 0
         self.ups = [time.monotonic()]
         """When the link came up."""
+        self.downs: list[float] = []
         self.readdressed: list[float] = []
         """When it got another hardware address."""
         self.caps = dict(NEWEST)
@@ -132,7 +133,7 @@ class Twin:
         return max([before[-1] if before else NEWEST[protocol], *caps])
 
     def flap(self) -> None:
-        self.host.ip("link", "set", "eth0", "down")
+        self._down()
         self._up()
 
     def fail_over(self) -> None:
@@ -140,9 +141,13 @@ class Twin:
         self.addresses += 1
         self.readdressed.append(time.monotonic())
         address = f"02:00:00:{self.number:02x}:00:{self.addresses:02x}"
-        self.host.ip("link", "set", "eth0", "down")
+        self._down()
         self.host.ip("link", "set", "eth0", "address", address)
         self._up()
+
+    def _down(self) -> None:
+        self.downs.append(time.monotonic())
+        self.host.ip("link", "set", "eth0", "down")
 
     def _up(self) -> None:
         self.host.ip("link", "set", "eth0", "up")
