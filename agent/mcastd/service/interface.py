@@ -101,6 +101,11 @@ class Interface:
     def index(self) -> int | None:
         return self.link.index if self.link else None
 
+    def go_on_from(self, earlier: Interface) -> None:
+        """Counts on where the one before it under this name has ended."""
+        for name, observer in self.observers.items():
+            observer.go_on_from(earlier.observers[name])
+
     def close_sockets(self) -> None:
         for each in self.sockets.values():
             each.close()

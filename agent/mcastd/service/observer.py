@@ -90,9 +90,15 @@ def speaking(config: HostConfig) -> HostConfig:
     return config._replace(ssm_enforce=False, max_sources_per_filter=1_000_000)
 
 
-def observing(config: HostConfig) -> HostConfig:
-    """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it."""
-    return speaking(config)._replace(older_querier_formula=OlderQuerierFormula.RFC3376)
+def observing(family: ProtocolFamily, config: HostConfig) -> HostConfig:
+    """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it, and
+    knows nothing of a cap or of older queries that are not to be believed.
+    """
+    return speaking(config)._replace(
+        older_querier_formula=OlderQuerierFormula.RFC3376,
+        max_version=family.newest,
+        compat_enable=True,
+    )
 
 
 class Observer:
@@ -106,7 +112,7 @@ class Observer:
     def __init__(self, family: ProtocolFamily, config: HostConfig) -> None:
         self.family = family
         self.config = config
-        self.host = Host(family, observing(config), RandomDelays(Random()), AT_ONCE)
+        self.host = Host(family, observing(family, config), RandomDelays(Random()), AT_ONCE)
         self.received = Received(family, self._is_source_specific)
         self.voice: Voice | None = None
         self.is_holding = False
@@ -121,6 +127,14 @@ class Observer:
         self.last_reported_version: int | None = None
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
+
+    def go_on_from(self, earlier: Observer) -> None:
+        """Counts on where the one before it under this name has ended."""
+        self.responses.go_on_from(earlier.responses)
+        self.host.statistics.go_on_from(earlier.host.statistics)
+        self.state_changes += earlier.state_changes
+        for way, count in earlier.compatibility_changes.items():
+            self.compatibility_changes[way] = self.compatibility_changes.get(way, 0) + count
 
     @property
     def nothing(self) -> SourceFilter:
@@ -372,7 +386,7 @@ class Observer:
     def configure(self, now: Instant, config: HostConfig) -> list[Happening]:
         """Other tunables, at once."""
         self.config = config
-        tunables = observing(config) if self.voice is None else speaking(config)
+        tunables = observing(self.family, config) if self.voice is None else speaking(config)
         return self._effects(now, self.host.handle(now, Configure(tunables)))
 
     def advance(self, now: Instant) -> list[Happening]:

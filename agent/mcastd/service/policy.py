@@ -23,7 +23,8 @@ def policy_of(
     kept from the kernel and the wire in host mode.
 
     `held`: the families whose reports of the kernel's own are held back. Older queries are kept
-    from the kernel under a cap, and where they are not believed.
+    from the kernel under a cap, and where they are not believed. A cap is one in host mode only:
+    where the kernel alone speaks, queries are read as it reads them.
     """
     igmp, mld = configs["igmp"], configs["mld"]
     capped = {name: each.max_version < FAMILIES[name].newest for name, each in configs.items()}
@@ -35,8 +36,8 @@ def policy_of(
         consume_mld=capped["mld"] or not mld.compat_enable,
         strict_kernel=guard.strict_kernel,
         hardware=hardware,
-        igmp_max_version=igmp.max_version,
-        mld_max_version=mld.max_version,
+        igmp_max_version=igmp.max_version if host_mode else FAMILIES["igmp"].newest,
+        mld_max_version=mld.max_version if host_mode else FAMILIES["mld"].newest,
         require_ttl1=igmp.require_ttl1,
         require_router_alert=igmp.require_router_alert is RouterAlertPolicy.STRICT,
         hand_over_reports=reports,

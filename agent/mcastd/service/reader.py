@@ -40,7 +40,8 @@ class KernelReader:
     `sockets`: the iterator over them, once there is one. `known` says what is known of each
     interface, by index; `apply` takes what is otherwise. `is_holding`: whether the agent speaks for
     the kernel anywhere. `speaks` is told which IGMP versions the kernel speaks, by index.
-    `problem`: why the last reading failed, None if it did not.
+    `problem`: why the last reading failed, None if it did not. `was_read`: whether one has ever
+    succeeded.
     """
 
     def __init__(
