@@ -26,12 +26,19 @@ struct bpf_link_create_opts { size_t sz; uint32_t flags; ...; };
 int bpf_link_create(int prog_fd, int target_fd, int attach_type,
                     const struct bpf_link_create_opts *opts);
 int bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *info_len);
+int bpf_prog_get_fd_by_id(uint32_t id);
+int bpf_prog_query(int target_fd, int type, uint32_t query_flags, uint32_t *attach_flags,
+                   uint32_t *prog_ids, uint32_t *prog_cnt);
 int bpf_link_update(int link_fd, int new_prog_fd, const void *opts);
 
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
 int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags);
 int bpf_map_delete_elem(int fd, const void *key);
 int bpf_map_get_next_key(int fd, const void *key, void *next_key);
+
+struct bpf_map_batch_opts { size_t sz; ...; };
+int bpf_map_lookup_batch(int fd, void *in_batch, void *out_batch, void *keys, void *values,
+                         uint32_t *count, const struct bpf_map_batch_opts *opts);
 
 struct bpf_test_run_opts {
     size_t sz; const void *data_in; void *data_out; uint32_t data_size_in; uint32_t data_size_out;
