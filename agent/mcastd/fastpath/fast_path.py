@@ -135,6 +135,7 @@ class FastPath:
         if early is not None:
             early.close()
         self._in_force[ifindex] = (self._slot(name), policy)
+        self._split.discard(ifindex)  # what was attached before may have shared the work
         try:
             self._write_policy(ifindex)
             return attach(self._kernel, ifindex, choice, partial(self._set_split, ifindex))
