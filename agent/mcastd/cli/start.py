@@ -38,6 +38,8 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
     try:
         allow_files()
         fast_path = opening.result(partial(say, args), settings.max_interfaces)
+        if settings.counts_streams:
+            fast_path.open_streams(partial(say, args), settings.streams.most)
         attach_early(fast_path, settings)
         return run_agent(args, settings, fast_path)
     except FastPathError as error:

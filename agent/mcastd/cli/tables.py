@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mcastd.classify import as_text
+from mcastd.streams.lines import as_text as stream_table
 
 
 def render(method: str, result: Any) -> str:
@@ -50,14 +51,19 @@ def status(result: dict[str, Any]) -> str:
         "SOURCES",
         "LOST",
     ]
+    counting = any(each.get("streams") for each in result["interfaces"])
+    if counting:
+        head.append("STREAMS")
     rows: list[tuple[object, ...]] = []
     remarks: list[str] = []
     for each in result["interfaces"]:
+        streams = (stream_states(each.get("streams")),) if counting else ()
         lost = sum(sum(causes.values()) for causes in each["lost"].values())
         for protocol in ("igmp", "mld"):
             family = each[protocol]
             where = (each["name"], each["mode"], each["hook"], protocol, version_text(family))
-            rows.append((*where, querier_text(family), family["groups"], family["sources"], lost))
+            counts = (family["groups"], family["sources"], lost, *streams)
+            rows.append((*where, querier_text(family), *counts))
             remarks += family_remarks(each["name"], protocol, family)
         if each["problem"]:
             remarks.append(f"{each['name']} {each['problem']}")
@@ -67,6 +73,19 @@ def status(result: dict[str, Any]) -> str:
     remarks += [f"{name}: there is no such interface now" for name in result["missing"]]
     remarks += fault_remarks(result)
     return "\n".join([table(head, rows), *remarks])
+
+
+def streams(result: list[dict[str, Any]]) -> str:
+    return stream_table(result) if result else "no stream"
+
+
+def stream_states(streams: dict[str, Any] | None) -> str:
+    """How many there are, and how many in each state that somebody should know of."""
+    if streams is None:
+        return "-"
+    states = streams["states"].items()
+    known = ", ".join(f"{count} {state}" for state, count in states if state != "live")
+    return f"{streams['streams']} ({known})" if known else str(streams["streams"])
 
 
 def version_text(family: dict[str, Any]) -> str:
@@ -116,16 +135,26 @@ def flood_remarks(name: str, floods: dict[str, Any]) -> list[str]:
 
 
 def groups(result: list[dict[str, Any]]) -> str:
-    head = ("INTERFACE", "GROUP", "MODE", "SOURCES", "ASKED BY", "SINCE", "LAST REPORTED")
+    head = ["INTERFACE", "GROUP", "MODE", "SOURCES", "ASKED BY", "SINCE", "LAST REPORTED"]
+    counting = any("rate" in each for each in result)
+    if counting:
+        head += ["RATE", "LAST DATA"]
     rows = [
         (
             each["interface"], each["group"], each["mode"], sources_text(each["sources"]),
             ", ".join(map(asker, each["applications"])), ago(each["since"]),
             ago(each["last_reported"]) if each["reported"] else "never reported",
+            *(data_texts(each) if counting else ()),
         )
         for each in result
     ]  # fmt: skip
     return table(head, rows)
+
+
+def data_texts(group: dict[str, Any]) -> tuple[str, str]:
+    """Packets a second of a group's streams, and when the last one came."""
+    rate, last = group.get("rate"), group.get("last_data")
+    return "-" if rate is None else f"{rate:.0f}/s", ago(last)
 
 
 MOST_PROCESSES = 4

@@ -23,6 +23,9 @@ PROGRAMS = {"mcast_xdp_streams": "xdp", "mcast_tc_streams": "tc"}
 BEHIND = {"mcast_xdp_streams": "mcast_xdp", "mcast_tc_streams": "mcast_ingress"}
 """Which program each of them ends in, when a frame may be control."""
 
+IN_ORDER = (("mcast_xdp_streams", True), ("mcast_xdp_streams", False), ("mcast_tc_streams", False))
+"""Programs, and whether they take frames in several buffers."""
+
 FURTHER = "further"
 """The map with that program: of one kind of programs only, so that each has its own."""
 
@@ -45,6 +48,7 @@ class Streams:
     def __init__(self, kernel: Kernel, compiled: BpfObject, most: int, interfaces: int) -> None:
         """Room for `most` streams; FastPathError if the kernel refuses its maps."""
         self._kernel = kernel
+        self.room = most
         self._specs: dict[str, ProgramSpec] = {each.name: each for each in compiled.programs}
         self._programs: dict[tuple[str, bool], tuple[Program, Map]] = {}
         sizes = {"streams": most, "stream_rest": interfaces}
@@ -59,6 +63,11 @@ class Streams:
             raise FastPathError(explained(error)) from error
         self._values = ffi.new("char[]", AT_ONCE * specs["streams"].value_size)
         self._keys = ffi.new("char[]", AT_ONCE * specs["streams"].key_size)
+
+    def load(self) -> None:
+        """All programs, also for reloads: rights to load may be given up later. OSError."""
+        for name, frags in IN_ORDER:
+            self.program(name, frags=frags)
 
     def program(self, name: str, *, frags: bool = False) -> Program:
         """Loads it, the first time, in front of the one that it ends in. OSError if refused."""

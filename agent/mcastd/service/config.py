@@ -21,6 +21,7 @@ from mcastd.service import guard
 from mcastd.service.guard import Guard
 from mcastd.service.interface_names import hint, names_given, refusal, unquoted
 from mcastd.service.owned import CONFIG, Owned
+from mcastd.service.stream_settings import StreamSettings, StreamSettingsError, merged_streams
 
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
@@ -65,13 +66,14 @@ class Address(NamedTuple):
 
 class InterfaceSettings(NamedTuple):
     """An interface's mode, its tunables by family, its guard against floods, what the agent itself
-    joins there, and which ingress hook it is to have."""
+    joins there, which ingress hook it is to have, and whether streams are counted there."""
 
     mode: str
     configs: Mapping[str, HostConfig]
     guard: Guard
     memberships: tuple[Owned, ...] = ()
     hook: HookChoice = HookChoice.AUTO
+    streams: bool = False
 
 
 class Settings(NamedTuple):
@@ -81,6 +83,7 @@ class Settings(NamedTuple):
     metrics_clients: int = 64
     querier_address: bool = False
     per_group: int = 0
+    per_stream: int = 0
     gone_interfaces: int = 32
     max_interfaces: int = MAX_INTERFACES
     socket: str = DEFAULT_SOCKET
@@ -90,6 +93,12 @@ class Settings(NamedTuple):
     clients_per_user: int = 64
     interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
+    streams: StreamSettings = StreamSettings()
+
+    @property
+    def counts_streams(self) -> bool:
+        """Whether any interface is to have its streams counted."""
+        return any(each.streams for each in self.interfaces.values())
 
     def of(self, name: str, alternative_names: Iterable[str] = ()) -> InterfaceSettings | None:
         """The settings for an interface: by one of its names, else by the first pattern that fits.
@@ -148,6 +157,7 @@ KEYS: Mapping[tuple[str, str], Key] = {
     ("metrics", "listen"): ("metrics", listen_key, 'an address and port, or "" for nowhere'),
     ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
     ("metrics", "per_group"): ("per_group", *whole_key(0, 10_000)),
+    ("metrics", "per_stream"): ("per_stream", *whole_key(0, 10_000)),
     ("metrics", "clients"): ("metrics_clients", *whole_key(1, 10_000)),
     ("metrics", "gone_interfaces"): ("gone_interfaces", *whole_key(0, 10_000)),
     ("control", "socket"): ("socket", text_key, "a path"),
@@ -170,10 +180,12 @@ def load(
     fields: dict[str, Any] = {"metrics": parse_address(DEFAULT_METRICS)}
     defaults: dict[str, Any] = {}
     sections: dict[str, dict[str, Any]] = {}
+    streams = None
     for each in files(path):
         document = read(each)
         check_sections(each, document)
         fields |= read_keys(each, document)
+        streams = read_streams(each, streams, document)
         defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
         for name, section in document.get("interface", {}).items():
             name = names.given(name)  # noqa: PLW2901
@@ -192,8 +204,22 @@ def load(
     for name in named or sections:
         if mode is not None:
             sections[name]["mode"] = mode
+    defaults.setdefault(STREAMS, streams is not None)
     made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
+    fields["streams"] = streams or StreamSettings()
     return Settings(**{**fields, **given, "interfaces": made, "path": path or DEFAULT_PATH})
+
+
+def read_streams(
+    path: Path, earlier: StreamSettings | None, document: Mapping[str, Any]
+) -> StreamSettings | None:
+    """[streams] of the files until now; None if none has it."""
+    if STREAMS not in document:
+        return earlier
+    try:
+        return merged_streams(earlier or StreamSettings(), document[STREAMS])
+    except StreamSettingsError as error:
+        raise ConfigFileError(path, f"streams.{error}") from None
 
 
 def files(path: Path | None) -> list[Path]:
@@ -243,7 +269,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:
-    known = {"agent", "metrics", "control", "defaults", "interface"}
+    known = {"agent", "metrics", "control", "defaults", "interface", STREAMS}
     for name, section in document.items():
         if name not in known:
             raise ConfigFileError(path, f"[{name}]: no such section; {', '.join(sorted(known))}")
@@ -290,11 +316,16 @@ def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[s
             raise ConfigFileError(
                 path, f"{section}.{key} = {brief(value)}: allowed is {' or '.join(allowed)}"
             )
+    if not isinstance(tunables.setdefault(STREAMS, False), bool):
+        raise ConfigFileError(
+            path, f"{section}.{STREAMS} = {brief(tunables[STREAMS])}: allowed is true or false"
+        )
+    del tunables[STREAMS]
     for key, value in tunables.items():
         if isinstance(value, dict) and section.startswith("interface."):
             raise ConfigFileError(path, unquoted(section.removeprefix("interface."), key, value))
         if key not in TUNABLES and key not in guard.KEYS:
-            known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
+            known = ", ".join((*WORDS, STREAMS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
             raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
     try:
         read_guard(tunables)
@@ -315,10 +346,14 @@ def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
     tunables = dict(values)
     memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
     mode, hook = (tunables.pop(key, allowed[0]) for key, allowed in WORDS.items())
+    streams = tunables.pop(STREAMS, False)
     guarded = read_guard(tunables)
     configs = {name: HostConfig.from_mapping(family, tunables) for name, family in FAMILIES.items()}
-    return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook))
+    return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook), streams)
 
+
+STREAMS = "streams"
+"""A section; and of an interface, whether they are counted there."""
 
 MEMBERSHIP = "membership"
 MEMBERSHIP_KEYS = {"group", "mode", "sources", "kernel"}

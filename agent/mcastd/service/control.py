@@ -21,7 +21,7 @@ from itertools import islice
 from typing import Any
 
 from mcastd.printable import brief, printable
-from mcastd.service import changes, doctor, views
+from mcastd.service import changes, doctor, stream_views, views
 from mcastd.service.agent import Agent
 from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.callers import Caller, caller_of, may_change
@@ -92,6 +92,7 @@ class Control:
             "querier": views.querier,
             "groups": views.groups,
             "counters": views.counters,
+            "streams": stream_views.streams,
             "doctor": doctor.examine,
         }
         self._changes: dict[str, Change] = {

@@ -184,6 +184,7 @@ class Links:
             interface.attachment = None
         if index is None:
             return
+        self._agent.streams.forget(index)
         self._agent.by_index.pop(index, None)
         self._agent.turns.forget(index)
         for address in interface.known_queriers:
@@ -231,6 +232,7 @@ class Links:
                 settings.max_interfaces,
             )
         self._agent.settings = settings
+        self._agent.streams.configure(settings)
         self._agent.reloaded_at = time.time()
         for interface in list(self._agent.interfaces.values()):
             wanted = settings.of(interface.name, interface.alternative_names)

@@ -23,6 +23,7 @@ from mcastd.service.observer import Observer, filter_object
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
+from mcastd.service.stream_views import interface_streams
 from mcastd.wire import Kind, Reason
 
 
@@ -63,6 +64,7 @@ def interface_status(
         "remarks": remarks(interface, host),
         **{name: family_status(agent, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
+        "streams": interface_streams(agent, interface),
         "guard": interface.guard.as_mapping(),
         "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
     }
@@ -240,6 +242,7 @@ def group_object(
         "reported": family.is_reportable(group),
         "since": clock(observer.times.since(group)),
         "last_reported": clock(observer.reported(group)),
+        **agent.streams.last_data(interface.index, group),
     }
 
 
