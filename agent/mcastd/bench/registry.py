@@ -16,6 +16,7 @@ from mcastd.bench import (
     scale,
     source_lists,
     startup,
+    streams,
     xdp,
 )
 from mcastd.bench.row import Row
@@ -27,6 +28,7 @@ SUITES: list[Callable[[], Iterable[Row]]] = [
     engine_sources.rows,
     engine_turns.rows,
     xdp.rows,
+    streams.rows,
     live.rows,
     flood.rows,
     handover.rows,

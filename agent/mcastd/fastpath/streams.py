@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import struct
 import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 from mcastd._libbpf import ffi, lib
@@ -63,6 +63,10 @@ class Streams:
             raise FastPathError(explained(error)) from error
         self._values = ffi.new("char[]", AT_ONCE * specs["streams"].value_size)
         self._keys = ffi.new("char[]", AT_ONCE * specs["streams"].key_size)
+
+    def maps(self) -> Iterable[Map]:
+        """Those that are there only for streams."""
+        return self._own.values()
 
     def load(self) -> None:
         """All programs, also for reloads: rights to load may be given up later. OSError."""
