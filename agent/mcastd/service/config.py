@@ -325,7 +325,7 @@ def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[s
         if isinstance(value, dict) and section.startswith("interface."):
             raise ConfigFileError(path, unquoted(section.removeprefix("interface."), key, value))
         if key not in TUNABLES and key not in guard.KEYS:
-            known = ", ".join((*WORDS, STREAMS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
+            known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS, STREAMS))
             raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
     try:
         read_guard(tunables)
