@@ -14,7 +14,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
 
-.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins clean
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins chaos \
+	deb wheel packages-test completions clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -48,6 +49,22 @@ supported:
 bench:
 	@deploy/setup.sh --test --bench
 	@$(VENV)/bin/mcastd bench $(BENCH)
+
+## make deb          Debian packages for the release of Debian that this is, in build/deb
+deb: setup
+	@deploy/deb.sh
+
+## make wheel        a wheel that needs neither compiler nor bcc, in build/wheel
+wheel: setup
+	@deploy/wheel.sh
+
+## make packages-test    builds and tries the packages in trees of Debian 12 and 13; minutes
+packages-test: setup-test
+	MCASTD_PACKAGES=all $(PYTHON) -m pytest -v tests/packages
+
+## make completions  the files for bash, zsh and fish anew
+completions: setup-test
+	$(PYTHON) deploy/completions/make.py
 
 setup-test:
 	@deploy/setup.sh --test
@@ -93,11 +110,23 @@ build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
 mutation: setup-test
 	$(PYTHON) tests/mutation/run.py
 
-## make twins        random stories with the kernel alone and beside the agent; ROUNDS=N SEED=M
+## make twins        random stories with the kernel alone and beside the agent; ROUNDS=N SEED=M,
+##                   SEEDS=K, TOGETHER=J side by side, ROUTER=frr, STORY=FILE for one that was kept
 ROUNDS ?= 100
 SEED ?= 1
+SEEDS ?= 1
+TOGETHER ?= 4
+ROUTER ?= bridge
 twins: setup-test
-	$(PYTHON) tests/twins/run.py $(ROUNDS) $(SEED) $(STORY)
+	$(PYTHON) tests/twins/run.py --rounds $(ROUNDS) --seed $(SEED) --seeds $(SEEDS) \
+		--together $(TOGETHER) --router $(ROUTER) $(STORY:%=--story %)
+
+## make chaos        faults and wishes at random, judged by a bridge and FRR; SECONDS=N SEED=M SEEDS=COUNT
+SECONDS ?= 60
+SEEDS ?= 1
+chaos: setup-test
+	$(PYTHON) tests/chaos/run.py --seconds $(SECONDS) --seed $(SEED) --seeds $(SEEDS) \
+		$(if $(STORY),--again $(STORY))
 
 clean:
 	rm -rf build $(VENV) *.egg-info

@@ -177,6 +177,19 @@ struct mcast_question {
 	uint8_t reserved;
 };
 
+/* Who reports through an interface whose kernel's own reports are held back, and is not held back: the
+ * key of what it said last of that kind. */
+struct mcast_passer {
+	uint32_t ifindex;
+	uint32_t kind;
+	uint8_t hardware[8]; /* where it comes from, then two zeros */
+};
+
+struct mcast_passed {
+	uint64_t at; /* ns of CLOCK_MONOTONIC */
+	uint32_t source[4];
+};
+
 /* What became of the packet of an event. */
 enum mcast_fate {
 	MCAST_PASSED = 0,

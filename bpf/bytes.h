@@ -11,6 +11,8 @@
 enum {
 	MCAST_AF_INET = 2,
 	MCAST_AF_INET6 = 10,
+	MCAST_PACKET_HOST = 0,      /* what a packet is from the first, if it is not from elsewhere */
+	MCAST_PRIORITY_CONTROL = 7, /* TC_PRIO_CONTROL: of the kernel's own IGMP and MLD */
 	MCAST_ETHERTYPE_IPV4 = 0x0800,
 	MCAST_ETHERTYPE_IPV6 = 0x86dd,
 	MCAST_ETHERTYPE_VLAN = 0x8100,

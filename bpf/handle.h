@@ -205,21 +205,25 @@ MCAST_INLINE bool mcast_is_sent_by(const struct mcast_frame *frame, const uint8_
 	       sender == *(const uint64_t *)(const void *)hardware;
 }
 
-/* Whether the message is of a socket as the kernel has it: none for IGMP, for MLD one of its own,
- * which looks like a raw ICMPv6 socket. Packet sockets and what programs send by raw IGMP sockets are
- * told by that. */
+/* Whether the message is of a socket as the kernel has it: none for IGMP, for MLD one of its own, which
+ * looks like a program's raw ICMPv6 socket. The kernel gives MLD's messages a priority that this socket
+ * does not have; a program's messages have the one of theirs. */
 MCAST_INLINE bool mcast_is_of_kernels_socket(const struct mcast_frame *frame,
 					     const struct mcast_message *message)
 {
 	struct __sk_buff *skb = frame->context;
 	struct bpf_sock *sock = skb->sk;
 
+	/* What a guest behind ipvlan sends comes by its device's queue of multicast frames. */
+	if (skb->pkt_type != MCAST_PACKET_HOST)
+		return false;
 	if (!mcast_is_mld(message->kind))
 		return !sock;
 	if (!sock)
 		return false;
 	sock = bpf_sk_fullsock(sock);
-	return sock && sock->family == MCAST_AF_INET6 && sock->protocol == MCAST_PROTOCOL_ICMPV6;
+	return sock && sock->family == MCAST_AF_INET6 && sock->protocol == MCAST_PROTOCOL_ICMPV6 &&
+	       skb->priority == MCAST_PRIORITY_CONTROL && sock->priority != MCAST_PRIORITY_CONTROL;
 }
 
 /* Whether the source is one that this kernel reports from on the interface. It reports from none only
@@ -247,6 +251,24 @@ MCAST_INLINE bool mcast_is_of_this_kernel(const struct mcast_frame *frame,
 	return !mcast_is_in_vlan(message) && mcast_is_of_kernels_socket(frame, message) &&
 	       mcast_is_sent_by(frame, policy->hardware) &&
 	       mcast_is_of_own_source(frame->work, policy, ifindex);
+}
+
+/* Notes who reports through the interface beside the agent. */
+MCAST_INLINE void mcast_note_passer(const struct mcast_frame *frame, uint32_t ifindex)
+{
+	const struct mcast_work *work = frame->work;
+	struct mcast_passer passer = {.ifindex = ifindex, .kind = work->message.kind};
+	struct mcast_passed passed = {.at = bpf_ktime_get_ns()};
+
+	if (mcast_load(frame, 6, passer.hardware, 6))
+		return;
+	passed.source[0] = work->source[0];
+	if (mcast_is_mld(work->message.kind)) {
+		passed.source[1] = work->source[1];
+		passed.source[2] = work->source[2];
+		passed.source[3] = work->source[3];
+	}
+	passers.update(&passer, &passed);
 }
 
 /* Whether this kernel's own reports of the protocol are held back: the agent speaks for it. */
@@ -287,8 +309,12 @@ MCAST_INLINE bool mcast_from_inside(const struct mcast_frame *frame,
 		return false;
 	} else {
 		handing->fate = MCAST_PASSING;
-		if (reports)
+		if (reports) {
 			mcast_count_protocol(counted->passing, message);
+			MCAST_FORGET();
+			if (!mcast_is_in_vlan(message) && mcast_is_holding(policy, message, handing))
+				mcast_note_passer(frame, handing->ifindex);
+		}
 		MCAST_FORGET();
 	}
 	mcast_count(counted, MCAST_TX, message);

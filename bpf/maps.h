@@ -23,6 +23,8 @@ BPF_ARRAY(heartbeat, uint64_t, 1);
 /* Cookies of the agent's own sockets: what they send goes out. */
 BPF_HASH(own_sockets, uint64_t, uint32_t, 64);
 
+BPF_TABLE("lru_hash", struct mcast_passer, struct mcast_passed, passers, 256);
+
 /* In pages. Queries have a ring of their own, so that no flood of reports can push one out. */
 BPF_RINGBUF_OUTPUT(query_events, 256);
 BPF_RINGBUF_OUTPUT(report_events, 128);

@@ -26,6 +26,9 @@ struct bpf_link_create_opts { size_t sz; uint32_t flags; ...; };
 int bpf_link_create(int prog_fd, int target_fd, int attach_type,
                     const struct bpf_link_create_opts *opts);
 int bpf_obj_get_info_by_fd(int fd, void *info, uint32_t *info_len);
+int bpf_prog_get_fd_by_id(uint32_t id);
+int bpf_prog_query(int target_fd, int type, uint32_t query_flags, uint32_t *attach_flags,
+                   uint32_t *prog_ids, uint32_t *prog_cnt);
 int bpf_link_update(int link_fd, int new_prog_fd, const void *opts);
 
 int bpf_map_lookup_elem(int fd, const void *key, void *value);

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from mcastd.fastpath import compiling, objects
 from mcastd.fastpath.errors import FastPathError
-from mcastd.fastpath.kernel import Kernel
+from mcastd.fastpath.kernel import AttachType, Kernel, Link
 from mcastd.fastpath.objects import BpfObject, obtain
+from mcastd.fastpath.others import users_of
+from mcastd.lab import Lab, veth
 
 pytestmark = pytest.mark.bpf
 
@@ -22,7 +24,7 @@ from pathlib import Path
 from mcastd._libbpf import lib
 from mcastd.fastpath import FastPath
 from mcastd.fastpath.objects import obtain
-from mcastd.fastpath.kernel import Kernel
+from mcastd.fastpath.kernel import AttachType, Kernel, Link
 from mcastd.fastpath.programs import begin_loading
 
 kept = 0
@@ -162,3 +164,21 @@ def test_code_that_the_compiler_refuses_is_an_error_with_its_words(
     with pytest.raises(FastPathError, match="bcc did not compile the programs: "):
         obtain(print, cache=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_users_of_agents_on_an_interface_are_seen(compiled: BpfObject) -> None:
+    """By the programs there: an abstract socket alone might be anybody's."""
+    kernel = Kernel(compiled)
+    with Lab() as lab:
+        host, outside = lab.namespace("host"), lab.namespace("outside")
+        veth(outside, "out0", host, "eth0")
+        with host.entered():
+            index = host.index("eth0")
+            if users_of("mcast_egress", index) is None:
+                pytest.skip("this kernel has no TCX to be asked")
+            assert users_of("mcast_egress", index) == set()
+            link = Link(kernel.program("mcast_egress"), index, AttachType.TCX_EGRESS)
+            assert users_of("mcast_egress", index) == {os.geteuid()}
+            assert users_of("mcast_ingress", index) == set()
+            link.close()
+    kernel.close()

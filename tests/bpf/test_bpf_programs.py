@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Iterator
-from ipaddress import ip_address
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,16 +24,11 @@ from support.kernel_programs import (
     is_runnable,
     parts_of,
 )
+from support.mutants import LONGEST, OWN, SHORTEST, good_frames, mutants
 from support.packets import HOP_BY_HOP, ethernet, icmpv6, igmp, ipv4, ipv6
 from support.waiting import STRETCH
 
 pytestmark = pytest.mark.bpf
-
-OWN = tuple(
-    ip_address(text).packed for text in ("192.0.2.10", "fe80::10", "239.1.2.4", "ff15::abce")
-)
-SHORTEST, LONGEST = 14, 9000
-"""Of the frames that the kernel takes for a test run of XDP, or an interface sends."""
 
 MUTANTS, EXAMPLES = round(4000 / STRETCH), round(500 / STRETCH)
 """Fewer where each takes longer."""
@@ -47,36 +40,6 @@ SEED = 9776
 def program(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
-
-
-def good_frames() -> list[bytes]:
-    flood = [each.frame for each in all_frames(*OWN[:2])]
-    return [ethernet(each.packet) for each in golden_messages()] + flood
-
-
-def mutants(count: int) -> Iterator[bytes]:
-    """Good frames with bits turned, bytes changed, ends cut off or added, parts exchanged."""
-    dice = random.Random(SEED)
-    seeds = good_frames()
-    for _ in range(count):
-        frame = bytearray(dice.choice(seeds))
-        for _ in range(dice.choice((1, 1, 2, 4))):
-            match dice.randrange(5):
-                case 0:
-                    frame[dice.randrange(len(frame))] ^= 1 << dice.randrange(8)
-                case 1:
-                    frame[dice.randrange(len(frame))] = dice.choice((0, 1, 2, 4, 58, 127, 255))
-                case 2:
-                    del frame[dice.randrange(SHORTEST, len(frame) + 1) :]
-                case 3:
-                    frame += dice.randbytes(dice.choice((1, 2, 7, 64, 600)))
-                case 4:
-                    other = dice.choice(seeds)
-                    at = dice.randrange(SHORTEST, min(len(frame), len(other)) + 1)
-                    frame[at:] = other[at:]
-            if len(frame) < SHORTEST + 1:
-                frame += bytes(SHORTEST)
-        yield bytes(frame)
 
 
 def check(programs: KernelPrograms, name: str, frame: bytes, own: tuple[bytes, ...] = ()) -> None:
@@ -122,7 +85,7 @@ def test_frames_of_every_kind_and_reason(
 
 def test_mutants_of_good_frames(fresh: KernelPrograms, program: str) -> None:
     fresh.assign(*OWN)
-    for frame in mutants(MUTANTS):
+    for frame in mutants(MUTANTS, SEED):
         check(fresh, program, frame, OWN)
 
 

@@ -1,7 +1,8 @@
 """Machines for the tests of kernels: each is booted once, for all tests of its kernel.
 
 `make kernels` sets MCASTD_KERNELS to what is to be tried, all of it. Without it, as in `make test`,
-a short part is tried on the kernels of Debian 12 and 13.
+a short part is tried on the kernels of Debian 12 and 13, beside the other tests: the machines take
+what these leave of the processors, and are waited for when the others have ended.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 
 import pytest
 from support.machines import Archive, Kernel, Machine, MachineError, chosen, obtain
+from support.machines.aside import Aside
 from support.machines.kernel import releases, series_of
 from support.machines.matrix import REFUSED, SERVED
 
@@ -50,6 +52,44 @@ def pytest_configure() -> None:
         raise pytest.UsageError(str(error)) from None
 
 
+ASIDE = pytest.StashKey[Aside]()
+
+SHORT_TESTS = (
+    "tests/bpf/test_bpf_verifier.py",
+    "tests/lab/test_lab_kernel.py",
+)
+SHORT_SECONDS = 2400.0
+"""Two minutes on an idle machine; other work may take most of the processors."""
+
+
+def waits(item: pytest.Item) -> bool:
+    """Whether it is a test of what is tried beside the others."""
+    return "aside" in getattr(item, "fixturenames", ())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that only wait come last."""
+    items.sort(key=waits)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    wanted = [each for each in session.items if waits(each)]
+    skipped = any(each.get_closest_marker("skip") for each in wanted)
+    if wanted and not skipped and not session.config.option.collectonly:
+        session.config.stash[ASIDE] = Aside(tried(), SHORT_TESTS, SHORT_SECONDS)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if ASIDE in session.config.stash:
+        session.config.stash[ASIDE].close()
+
+
+@pytest.fixture(scope="session")
+def aside(request: pytest.FixtureRequest) -> Aside:
+    """The machines in which the short part is tried."""
+    return request.config.stash[ASIDE]
+
+
 def cannot(error: MachineError) -> None:
     if REQUIRED:
         pytest.fail(str(error), pytrace=False)
@@ -78,6 +118,11 @@ def booted(kernel: Kernel) -> Iterator[Machine]:
 @pytest.fixture(scope="session")
 def kernel(series: str) -> Kernel:
     return unpacked_or_skipped(series)
+
+
+@pytest.fixture
+def any_kernel() -> Kernel:
+    return unpacked_or_skipped(SERVED[-1])
 
 
 @pytest.fixture(scope="session")

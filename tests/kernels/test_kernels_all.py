@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from support import supported
+from support import supported, verifier_rows
 from support.machines import Kernel, Machine
 from support.machines.clone import clone
 from support.machines.compilers import SUITES, bytecode_of
@@ -27,28 +27,29 @@ LOADING = (
 )
 RUN = ("tests/lab/test_host_mode_fail_open.py",)
 
-MEASURED = "bookworm"
-"""Of whose compiler's programs the verifier's work is measured."""
-
-GROWTH = 1.1
-"""Of the verifier's work, without the table saying so."""
+IN_SHORT = "in short"
 
 Follow = Callable[[str], None] | None
 
 
 class Tried:
-    """What held on a kernel, as its row says it."""
+    """What held on a kernel, as its row says it, in this run and in earlier ones here."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.hooks = {"in": "-", "out": "-"}
-        self.modes: list[str] = []
-        self.parts: list[str] = []
+        rows = supported.recorded("kernels")
+        (row,) = [each for each in rows if each["release"] == kernel.release] or [{}]
+        self.hooks = {way: row.get(way, "-") for way in ("in", "out")}
+        self.modes = [each for each in row.get("modes", "").split(", ") if each]
+        parts = (each.partition(": ") for each in row.get("tried", "").split("; "))
+        self.parts = {what: held for what, _, held in parts if held and what != IN_SHORT}
 
-    def part(self, what: str, found: Outcome) -> Outcome:
+    def part(self, what: str, found: Outcome, mode: str = "") -> Outcome:
         assert found.fine, str(found)
         skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
-        self.parts.append(f"{what}: {found.passed} tests{skipped}")
+        self.parts[what] = f"{found.passed} tests{skipped}"
+        if mode and mode not in self.modes:
+            self.modes.append(mode)
         return found
 
     def record(self) -> None:
@@ -57,7 +58,7 @@ class Tried:
             "release": self.kernel.release,
             **self.hooks,
             "modes": ", ".join(self.modes),
-            "tried": "; ".join(self.parts),
+            "tried": "; ".join(f"{what}: {held}" for what, held in self.parts.items()),
         }
         supported.record("kernels", row)
 
@@ -66,7 +67,7 @@ class Tried:
 def tried(kernel: Kernel) -> Iterator[Tried]:
     made = Tried(kernel)
     yield made
-    if made.modes:
+    if made.parts:
         made.record()
 
 
@@ -76,35 +77,20 @@ def test_the_programs_load_and_find_what_they_must(
     tried.part("programs", run_tests(machine, ["tests/bpf"], seconds=3600, follow=follow))
 
 
-def check_the_verifiers_work(kernel: Kernel, found: Outcome) -> None:
-    before = {
-        (each["program"], each["kernel"]): int(each["instructions"])
-        for each in supported.kept().get("verifier", [])
-    }
-    for name, value in found.properties.items():
-        word, _, program = name.partition(" ")
-        if word == "verifier":
-            instructions, milliseconds = value.split()
-            row = {"program": program, "kernel": kernel.series}
-            row |= {"instructions": instructions, "ms": milliseconds}
-            supported.record("verifier", row)
-            most = before.get((program, kernel.series), int(instructions)) * GROWTH
-            assert int(instructions) <= most, (
-                f"{program} on {kernel.series}: {instructions} instructions, and the table has not "
-                f"more than {most:.0f}: `make supported` says so, if it has to be"
-            )
-
-
 @pytest.mark.parametrize("suite", SUITES)
 def test_what_another_compiler_made_loads(machine: Machine, suite: str, follow: Follow) -> None:
     name, directory = bytecode_of(suite)
     found = run_tests(machine, LOADING, seconds=900, bytecode_from=directory, follow=follow)
     assert found.fine, f"{name} of {SUITES[suite]}: {found}"
-    if suite == MEASURED:
-        check_the_verifiers_work(machine.kernel, found)
-    rows = {each["compiler"]: each for each in supported.kept().get("compilers", [])}
-    rows |= LOADS
-    before = rows.get(name, {}).get("loads on", "")
+    if suite == verifier_rows.MEASURED:
+        rows = verifier_rows.rows_of(machine.kernel.series, found.properties)
+        assert rows
+        for each in rows:
+            supported.record("verifier", each)
+        verifier_rows.check(rows)
+    known = {each["compiler"]: each for each in supported.kept().get("compilers", [])}
+    known |= LOADS
+    before = known.get(name, {}).get("loads on", "")
     kernels = {*filter(None, before.split(", ")), machine.kernel.series}
     LOADS[name] = {
         "compiler": name,
@@ -119,14 +105,13 @@ LOADS: dict[str, supported.Row] = {}
 
 
 def test_a_host_is_observed(machine: Machine, tried: Tried, follow: Follow) -> None:
-    found = tried.part("observe", run_tests(machine, OBSERVED, seconds=3600, follow=follow))
+    outcome = run_tests(machine, OBSERVED, seconds=3600, follow=follow)
+    found = tried.part("observe", outcome, "observe")
     tried.hooks = {way: found.properties[way] for way in ("in", "out")}
-    tried.modes.append("observe")
 
 
 def test_a_host_is_run(machine: Machine, tried: Tried, follow: Follow) -> None:
-    tried.part("host", run_tests(machine, RUN, seconds=3600, follow=follow))
-    tried.modes.append("host")
+    tried.part("host", run_tests(machine, RUN, seconds=3600, follow=follow), "host")
 
 
 def test_the_demonstration_runs_from_a_fresh_clone(
@@ -147,7 +132,7 @@ def test_the_demonstration_runs_from_a_fresh_clone(
     assert "JOINED" in events
     assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 +192\.0\.2\.1", tables)
     assert re.search(r"232\.1\.2\.3 +include +198\.51\.100\.1", tables)
-    tried.parts.append("`make demo` from a fresh clone")
+    tried.parts["`make demo`"] = "from a fresh clone"
 
 
 def test_a_kernel_that_is_too_old_is_refused_in_one_line(

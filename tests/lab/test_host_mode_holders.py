@@ -18,6 +18,7 @@ import pytest
 from mcastd.lab import Namespace, RunningAgent
 from support.host_lab import HostLab, eventually, host_lab
 from support.lab import mcastctl
+from support.podman import container
 
 pytestmark = pytest.mark.lab
 
@@ -133,6 +134,17 @@ def test_the_container_is_named_by_its_control_group(net: HostLab, agent: Runnin
         assert found["processes"][0]["container"] == number[:12]
         shown = mcastctl(agent, "groups", "eth0", "232.6.6.3").stdout
         assert f"container {number[:12]}" in shown
+
+
+def test_podmans_containers_are_named(net: HostLab, agent: RunningAgent) -> None:
+    """By the number that `podman ps` shows, with the user that the program has there."""
+    with container(net.host, JOINS, "232.6.6.7", "10.0.0.2", "", user=1234) as made:
+        found = eventually("the process", partial(exactly, agent, "232.6.6.7", 1))
+        (holder,) = found["processes"]
+        assert (holder["container"], holder["uid"]) == (made.number[:12], 1234)
+        assert holder["name"].startswith("python3")
+        shown = mcastctl(agent, "groups", "eth0", "232.6.6.7").stdout
+        assert f"uid 1234, container {made.number[:12]}" in shown
 
 
 def test_a_socket_on_its_way_is_not_found_and_so_not_exact(

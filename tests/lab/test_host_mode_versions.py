@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Namespace, Wire
+from mcastd.lab import Namespace, RunningAgent, Wire
 from support.host_lab import (
     ANY,
     MEMBERSHIP_SECONDS,
@@ -19,6 +20,7 @@ from support.host_lab import (
     family,
     host_lab,
     only,
+    sent,
     watching,
 )
 from support.queries import igmp_query, mld_query
@@ -167,3 +169,69 @@ def test_an_announced_change_is_heard_by_the_querier(net: HostLab) -> None:
     eventually("some queries", lambda: len(list(net.sniffer.queries(asked))) > 8)
     assert net.lacking(wanted) == {}
     assert {each.what for each in net.sniffer.spoken(asked, "igmp")} == {"report2"}
+
+
+@pytest.fixture
+def quiet(net: HostLab, stray: Wire) -> HostLab:
+    """Only the test asks; an older querier is present for 2 x 2 s + 1 s after its query."""
+    net.bridge.namespace.ip("link", "set", "br0", "type", "bridge", "mcast_querier", "0")
+    stray.send(igmp_query(3, STRAY, response=10, interval=2))
+    return net
+
+
+def without_compatibility(net: HostLab, mode: str) -> RunningAgent:
+    settings = net.lab.directory / "newest.toml"
+    settings.write_text(f'[interface.eth0]\nmode = "{mode}"\ncompat_enable = false\n')
+    return net.agent("-c", settings, mode="")
+
+
+def keeps_to(agent: RunningAgent) -> dict[str, Any] | None:
+    found = family(agent)["kernel_keeps_to"]
+    assert found is None or isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_kernel_that_is_stuck_is_spoken_for_and_it_is_said_until_when(
+    quiet: HostLab, stray: Wire, *, heard: bool
+) -> None:
+    """It heard an older query before those were kept from it, with the agent there or not."""
+    member = quiet.member()
+    member.join_source("232.1.1.1", "10.0.0.2")
+    quiet.expect({"232.1.1.1": only("10.0.0.2")})
+    if heard:
+        agent = without_compatibility(quiet, "observe")
+        stray.send(igmp_query(3, STRAY, response=10, interval=2))
+        eventually("the querier", lambda: family(agent)["querier"] == STRAY)
+    stray.send(igmp_query(2, STRAY))
+    eventually("it falls back", lambda: quiet.kernel_version() == "V2")
+    if heard:
+        eventually("it is heard", lambda: keeps_to(agent))
+        with Client(str(agent.control)) as client:
+            client.call("mode", name="eth0", mode="host")
+    else:
+        agent = without_compatibility(quiet, "host")
+    found = eventually("it is seen", lambda: keeps_to(agent))
+    assert (found["version"], found["exact"]) == (2, heard)
+    eventually("the agent speaks", lambda: family(agent)["speaks_for_kernel"])
+    remarks = agent.ask("status")["interfaces"][0]["remarks"]
+    assert any("keeps to version 2 until" in each for each in remarks)
+    until = time.monotonic() + found["until"] - time.time()
+    since = time.monotonic()
+    member.join_source("232.1.1.1", "10.0.0.3")
+    eventually("its sources", lambda: quiet.sniffer.records("232.1.1.1", since) or None)
+    assert {type_ for type_, _ in quiet.sniffer.records("232.1.1.1", since)} == {"ALLOW"}
+    member.leave_source("232.1.1.1", "10.0.0.2")
+    quiet.expect({"232.1.1.1": only("10.0.0.3")})
+    last_older = newest = time.monotonic()
+    while quiet.kernel_version() == "V2":
+        last_older, newest = newest, time.monotonic()
+    assert last_older <= until + 0.1
+    assert not heard or time.monotonic() >= until - 0.1
+    eventually("the kernel speaks", lambda: not family(agent)["speaks_for_kernel"])
+    assert keeps_to(agent) is None
+    since = time.monotonic()
+    member.join_source("232.1.1.1", "10.0.0.4")
+    eventually("by itself", lambda: quiet.sniffer.records("232.1.1.1", since) or None)
+    quiet.expect({"232.1.1.1": only("10.0.0.3", "10.0.0.4")})
+    assert sent(agent) > 0

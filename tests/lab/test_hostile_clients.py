@@ -7,12 +7,13 @@ import os
 import resource
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Lab, RunningAgent
+from mcastd.lab import Lab, Namespace, RunningAgent
 from support.host_lab import HostLab
 from support.hostile import (
     ACCEPTED,
@@ -26,11 +27,16 @@ from support.hostile import (
     status_of,
 )
 from support.lab import METRICS_TEXT, Cable, mcastctl, scrape
-from support.waiting import eventually
+from support.starvation import Metronome
+from support.waiting import eventually, stretched
 
 pytestmark = pytest.mark.lab
 
 NOBODY = 65534
+
+HOSTILE_SECONDS = 240.0
+"""For what comes about while clients keep the agent busy."""
+
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: lab\r\n\r\n"
 STATUS = b'{"method": "status"}\n'
 
@@ -165,7 +171,7 @@ class Many:
         with as_user(NOBODY):
             for _ in range(count):
                 sock = socket.socket(socket.AF_UNIX)
-                sock.settimeout(5)
+                sock.settimeout(stretched(20))
                 try:
                     sock.connect(str(path))
                 except OSError:
@@ -253,7 +259,7 @@ def test_a_client_that_does_not_read_is_ended(watched: Cable) -> None:
         lambda: scrape(watched.host).value(
             "mcastd_clients_closed_total", socket="control", reason="slow"
         ),
-        within=40,
+        within=HOSTILE_SECONDS,
     )
     assert memory(watched.agent) < before + 30
     for sock in [*socks, asking]:
@@ -261,8 +267,20 @@ def test_a_client_that_does_not_read_is_ended(watched: Cable) -> None:
     expect_well(watched)
 
 
-def lapses(agent: RunningAgent) -> list[str]:
-    return [line for line in agent.log().splitlines() if "heartbeat lapsed" in line]
+def lapses(agent: RunningAgent) -> int:
+    return agent.log().count("heartbeat lapsed")
+
+
+def expect_no_lapse(agent: RunningAgent, story: Callable[[], None]) -> None:
+    """What happens in it is not what stops the agent's heartbeat."""
+    for _ in range(3):
+        before = lapses(agent)
+        with Metronome() as metronome:
+            story()
+        if lapses(agent) == before:
+            return
+        assert metronome.was_starved, agent.log()[-2000:]
+    pytest.skip(f"this machine let processes wait for {metronome.worst:.1f} s")
 
 
 @pytest.fixture
@@ -272,46 +290,59 @@ def speaking(lab: Lab) -> tuple[HostLab, RunningAgent]:
     return made, agent
 
 
+def scraped(namespace: Namespace) -> bytes:
+    """Who is slow to ask makes room for others, and asks again."""
+    return eventually(lambda: http(namespace, SCRAPE), within=HOSTILE_SECONDS)
+
+
 def test_a_thousand_scrapes_at_once_do_not_stop_the_heartbeat(
     speaking: tuple[HostLab, RunningAgent],
 ) -> None:
     made, agent = speaking
-    with ThreadPoolExecutor(100) as pool:
-        answers = list(pool.map(lambda _: http(made.host, SCRAPE), range(1000)))
 
-    assert sum(status_of(each) == 200 for each in answers) == 1000
-    assert lapses(agent) == []
+    def story() -> None:
+        with ThreadPoolExecutor(100) as pool:
+            answers = list(pool.map(lambda _: scraped(made.host), range(1000)))
+        assert sum(status_of(each) == 200 for each in answers) == 1000
+
+    expect_no_lapse(agent, story)
 
 
 def test_four_hundred_clients_do_not_stop_the_heartbeat(
     speaking: tuple[HostLab, RunningAgent],
 ) -> None:
-    """Each asks for all there is, as fast as it is answered."""
+    """Each asks for all there is, as fast as it is answered; whoever comes after them is let in."""
     _, agent = speaking
+
+    def story() -> None:
+        assert ask_as_fast_as_answered(agent, 256) > 256
+        assert agent.ask("status")["interfaces"][0]["mode"] == "host"
+
+    expect_no_lapse(agent, story)
+
+
+def ask_as_fast_as_answered(agent: RunningAgent, clients: int) -> int:
+    """How many questions were put; those that are pending in the end are left behind."""
     requests = [
         json.dumps({"method": method}).encode() + b"\n"
         for method in ("status", "doctor", "counters", "groups")
     ]
-    socks = [control(agent.control) for _ in range(256)]
-    until = time.monotonic() + 8
-    for sock in socks:
-        sock.setblocking(False)
-    sent = 0
-    while time.monotonic() < until:
-        for number, sock in enumerate(socks):
-            try:
-                sock.send(requests[number % 4])
-                sent += 1
-            except OSError:
-                pass
-            with suppress(OSError):
-                sock.recv(1 << 20)
-    for sock in socks:
-        sock.close()
-
-    assert sent > 256
-    assert lapses(agent) == []
-    assert agent.ask("status")["interfaces"][0]["mode"] == "host"
+    with ExitStack() as stack:
+        socks = [stack.enter_context(control(agent.control)) for _ in range(clients)]
+        until = time.monotonic() + 8
+        sent = 0
+        for sock in socks:
+            sock.setblocking(False)
+        while time.monotonic() < until:
+            for number, sock in enumerate(socks):
+                try:
+                    sock.send(requests[number % 4])
+                    sent += 1
+                except OSError:
+                    pass
+                with suppress(OSError):
+                    sock.recv(1 << 20)
+    return sent
 
 
 def test_escapes_in_names_never_reach_the_terminal(watched: Cable) -> None:

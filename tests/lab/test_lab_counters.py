@@ -105,6 +105,29 @@ def test_five_million_frames_are_counted_exactly(
     print(f"{FRAMES / seconds / 1e6:.2f} million frames a second")
 
 
+def test_the_statistics_of_netstat_are_what_was_sent(strict: Cable) -> None:
+    """Also of what was refused, which the engine never sees."""
+    frames = frames_for(strict)
+    before = counters(strict.agent)["statistics"]
+    strict.generator().send([each.frame for each in frames], len(frames))
+    sent = Counter(each.counts_as for each in frames)
+    after = counters(strict.agent)["statistics"]
+
+    def counted(protocol: str, name: str) -> int:
+        return int(after[protocol][name] - before[protocol][name])
+
+    everything = sum(each for what, each in sent.items() if what.startswith("igmp"))
+    assert counted("igmp", "igps_rcv_total") == everything - sent["igmp bad_checksum"]
+    assert counted("igmp", "igps_rcv_badsum") == sent["igmp bad_checksum"]
+    assert counted("igmp", "igps_rcv_badttl") == sent["igmp bad_ttl"]
+    assert counted("igmp", "igps_rcv_nora") == sent["igmp no_router_alert"]
+    assert counted("igmp", "igps_rcv_queries") == sum(sent[f"igmp query {v}"] for v in (1, 2, 3))
+    assert counted("mld", "ipv6IfIcmpInBadChecksum") == sent["mld bad_checksum"]
+    assert counted("mld", "ipv6IfIcmpBadHoplimit") == sent["mld bad_ttl"]
+    assert counted("mld", "ipv6IfIcmpInGroupMembReductions") == sent["mld leave 1"]
+    assert min(sent["igmp bad_checksum"], sent["mld bad_ttl"], sent["igmp query 1"]) > 0
+
+
 def test_every_reason_and_every_kind_is_in_the_flood(strict: Cable) -> None:
     """So that none is exact only because it is zero."""
     found = {each.counts_as for each in frames_for(strict)}

@@ -28,6 +28,7 @@ from support.lab import (
     scrape,
 )
 from support.packets import ipv4
+from support.privileges import capabilities_of_the_unit
 from support.waiting import eventually
 
 pytestmark = pytest.mark.lab
@@ -100,13 +101,8 @@ def test_an_interface_that_appears_later_is_attached_with_what_rights_are_left(
     assert "eth1: xdp-native" in agent.log()
 
 
-UNIT = Path(__file__).parents[2] / "deploy/systemd/mcastd.service"
-NUMBERS = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_PERFMON": 38, "CAP_BPF": 39}
-
-
 def test_it_runs_as_a_user_of_its_own_with_the_rights_of_its_unit(cable: Cable) -> None:
-    (given,) = re.findall("^AmbientCapabilities=(.*)$", UNIT.read_text(), re.MULTILINE)
-    rights = ",".join(["-all", *(f"+cap_{NUMBERS[name]}" for name in given.split())])
+    rights = capabilities_of_the_unit()
     nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
     wrapper = (*nobody, f"--inh-caps={rights}", f"--ambient-caps={rights}")
     if run_in(cable.host, *wrapper, sys.executable, "-c", "import mcastd").returncode:

@@ -23,15 +23,27 @@ def is_there() -> bool:
 class Router:
     """pimd in a namespace of its own, on a cable to the host; it asks every two seconds."""
 
-    def __init__(self, lab: Lab, host: Namespace, *, version: int) -> None:
-        self.namespace = lab.namespace("router")
-        self._directory = lab.directory / "frr"
+    def __init__(
+        self,
+        lab: Lab,
+        host: Namespace,
+        *,
+        version: int,
+        label: str = "router",
+        address: str = "192.0.2.10",
+        interface: str = "eth0",
+        own_address: str = "192.0.2.1",
+    ) -> None:
+        """`address` and `interface`: the host's."""
+        self.namespace = lab.namespace(label)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._directory = lab.directory / label
         self._directory.mkdir()
         lab.directory.chmod(0o711)  # the daemons become users of their own
         shutil.chown(self._directory, "frr", "frr")
-        veth(self.namespace, "lan0", host, "eth0")
-        self.namespace.ip("address", "add", "192.0.2.1/24", "dev", "lan0")
-        host.ip("address", "add", "192.0.2.10/24", "dev", "eth0")
+        veth(self.namespace, "lan0", host, interface)
+        self.namespace.ip("address", "add", f"{own_address}/24", "dev", "lan0")
+        host.ip("address", "add", f"{address}/24", "dev", interface)
         (self._directory / "zebra.conf").write_text("hostname router\n")
         (self._directory / "pimd.conf").write_text(
             "hostname router\n"
@@ -50,15 +62,25 @@ class Router:
             self._start(lab, daemon)
             eventually(daemon, (self._directory / f"{daemon}.vty").exists, 30.0)
 
+    def kill(self) -> None:
+        """Both daemons, as if they had crashed; `start` begins with nothing known."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        self._processes.clear()
+        for daemon in ("zebra", "pimd"):
+            (self._directory / f"{daemon}.vty").unlink(missing_ok=True)
+
     def _start(self, lab: Lab, daemon: str) -> None:
         directory = self._directory
-        lab.process(
+        process = lab.process(
             self.namespace,
             *(DAEMONS / daemon, "-u", "frr", "-g", "frr", "-P", "0", "-A", "127.0.0.1"),
             *("-z", directory / "zserv.api", "--vty_socket", directory),
             *("-i", directory / f"{daemon}.pid", "-f", directory / f"{daemon}.conf"),
             *("--log", f"file:{directory}/{daemon}.log"),
         )
+        self._processes.append(process)
 
     def show(self, command: str) -> Any:
         """`show ... json`, as pimd says it."""

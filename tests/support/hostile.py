@@ -12,7 +12,12 @@ from typing import Any
 
 from mcastd.lab import Namespace
 
+from support.waiting import stretched
+
 ADDRESS = ("127.0.0.1", 9776)
+
+TIMEOUT = 120.0
+"""Seconds for an answer: a slow machine may have a thousand others to answer first."""
 
 NONSENSE: Sequence[bytes] = (
     b"\r\n\r\n",
@@ -60,7 +65,7 @@ def talk(sock: socket.socket, request: bytes, most: int = 64 << 20) -> bytes:
     """What is answered until the other end closes; b"" if it just does."""
     answer = bytearray()
     with sock, suppress(ConnectionError):
-        sock.settimeout(30)
+        sock.settimeout(stretched(TIMEOUT))
         sock.sendall(request)
         while len(answer) < most and (piece := sock.recv(1 << 16)):
             answer += piece
@@ -80,12 +85,12 @@ def status_of(answer: bytes) -> int:
 def connected(namespace: Namespace) -> socket.socket:
     """To the port of the metrics."""
     with namespace.entered():
-        return socket.create_connection(ADDRESS, timeout=30)
+        return socket.create_connection(ADDRESS, timeout=stretched(TIMEOUT))
 
 
 def control(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
-    sock.settimeout(30)
+    sock.settimeout(stretched(TIMEOUT))
     sock.connect(str(path))
     return sock
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from mcastd._native import ffi, lib
@@ -12,7 +12,7 @@ from mcastd.fastpath.counters import Counters, read
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import BpfObject
 from mcastd.fastpath.ring import Ring
-from mcastd.fastpath.test_run import run
+from mcastd.fastpath.test_run import Outcome, run
 from mcastd.wire import Kind, Reason
 
 LOOPBACK = 1
@@ -96,6 +96,15 @@ class KernelPrograms:
         counted = tuple(difference(before, self.counters()))
         events = [event for ring in self.rings.values() for event in ring.drain()]
         return Seen(outcome.value, outcome.frame, counted, tuple(events))
+
+    def run_many(self, name: str, frames: Iterable[bytes]) -> tuple[list[Outcome], Seen]:
+        """What became of each, and of all together; the events are in the order of the frames."""
+        program = self._kernel.program(name, frags=name == "mcast_xdp")
+        before = self.counters()
+        outcomes = [run(program, frame) for frame in frames]
+        events = [event for ring in self.rings for event in self.drain(ring)]
+        events.sort(key=lambda event: event.at)
+        return outcomes, Seen(0, b"", tuple(difference(before, self.counters())), tuple(events))
 
     def run_unread(self, name: str, frame: bytes) -> int:
         """The verdict only; events wait in their rings."""

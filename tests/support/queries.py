@@ -36,12 +36,13 @@ def igmp_frame(
     return hardware + MAC + b"\x08\x00" + head + message
 
 
-def mld_frame(source: str, destination: str, message: bytes) -> bytes:
-    """A message whose checksum is still zero, with hop limit 1 and Router Alert."""
+def mld_frame(source: str, destination: str, message: bytes, *, hop_limit: int = 1) -> bytes:
+    """A message whose checksum is still zero, with Router Alert."""
     from_, to = ip_address(source).packed, ip_address(destination).packed
     total = internet_checksum(from_ + to + pack(">IxxxB", len(message), 58) + message)
     message = message[:2] + total + message[4:]
-    head = pack(">IHBB", 6 << 28, len(IPV6_ALERT) + len(message), 0, 1) + from_ + to
+    head = pack(">IHBB", 6 << 28, len(IPV6_ALERT) + len(message), 0, hop_limit)
+    head += from_ + to
     return b"\x33\x33" + to[12:] + MAC + b"\x86\xdd" + head + IPV6_ALERT + message
 
 
@@ -66,12 +67,23 @@ def igmp_query(
     return igmp_frame(source, to, message, alert=version > 1, ttl=ttl)
 
 
-def mld_query(version: int, source: str, *, response: int = 1000, group: str = "::") -> bytes:
+def mld_query(
+    version: int,
+    source: str,
+    *,
+    response: int = 1000,
+    group: str = "::",
+    sources: Sequence[str] = (),
+    interval: int = 125,
+    hop_limit: int = 1,
+) -> bytes:
     """`response`: milliseconds."""
     message = pack(">BBHHH", 130, 0, 0, response, 0) + ip_address(group).packed
     if version == 2:
-        message += pack(">BBH", 2, 125, 0)
-    return mld_frame(source, ALL_NODES if group == "::" else group, message)
+        message += pack(">BBH", 2, interval, len(sources))
+        message += b"".join(ip_address(each).packed for each in sources)
+    to = ALL_NODES if group == "::" else group
+    return mld_frame(source, to, message, hop_limit=hop_limit)
 
 
 def igmp_report(version: int, source: str, group: str) -> bytes:

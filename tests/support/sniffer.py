@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 import threading
@@ -52,6 +53,7 @@ class Sniffer:
         self._socket.setsockopt(SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.settimeout(0.1)
         self._seen: list[Seen] = []
+        self._told = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
@@ -62,11 +64,19 @@ class Sniffer:
                 frame, ancillary, _, address = self._socket.recvmsg(65536, SPACE_FOR_TIME)
             except TimeoutError:
                 continue
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.ENETDOWN:  # said once; it may come up again
+                    continue
                 return
             seen = parsed(frame, passed_at(ancillary), address)
             if seen is not None:
                 self._seen.append(seen)
+
+    def news(self) -> list[Seen]:
+        """What has been seen since this was asked before."""
+        found = self._seen[self._told :]
+        self._told += len(found)
+        return found
 
     def seen(self, since: float = 0.0) -> list[Seen]:
         return [each for each in list(self._seen) if each.at >= since]

@@ -126,10 +126,16 @@ def kept() -> Table:
     return table
 
 
+def recorded(section: str, where: Path = RECORDED) -> list[Row]:
+    """What tests have recorded in this checkout, oldest first."""
+    files = sorted(where.glob("*.json"), key=lambda each: each.stat().st_mtime)
+    return [row for each in files for row in json.loads(each.read_text()).get(section, [])]
+
+
 def main() -> int:
     """Takes over what was recorded, and writes the page."""
-    files = sorted(RECORDED.glob("*.json"), key=lambda each: each.stat().st_mtime)
-    table = merged([kept(), *(json.loads(each.read_text()) for each in files)])
+    files = list(RECORDED.glob("*.json"))
+    table = merged([kept(), {section: recorded(section) for section in SECTIONS}])
     KEPT.write_text(json.dumps(table, indent=1) + "\n")
     PAGE.write_text(rendered(table))
     print(rendered(table))

@@ -40,7 +40,7 @@ def test_every_metric_in_the_rules_is_one_that_the_agent_has() -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 def test_the_unit_is_hardened() -> None:
-    result = run("systemd-analyze", "security", "--offline=yes", "--threshold=35", str(UNIT))
+    result = run("systemd-analyze", "security", "--offline=yes", "--threshold=19", str(UNIT))
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr
 
 

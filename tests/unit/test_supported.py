@@ -6,7 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
-from support.supported import KEPT, PAGE, REPOSITORY, Table, kept, merged, record, rendered
+from support import supported, verifier_rows
+from support.supported import (
+    KEPT,
+    PAGE,
+    REPOSITORY,
+    Table,
+    kept,
+    merged,
+    record,
+    recorded,
+    rendered,
+)
 
 README = (REPOSITORY / "README.md").read_text()
 NEEDS = README.partition("## What it needs\n")[2].partition("\n## ")[0]
@@ -37,6 +48,22 @@ def test_a_row_has_the_columns_of_its_table(tmp_path: Path) -> None:
         record("kinds", {"kind": "bond"}, tmp_path)
     record("kinds", row("bond"), tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["kinds-bond-6.1.json"]
+    assert recorded("kinds", tmp_path) == [row("bond")]
+    assert recorded("drivers", tmp_path) == []
+
+
+def test_the_verifiers_work_may_not_grow_by_more_than_a_tenth_unsaid(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept_rows = verifier_rows.rows_of("6.1", {"verifier mcast_xdp": "1000 1.5", "in": "xdp"})
+    assert kept_rows == [
+        {"program": "mcast_xdp", "kernel": "6.1", "instructions": "1000", "ms": "1.5"}
+    ]
+    monkeypatch.setattr(supported, "kept", lambda: {"verifier": kept_rows})
+    verifier_rows.check(verifier_rows.rows_of("6.1", {"verifier mcast_xdp": "1100 9.9"}))
+    verifier_rows.check(verifier_rows.rows_of("6.12", {"verifier mcast_xdp": "5000 1.5"}))
+    with pytest.raises(AssertionError, match=r"mcast_xdp on 6\.1: 1101 instructions"):
+        verifier_rows.check(verifier_rows.rows_of("6.1", {"verifier mcast_xdp": "1101 1.5"}))
 
 
 def test_the_readme_needs_a_kernel_between_those_refused_and_those_served() -> None:
@@ -55,9 +82,12 @@ def test_the_readme_says_from_when_there_are_links_on_the_egress_side() -> None:
     assert "clsact" in {hook for kernel, hook in found.items() if kernel < version(links)}
 
 
+DISTRIBUTION = r"\b(?:Debian|Ubuntu|Fedora|RHEL|SUSE|Arch|Alpine)(?: [\d.]*\d)?"
+
+
 def test_the_distributions_that_the_readme_names_were_tried() -> None:
+    """All that were, and no other."""
     tried = {each["kernel"] for each in kept()["kernels"] if each["modes"] != "refused"}
-    assert {name for kernel, name in DEBIAN.items() if kernel in tried} == {
-        name for name in DEBIAN.values() if name in NEEDS
-    }
+    expected = {name for kernel, name in DEBIAN.items() if kernel in tried}
+    assert {*re.findall(DISTRIBUTION, NEEDS)} == expected
     assert "docs/supported.md" in NEEDS

@@ -12,6 +12,7 @@ from mcastd.bench import (
     engine_turns,
     flood,
     handover,
+    joined_sockets,
     live,
     scale,
     source_lists,
@@ -32,6 +33,7 @@ SUITES: list[Callable[[], Iterable[Row]]] = [
     live.rows,
     flood.rows,
     handover.rows,
+    joined_sockets.rows,
     startup.rows,
     scale.rows,
 ]
@@ -68,6 +70,7 @@ LARGE = (
     "*/4096x64*",
     "flood/compatible",
     "startup/memory",
+    "joined.*/10000/*",
     "scale.memory/*",
     "scale.*/8",
 )

@@ -15,8 +15,9 @@ from mcastd.classify import (
     Summary,
     as_object,
     as_text,
-    decode_link,
     is_readable,
+    judged,
+    not_looked_into,
     packets,
     read_capture,
 )
@@ -87,11 +88,12 @@ def _classify(stream: BinaryIO, args: argparse.Namespace) -> str | None:
 
 
 def _take(packet: CapturedPacket, summary: Summary, args: argparse.Namespace) -> None:
-    decoded = decode_link(packet.link_type, packet.data, _CONTEXT)
-    summary.count(decoded)
+    decoded, untold = judged(packet, _CONTEXT)
+    inside = not_looked_into(packet) if decoded is None else None
+    summary.count(decoded, cut=untold, inside=inside)
     if decoded is None or args.summary:
         return
-    line = as_object(summary.packets, packet.at, decoded, packet.is_cut_short)
+    line = as_object(summary.packets, packet.at, decoded, packet.is_cut_short, untold=untold)
     print(json.dumps(line) if args.json else _coloured(line), flush=args.file == "-")
 
 

@@ -40,6 +40,7 @@ __all__ = [
     "Hook",
     "HookChoice",
     "Limit",
+    "Passer",
     "Policies",
     "Policy",
     "Ring",
@@ -50,6 +51,7 @@ __all__ = [
     "is_unicast",
     "own_bit",
     "said",
+    "users_of",
 ]
 
 MODULES = {
@@ -58,6 +60,8 @@ MODULES = {
     "errors": ("FastPathError", "explained"),
     "fast_path": ("FastPath", "is_unicast"),
     "hooks": ("Hook", "HookChoice"),
+    "others": ("users_of",),
+    "passers": ("Passer",),
     "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "bits", "own_bit"),
     "ring": ("Captured", "Fate", "Ring"),
     "sockets": ("SocketPart", "Sockets"),

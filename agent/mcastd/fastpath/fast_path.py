@@ -17,6 +17,7 @@ from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.passers import Passer, passers
 from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
@@ -328,6 +329,10 @@ class FastPath:
         used = max(self._slots.values(), default=-1) + 1
         values = self._counters.read(used)
         return {name: values[slot] for name, slot in self._slots.items()}
+
+    def passers(self) -> list[Passer]:
+        """Who lately reported beside the agent where the kernel's own reports are held back."""
+        return list(passers(self._kernel.maps["passers"]))
 
     def close(self) -> None:
         self.close_unclaimed()

@@ -241,16 +241,16 @@ class Host(HostView):
         return effects
 
     def _say_again(self, now: Instant, event: SayAgain | Resume) -> list[Effect]:
+        """A group is said also on a link that is down as far as is known: what took away from it
+        has left by that link, which may be up before anybody has told of it."""
+        if isinstance(event, SayAgain):
+            if not self._is_reported(event.group):
+                return []
+            return self._speaker.reporter.say(now, event.group)
         if not self._link_is_up:
             return []
-        if isinstance(event, Resume):
-            nothing, within = self._state.family.no_sources, self._state.config
-            return self._speaker.reporter.query(
-                now, None, nothing, within.unsolicited_report_interval
-            )
-        if not self._is_reported(event.group):
-            return []
-        return self._speaker.reporter.say(now, event.group)
+        nothing, within = self._state.family.no_sources, self._state.config
+        return self._speaker.reporter.query(now, None, nothing, within.unsolicited_report_interval)
 
     def _source_address_changed(self, now: Instant, address: Address) -> list[Effect]:
         """All groups are reported from the first address (RFC 3590 §4, RFC 9777 §5.2.14)."""

@@ -13,8 +13,8 @@ from mcastd.lazy import lazily
 if TYPE_CHECKING:
     from mcastd.net.links import LinkWatcher, Snapshot
     from mcastd.net.membership import SocketMembership
-    from mcastd.net.presence import present
-    from mcastd.net.proc import Users, users
+    from mcastd.net.presence import Present, present
+    from mcastd.net.proc import Receives, Users, receives, users
     from mcastd.net.rtnetlink import AddressChanged, Change, Link, LinkChanged, LinkGone
 
 __all__ = [
@@ -24,18 +24,21 @@ __all__ = [
     "LinkChanged",
     "LinkGone",
     "LinkWatcher",
+    "Present",
+    "Receives",
     "Snapshot",
     "SocketMembership",
     "Users",
     "present",
+    "receives",
     "users",
 ]
 
 MODULES = {
     "links": ("LinkWatcher", "Snapshot"),
     "membership": ("SocketMembership",),
-    "presence": ("present",),
-    "proc": ("Users", "users"),
+    "presence": ("Present", "present"),
+    "proc": ("Receives", "Users", "receives", "users"),
     "rtnetlink": ("AddressChanged", "Change", "Link", "LinkChanged", "LinkGone"),
 }
 

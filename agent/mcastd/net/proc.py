@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 PROC = Path("/proc/net")
 
@@ -16,18 +17,41 @@ Users = dict[int, dict[bytes, int]]
 """By interface index and group (4 or 16 bytes): how many sockets and kernel users want it."""
 
 
-def users(proc: Path = PROC) -> Users:
-    """Of all interfaces. OSError if the IPv4 part cannot be read; a host may be without IPv6."""
+class Receives(NamedTuple):
+    """What the kernel says of all interfaces. `igmp_versions`: what it speaks on each, by index."""
+
+    users: Users
+    igmp_versions: dict[int, int]
+
+
+def receives(proc: Path = PROC) -> Receives:
+    """OSError if the IPv4 part cannot be read; a host may be without IPv6."""
     found: Users = {}
-    for index, group, count in groups_v4((proc / "igmp").read_bytes()):
+    text = (proc / "igmp").read_bytes()
+    for index, group, count in groups_v4(text):
         found.setdefault(index, {})[group] = count
+    said = Receives(found, dict(versions(text)))
     try:
         text = (proc / "igmp6").read_bytes()
     except FileNotFoundError:
-        return found
+        return said
     for index, group, count in groups_v6(text):
         found.setdefault(index, {})[group] = count
-    return found
+    return said
+
+
+def users(proc: Path = PROC) -> Users:
+    """Likewise, of the groups alone."""
+    return receives(proc).users
+
+
+def versions(text: bytes) -> Iterator[tuple[int, int]]:
+    """Of /proc/net/igmp: an interface's index and V1, V2 or V3, the last column of its line."""
+    for line in text.split(b"\n")[1:]:
+        if line[:1].isdigit():
+            index, *_, spoken = line.split()
+            if spoken[:1] == b"V" and spoken[1:].isdigit():
+                yield int(index), int(spoken[1:])
 
 
 def groups_v4(text: bytes) -> Iterator[tuple[int, bytes, int]]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mcastd.fastpath import FastPath, HookChoice, Policy
 from mcastd.gmp.config import HostConfig
+from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode, SourceFilter
+from mcastd.gmp.time import Instant
 from mcastd.net import SocketMembership
 from mcastd.service import coexistence
+from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now
 from mcastd.service.config import Settings, is_pattern
 from mcastd.service.connections import Door
@@ -21,8 +25,10 @@ from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
+from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
 from mcastd.service.known_queriers import KnownQueriers
+from mcastd.service.losses import Losses
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned
@@ -51,6 +57,7 @@ class Agent:
     """All interfaces, and what they share.
 
     `interfaces`: by name, also those that are not there now; `by_index`: those that are run.
+    `former`: those that the files no longer name, for what they have counted.
     `addresses`: of all links, by index: one may become ours later.
     """
 
@@ -62,31 +69,39 @@ class Agent:
         known_queriers: KnownQueriers | None = None,
         faults: Faults | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings = self.started_with = settings
+        self.by_hand = ByHand()
         self.faults = faults or Faults()
         self.doors: list[Door] = []
         self.fast_path = fast_path
         self.interfaces: dict[str, Interface] = {}
         self.by_index: dict[int, Interface] = {}
+        self.former: dict[str, Interface] = {}
         self.addresses: dict[int, dict[bytes, None]] = {}
         self.teller = Teller(fast_path, self.faults)
         self.reader = KernelReader(
-            lambda: fast_path.sockets, self._kernel_known, self._kernel_changed, self._is_holding
+            lambda: fast_path.sockets,
+            self._kernel_known,
+            self._kernel_changed,
+            self._is_holding,
+            self._kernel_speaks,
         )
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
         )
         self.streams = StreamReader(fast_path, self.by_index, self.teller)
         self.streams.configure(settings)
-        self.started = now()
+        self.started = self.turned_at = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
+        self._losses = Losses()
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
         self.hardware_filter = HardwareFilter()
-        self.reload: Callable[[], str | None] = lambda: None
+        self.reload: Callable[[bool], str | None] = lambda undo: None
+        """Takes over the files; `undo`: also where something else was set by hand."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
         self._remarked: dict[str, None] = {}
@@ -119,10 +134,23 @@ class Agent:
         self._loop.call_later(RETRY_SECONDS, self._retry_keeping)
 
     def _look(self) -> None:
-        for change in self.floods.look(now(), self.fast_path.counters()):
+        counted = self.fast_path.counters()
+        for change in self.floods.look(now(), counted):
             self.teller.flood(change)
+        for name in self._losses.look(counted):
+            self._make_good(name)
         self.programs.look(now())
+        self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _make_good(self, name: str) -> None:
+        """Copies of what the kernel said there were lost."""
+        self.reader.request()
+        interface = self.interfaces.get(name)
+        if interface is not None and interface.mode == "host":
+            self.teller.tell_all(interface, interface.announce(now()))
+            self.teller.announce("announced", interface.name, cause="copies_lost")
+            self.turns.arm({interface.index} if interface.index is not None else None)
 
     def _detached(self, interface: Interface) -> None:
         self.teller.announce("detached", interface.name)
@@ -152,6 +180,18 @@ class Agent:
             await let_others(number)
             await self.host_mode.room(interface)
         self.turns.arm({index for index, _, _ in changes})
+
+    def _kernel_speaks(self, at: Instant, versions: Mapping[int, int]) -> None:
+        """In which IGMP versions, by index; of MLD it is seen when the kernel says something."""
+        for index, interface in self.by_index.items():
+            if index in versions:
+                interface.kernel_versions["igmp"].speaks(at, versions[index])
+            for name, kernel in interface.kernel_versions.items():
+                kernel.is_forced = kernel.spoken not in (None, FAMILIES[name].newest) and (
+                    coexistence.is_forced(interface.name, name)
+                )
+                if interface.observers[name].is_holding != interface.holds(name):
+                    self.host_mode.settle(interface)
 
     # Queriers.
 
@@ -192,7 +232,20 @@ class Agent:
             reports=reports,
             host_mode=interface.mode == "host",
             hardware=hardware(link.hardware_address if link else ""),
+            held=[name for name in interface.observers if interface.holds(name)],
         )
+
+    def settings_of(
+        self, name: str, alternative_names: Iterable[str] = ()
+    ) -> InterfaceSettings | None:
+        """The files', and what was set by hand; None if the files do not name the interface."""
+        written = self.settings.of(name, alternative_names)
+        return None if written is None else self.by_hand.applied(name, written)
+
+    def differences(self, interface: Interface) -> list[Difference]:
+        """What was set by hand on an interface, and is otherwise in the files."""
+        written = self.settings.of(interface.name, interface.alternative_names)
+        return list(self.by_hand.differences(interface.name, written)) if written else []
 
     def hook_choice(self, interface: Interface) -> HookChoice:
         """Which ingress hook the interface is to have."""
@@ -224,6 +277,7 @@ class Agent:
         problem = self.change_mode(interface, mode)
         if problem is None:
             interface.wanted_mode = mode
+            self.by_hand.set(interface.name, "mode", mode)
             self.settle(interface)
         return problem
 
@@ -240,7 +294,8 @@ class Agent:
                 self.host_mode.start(interface, self.addresses.get(interface.index, {}))
             except OSError as error:
                 self.host_mode.stop(interface)
-                return f"{interface.name}: cannot be taken over: {said(error)}"
+                needs = " (host mode needs CAP_NET_RAW)" if error.errno == errno.EPERM else ""
+                return f"{interface.name}: cannot be taken over: {said(error)}{needs}"
             self._put_all(interface, self.wanted(interface))
         else:
             self.give_back(interface)
@@ -259,8 +314,7 @@ class Agent:
 
     def remark(self, interface: Interface) -> None:
         """Logs once what gets in the way; `mcastctl status` says it as long as it is so."""
-        newest = interface.keeps_kernel_newest
-        for text in coexistence.remarks(interface.name, interface.index or 0, newest=newest):
+        for text in coexistence.of_interface(interface):
             if text not in self._remarked:
                 log.warning("%s: %s", interface.name, text)
             self._remarked[text] = None
@@ -385,6 +439,10 @@ class Agent:
         gone = [name for name, each in self.interfaces.items() if each.index is None]
         for name in gone[: max(0, len(gone) - most)]:
             del self.interfaces[name]
+            self.by_hand.forget(name)
+        for name in list(self.former)[: max(0, len(self.former) - most)]:
+            del self.former[name]
+            self.by_hand.forget(name)
         self.fast_path.forget_gone(most)
 
     def missing(self) -> list[str]:

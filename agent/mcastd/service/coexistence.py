@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from mcastd.gmp.time import in_seconds
 from mcastd.net.names import raw, word
+from mcastd.service.clock import now, wall_clock
+from mcastd.service.interface import Interface
+from mcastd.service.kernel_version import Older
+from mcastd.service.namespaces import inside
+from mcastd.service.namespaces.inside import command
 
 PROC = Path("/proc")
 NETWORKD_LINKS = Path("/run/systemd/netif/links")
@@ -39,19 +46,63 @@ class Host(NamedTuple):
         )
 
 
+def of_interface(interface: Interface, host: Host | None = None) -> list[str]:
+    """What an operator should know about an interface that is there, each with a remedy."""
+    if interface.index is None:
+        return []
+    stuck = (
+        fallen_back(name, each, told=interface.observers[name].is_holding)
+        for name, each in kept_older(interface).items()
+    )
+    return [*stuck, *remarks(interface.name, interface.index, host=host)]
+
+
+def kept_older(interface: Interface) -> dict[str, Older]:
+    """By family: the kernel keeps to an older version than the agent, though nobody forced it."""
+    found: dict[str, Older] = {}
+    for name, observer in interface.observers.items():
+        older = interface.kernel_versions[name].older(now())
+        if older is None or older.version >= observer.host.version:
+            continue
+        found[name] = older
+    return found
+
+
+def is_forced(name: str, protocol: str) -> bool:
+    """Whether an administrator has forced an older version on the interface, or on all."""
+    return any(forced(where, PROC, protocol) for where in ("all", name))
+
+
+def fallen_back(protocol: str, older: Older, *, told: bool) -> str:
+    """The kernel heard an older query that the agent does not go by, and cannot be told so.
+
+    `told`: the agent speaks for it meanwhile.
+    """
+    rest = max(0.0, in_seconds(older.until - now()))
+    clock = time.strftime("%H:%M:%S", time.localtime(wall_clock(older.until)))
+    meanwhile = (
+        "the agent tells its groups and their sources until then"
+        if told
+        else "no sources are reported until then"
+    )
+    until = f"until {clock}" if older.is_exact else f"until {clock} at the latest"
+    return (
+        f"the kernel has heard an older {protocol.upper()} query and keeps to version "
+        f"{older.version} {until} ({rest:.0f} s): {meanwhile}"
+    )
+
+
 def remarks(
     name: str,
     index: int,
     proc: Path = PROC,
     links: Path = NETWORKD_LINKS,
     *,
-    newest: bool = False,
     host: Host | None = None,
 ) -> list[str]:
-    """What an operator should know about an interface, each with a remedy."""
+    """Of those, what the system's files say."""
     host = host or Host.now(proc)
     return [
-        *(fallen_back(index, lines(proc / "net/igmp")) if newest else ()),
         *host.forced,
         *forced_versions(name, proc),
         *host.speakers,
@@ -64,14 +115,36 @@ def forced_versions(name: str, proc: Path) -> Iterator[str]:
 
     `name`: of an interface, or "all".
     """
-    for folder, key, newest in FORCED.values():
-        value = read(f"{proc}/sys/{folder}/{os.fsdecode(raw(name))}/{key}").strip()
-        if value.isdecimal() and 0 < int(value) < newest:
+    for protocol, (folder, key, _) in FORCED.items():
+        value = forced(name, proc, protocol)
+        if value:
             sysctl = f"{folder}/{name}/{key}"
+            reset = command(f"sysctl -w {word(sysctl)}=0")
             yield (
-                f"{sysctl} = {value}: the kernel reports no sources (sysctl -w {word(sysctl)}=0, "
-                "and igmp_max_version or mld_max_version here instead)"
+                f"{sysctl} = {value}: the kernel reports no sources ({reset}, and "
+                "igmp_max_version or mld_max_version here instead)"
             )
+
+
+def forced_version(protocol: str, name: str) -> tuple[int, str] | None:
+    """To which older version the kernel is forced on an interface, and by which sysctl.
+
+    Of the interface's and that of all interfaces, the lower one counts.
+    """
+    folder, key, _ = FORCED[protocol]
+    found = [
+        (value, f"{folder}/{each}/{key}")
+        for each in ("all", name)
+        if (value := forced(each, PROC, protocol))
+    ]
+    return min(found, default=None)
+
+
+def forced(name: str, proc: Path, protocol: str) -> int:
+    """The older version that is forced; 0 if none is."""
+    folder, key, newest = FORCED[protocol]
+    value = read(f"{proc}/sys/{folder}/{os.fsdecode(raw(name))}/{key}").strip()
+    return int(value) if value.isdecimal() and int(value) < newest else 0
 
 
 def other_speakers(raw_sockets: str) -> Iterator[str]:
@@ -82,7 +155,8 @@ def other_speakers(raw_sockets: str) -> Iterator[str]:
     count = igmp_sockets(raw_sockets)
     if count:
         are = "socket is" if count == 1 else "sockets are"
-        yield f"{count} raw IGMP {are} open: another daemon speaks IGMP here (ss --raw -a -p)"
+        shown = command("ss --raw -a -p")
+        yield f"{count} raw IGMP {are} open: another daemon speaks IGMP here ({shown})"
 
 
 def igmp_sockets(raw_sockets: str) -> int:
@@ -95,40 +169,15 @@ def igmp_sockets(raw_sockets: str) -> int:
     return found
 
 
-def fallen_back(index: int, igmp: Iterable[str]) -> Iterator[str]:
-    """A kernel that is kept in the newest version, but heard an older query before that.
-
-    `igmp`: the lines of /proc/net/igmp, of which the first are headings and the last column is the
-    version spoken. No more are read than need be: behind the interface's own come its groups, of
-    which a hundred thousand take the kernel two seconds.
-    """
-    for line in igmp:
-        fields = line.split()
-        if not line.startswith("\t") and len(fields) > 1 and fields[0] == str(index):
-            if fields[-1] in ("V1", "V2"):
-                yield (
-                    "the kernel heard an older IGMP query before those were kept from it, and "
-                    f"keeps to {fields[-1]} for some minutes: it reports no sources until then"
-                )
-            return
-
-
 def networkd(name: str, link: str) -> Iterator[str]:
-    """`link`: what systemd-networkd keeps about the interface."""
+    """`link`: what systemd-networkd keeps about the interface: it is in no other namespace."""
+    if inside.name() is not None:
+        return
     file = dict(line.partition("=")[::2] for line in link.splitlines()).get("NETWORK_FILE")
     for line in read(file).splitlines() if file else ():
         key, _, value = line.partition("=")
         if key.strip() == "MulticastIGMPVersion" and value.strip() in ("v1", "v2"):
             yield f"{file}: {line.strip()}: systemd-networkd forces {name} to an older version"
-
-
-def lines(path: Path) -> Iterator[str]:
-    """One by one. What cannot be read says nothing."""
-    try:
-        with path.open(errors="replace") as stream:
-            yield from stream
-    except OSError:
-        return
 
 
 def read(path: str) -> str:

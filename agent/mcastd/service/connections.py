@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 from collections import Counter
-from collections.abc import Awaitable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults
@@ -43,13 +44,23 @@ class SlowError(Exception):
     """A client that does not read what it is told."""
 
 
+class GoneError(ConnectionError):
+    """A client that closed its socket before it was answered."""
+
+
 class Connection:
-    """One client's socket. `is_waiting`: it has not asked for anything yet."""
+    """One client's socket.
+
+    `uid`: whose it is, where that is known. `is_waiting`: it has not asked for anything yet.
+    `is_ordering`: what it asked for is done even if it does not wait for the answer.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
+        self.uid = 0
         self.is_waiting = True
+        self.is_ordering = False
         self.since = asyncio.get_running_loop().time()
         self._received = bytearray()
 
@@ -91,11 +102,23 @@ class Connection:
         self.socket.close()
 
 
+def gone(connections: Iterable[Connection]) -> set[Connection]:
+    """Those whose other end is closed in both directions: nobody can read an answer there."""
+    found = {each.socket.fileno(): each for each in connections}
+    poll = select.poll()
+    for descriptor in found:
+        poll.register(descriptor, 0)  # that a socket is dead is told unasked
+    return {found[descriptor] for descriptor, _ in poll.poll(0)}
+
+
 class Turnstile:
     """Lets one piece of clients' work through in each turn of the loop, first come, first served.
 
     async with turnstile:
         ...  # a few milliseconds of work
+
+    async with turnstile.for_answer(connection):
+        ...  # likewise; GoneError if nobody is there any more whom it would be told
     """
 
     def __init__(self) -> None:
@@ -111,6 +134,13 @@ class Turnstile:
 
     async def __aexit__(self, *_exception: object) -> None:
         self._lock.release()
+
+    @asynccontextmanager
+    async def for_answer(self, connection: Connection) -> AsyncIterator[None]:
+        async with self:
+            if gone([connection]):
+                raise GoneError
+            yield
 
 
 class Guest(Protocol):
@@ -160,6 +190,10 @@ class Door:
         self._keep_spare()
         self._loop.add_reader(listening, self._accept_some)
 
+    def bring(self, sock: socket.socket) -> None:
+        """Lets in one who has come by another way; the socket is the door's."""
+        self._let_in(sock)
+
     async def close(self) -> None:
         """Lets nobody in any more, and ends all who are."""
         if self._listening is not None:
@@ -179,6 +213,13 @@ class Door:
         """Ends one who is in."""
         self.closed[reason] += 1
         self._tasks[connection].cancel()
+
+    def end_gone(self) -> set[Connection]:
+        """Ends those who are gone, and of whom nothing is to be done any more."""
+        found = {each for each in gone(self._tasks) if not each.is_ordering}
+        for each in found:
+            self._tasks[each].cancel()
+        return found
 
     # Coming in.
 
@@ -243,7 +284,7 @@ class Door:
                     sock.send(told)
             sock.close()
             return
-        task = self._loop.create_task(self._serve(connection))
+        task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._tasks[connection] = task
         task.add_done_callback(lambda _task: self._went(connection))
 

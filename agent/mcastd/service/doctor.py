@@ -11,13 +11,14 @@ from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import in_seconds
 from mcastd.net.names import word
-from mcastd.service import coexistence, views
+from mcastd.service import coexistence, passing, views
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
 from mcastd.service.faults import REMEDIES, Fault
 from mcastd.service.floods import FLOODED
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
+from mcastd.service.namespaces.inside import command, qualified
 from mcastd.service.observer import Observer
 
 FIRST_QUERY_SECONDS = 260.0
@@ -82,7 +83,8 @@ def of_interface(
             return
         yield interface.problem, "once that is over the interface is run as it should be, by itself"
     if interface.link is not None and not interface.link.is_running:
-        yield "the link is down", f"plug it in, or: ip link set dev {word(interface.name)} up"
+        remedy = command(f"ip link set dev {word(interface.name)} up")
+        yield "the link is down", f"plug it in, or: {remedy}"
     attachment = interface.attachment
     if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
         yield (
@@ -98,10 +100,10 @@ def of_interface(
                     f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
                     "somebody floods, or the agent had no CPU: mcastctl counters",
                 )
-    for text in coexistence.remarks(
-        interface.name, interface.index or 0, newest=interface.keeps_kernel_newest, host=host
-    ):
+    for text in coexistence.of_interface(interface, host):
         yield text, "see there"
+    if interface.is_holding:
+        yield from passing.findings(interface, agent.fast_path.passers())
     if interface.mode == "host" and agent.host_mode.lapses:
         yield (
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "
@@ -122,7 +124,7 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
         )
         remedy = (
             f"find who sends them: mcastctl watch --type {ring} --interface "
-            f"{word(interface.name)}; keep "
+            f"{word(qualified(interface.name))}; keep "
             f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
         )
         if history.is_active:

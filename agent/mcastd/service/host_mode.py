@@ -1,9 +1,9 @@
 """Host mode: what the agent does on an interface besides looking on.
 
-The kernel speaks for its own sockets. The agent speaks beside it, for memberships of its own; while
-a cap below the newest version is set for a family, it holds the kernel's reports back and speaks
-for all groups. Fail open: the programs hold nothing back once the heartbeat is older than
-BEAT_LASTS.
+The kernel speaks for its own sockets. The agent speaks beside it, for memberships of its own; it
+holds the kernel's reports back, and speaks for all groups, while a cap below the newest version is
+set for a family, or while the kernel keeps to an older version that is not to be gone by. Fail
+open: the programs hold nothing back without a fresh heartbeat.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mcastd.fastpath import FastPath, Policy
-from mcastd.gmp.config import HostConfig
+from mcastd.fastpath import FastPath, Policy, users_of
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
-from mcastd.gmp.time import Duration, Instant, after, milliseconds, seconds
+from mcastd.gmp.time import Duration, Instant, milliseconds, seconds
+from mcastd.service.heartbeat import Heartbeat
 from mcastd.service.interface import Interface
 from mcastd.service.lock import Locks
 from mcastd.service.observer import AT_ONCE, Happening, Observer
@@ -26,9 +26,6 @@ from mcastd.service.voice import CareForKernel, Voice
 from mcastd.wire import query
 
 log = logging.getLogger("mcastd")
-
-BEAT_LASTS = seconds(2)
-BEAT_EVERY = milliseconds(500)
 
 BUSY_SECONDS = 0.005
 """Until it is looked again whether more can be said."""
@@ -44,13 +41,11 @@ ASKING = bytes.fromhex("fe800000000000000000000000000001")
 """Where the questions to the kernel's MLD seem to come from: it must be link-local."""
 
 
+EGRESS = "mcast_egress"
+"""The program that each agent has at the egress hook of its interfaces."""
+
 SPEAKS_ITSELF = ("", "vrf")
 """Kinds of a master whose ports have addresses and memberships of their own; "" is no master."""
-
-
-def holds(family: ProtocolFamily, config: HostConfig) -> bool:
-    """Whether the agent speaks for the kernel in host mode: there is a cap."""
-    return config.max_version < family.newest
 
 
 class HostMode:
@@ -76,11 +71,11 @@ class HostMode:
         self._interfaces: dict[int, Interface] = {}
         self._voices: dict[tuple[int, str], Voice] = {}
         self._settling: dict[tuple[int, str], asyncio.Task[None]] = {}
+        self._capped: dict[tuple[int, str], bool] = {}
+        """Where the agent speaks for the kernel: whether that is under a cap."""
         self._locks = Locks()
         self._sender: Sender | None = None
-        self._beats_until = Instant(0)
-        self._timer: asyncio.TimerHandle | None = None
-        self.lapses = 0
+        self._heartbeat = Heartbeat(clock, fast_path.beat, self._lapsed)
 
     def refusal(self, interface: Interface) -> str | None:
         """Why the interface cannot be run in host mode; None if it can."""
@@ -102,7 +97,8 @@ class HostMode:
     def taken(self, interface: Interface) -> str | None:
         """Takes the interface for this process. Why it cannot be, if another agent has it."""
         assert interface.link is not None
-        other = self._locks.take(interface.link.index)
+        index = interface.link.index
+        other = self._locks.take(index, lambda user: user in (users_of(EGRESS, index) or ()))
         if other is not None:
             who = f"process {other}" if other else "in another container"
             return (
@@ -136,7 +132,7 @@ class HostMode:
         assert link is not None
         sender = self._open()
         self._interfaces[link.index] = interface
-        self._beat()
+        self._heartbeat.begin()
         interface.mode = "host"
         place = Place(link.index, hardware(link.hardware_address), link.mtu, {})
         for name, family in FAMILIES.items():
@@ -164,6 +160,7 @@ class HostMode:
         interface.mode = "observe"
         self._set_policy(interface)
         for name, observer in interface.observers.items():
+            self._capped.pop((index, name), None)
             voice = self._voices.pop((index, name), None)
             if voice is not None:
                 voice.close()
@@ -174,7 +171,7 @@ class HostMode:
                 observer.speak_for_kernel(self._clock(), group)
             self._ask_kernel(interface, observer)
         if not self._interfaces:
-            self._quiet()
+            self._heartbeat.end()
 
     def _send_what_waits(self, interface: Interface) -> None:
         found = (self.voice(interface, name) for name in interface.observers)
@@ -225,12 +222,17 @@ class HostMode:
     async def _settle(self, interface: Interface, name: str, announce: bool) -> None:
         observer, key = interface.observers[name], (interface.index or 0, name)
         while interface.mode == "host":
-            wanted = holds(observer.family, observer.config)
-            if wanted == observer.is_holding:
+            wanted = interface.holds(name)
+            if wanted == observer.is_holding and self._capped.get(key) in (
+                None,
+                observer.is_capped,
+            ):
                 break
             if wanted:
+                self._capped[key] = observer.is_capped
                 await self._begin_to_hold(interface, observer, announce)
             else:
+                self._capped.pop(key, None)
                 await self._end_holding(interface, observer)
         self._settling.pop(key, None)
 
@@ -245,6 +247,7 @@ class HostMode:
         observer.is_holding = True
         observer.is_silent_about_link_local = is_silent_about_link_local(observer.family)
         await self._reader.fresh()
+        announce = announce or not observer.is_capped  # routers have been told of no sources
         await self._for_kernels_groups(interface, observer, is_known=not announce)
 
     async def _end_holding(self, interface: Interface, observer: Observer) -> None:
@@ -257,7 +260,10 @@ class HostMode:
         self, interface: Interface, observer: Observer, *, is_known: bool
     ) -> None:
         for number, group in enumerate(list(observer.received.kernel)):
-            found = observer.speak_for_kernel(self._clock(), group, is_known=is_known)
+            at = self._clock()
+            # Of a join that the kernel still repeats, the repeats are the agent's to send.
+            known = is_known and not (observer.is_holding and observer.is_repeated(at, group))
+            found = observer.speak_for_kernel(at, group, is_known=known)
             self._report(interface, observer.family.name, found)
             await let_others(number)
             await self.room(interface)
@@ -289,46 +295,25 @@ class HostMode:
 
     # Time.
 
-    def _beat(self) -> None:
-        """Says that the agent lives; after a pause the kernel may have spoken."""
-        now = self._clock()
-        lapsed = Instant(0) < self._beats_until < now
-        self._beats_until = after(now, BEAT_LASTS)
-        self._fast_path.beat(self._beats_until)
-        if lapsed:
-            self.lapses += 1
-            log.warning("the heartbeat lapsed: the kernel spoke for itself meanwhile")
-            if self.is_holding():
-                self._reader.fresh().add_done_callback(self._tell_again)
-        if self._timer is None:
-            self._schedule()
+    def _lapsed(self) -> None:
+        """What the kernel said meanwhile in its own version is said anew in the capped one."""
+        if self.is_holding():
+            self._reader.fresh().add_done_callback(self._tell_again)
 
     def _tell_again(self, _waited: asyncio.Future[bool]) -> None:
-        """What the kernel said meanwhile in its own version is said anew in the capped one."""
         for interface in self._interfaces.values():
             for name, observer in interface.observers.items():
                 if observer.is_holding:
                     self._report(interface, name, observer.announce(self._clock()))
 
-    def _schedule(self) -> None:
-        def beat() -> None:
-            self._beat()
-            self._schedule()
-
-        self._timer = asyncio.get_running_loop().call_later(BEAT_EVERY / 1e9, beat)
-
-    def _quiet(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
-        self._beats_until = Instant(0)
-        self._fast_path.beat(0)
+    @property
+    def lapses(self) -> int:
+        """How often the heartbeat was not there in time."""
+        return self._heartbeat.lapses
 
     def age(self) -> float | None:
         """Seconds since the last heartbeat; None without an interface in host mode."""
-        if not self._interfaces:
-            return None
-        return (self._clock() - (self._beats_until - BEAT_LASTS)) / 1e9
+        return self._heartbeat.age() if self._interfaces else None
 
     # Links and addresses.
 

@@ -9,11 +9,13 @@ from typing import NamedTuple
 from mcastd.fastpath import Attachment, Captured, Fate
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
+from mcastd.gmp.messages import MembershipReport, Query, RecordReport
 from mcastd.gmp.time import Instant
 from mcastd.net import Link, SocketMembership
 from mcastd.net.names import given
 from mcastd.service.guard import Guard
 from mcastd.service.joined import Joined
+from mcastd.service.kernel_version import KernelVersion
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import Owned
 from mcastd.wire import Received, ReceptionContext, Rejected, decode_event
@@ -71,8 +73,8 @@ class Interface:
     `wanted_mode`: what settings or operator last said; `mode` is another while that cannot be.
     `problem`: why it is not run as it should be; None if it is. `alternative_names`: by which it
     may be called, too. `own`: the agent's own memberships in force. `known_queriers`: whose queries
-    the programs know. `sockets`: those memberships that the kernel
-    speaks for.
+    the programs know. `sockets`: those memberships that the kernel speaks for. `kernel_versions`:
+    what the kernel speaks, by family.
     """
 
     name: str
@@ -88,14 +90,21 @@ class Interface:
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
     sockets: dict[tuple[str, str, str], SocketMembership] = field(default_factory=dict)
+    kernel_versions: dict[str, KernelVersion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, family in FAMILIES.items():
             self.observers[name] = Observer(family, self.configs[name])
+            self.kernel_versions[name] = KernelVersion(family)
 
     @property
     def index(self) -> int | None:
         return self.link.index if self.link else None
+
+    def go_on_from(self, earlier: Interface) -> None:
+        """Counts on where the one before it under this name has ended."""
+        for name, observer in self.observers.items():
+            observer.go_on_from(earlier.observers[name])
 
     def close_sockets(self) -> None:
         for each in self.sockets.values():
@@ -108,11 +117,10 @@ class Interface:
     def of_width(self, width: int) -> Observer:
         return next(e for e in self.observers.values() if e.family.address_width == width)
 
-    @property
-    def keeps_kernel_newest(self) -> bool:
-        """Whether older IGMP queries are kept from the kernel, which so stays in version 3."""
-        config = self.configs["igmp"]
-        capped = config.max_version < FAMILIES["igmp"].newest
+    def keeps_kernel_newest(self, protocol: str) -> bool:
+        """Whether older queries are kept from the kernel, which so stays in the newest version."""
+        config = self.configs[protocol]
+        capped = config.max_version < FAMILIES[protocol].newest
         return self.mode == "host" and (capped or not config.compat_enable)
 
     @property
@@ -125,20 +133,35 @@ class Interface:
         decoded = event.decoded
         if isinstance(decoded, Rejected) or is_tagged(decoded.vlan):
             return []
-        return self.of(decoded.family).hear(Instant(event.captured.at), decoded)
+        name, at = decoded.family.name, Instant(event.captured.at)
+        query = decoded.message
+        if isinstance(query, Query) and not (
+            query.version < decoded.family.newest and self.keeps_kernel_newest(name)
+        ):
+            self.kernel_versions[name].hear(at, query)
+        return self.observers[name].hear(at, decoded)
 
     def overhear(self, event: Event) -> list[Happening]:
         """A message of this host's kernel."""
         decoded = event.decoded
         if isinstance(decoded, Rejected) or is_tagged(decoded.vlan):
             return []
-        held = event.captured.fate == Fate.HELD_BACK
-        observer = self.of(decoded.family)
-        return observer.overhear(Instant(event.captured.at), decoded.message, held=held)
+        held, at = event.captured.fate == Fate.HELD_BACK, Instant(event.captured.at)
+        message, observer = decoded.message, self.of(decoded.family)
+        if isinstance(message, MembershipReport | RecordReport):
+            self.kernel_versions[decoded.family.name].speaks(at, message.version)
+        return observer.overhear(at, message, held=held)
 
     def groups(self) -> Iterator[bytes]:
         """All that are received, of both families."""
         return (group for each in self.observers.values() for group in each.received.groups)
+
+    def holds(self, protocol: str) -> bool:
+        """Whether the agent is to speak for the kernel: under a cap, or while the kernel keeps to
+        an older version that is not to be gone by."""
+        config, kernel = self.configs[protocol], self.kernel_versions[protocol]
+        capped = config.max_version < FAMILIES[protocol].newest
+        return self.mode == "host" and (capped or (not config.compat_enable and kernel.is_older))
 
     def kernel(self) -> dict[bytes, Joined]:
         """What is known of what the kernel receives, of both families."""

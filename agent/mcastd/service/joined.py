@@ -47,6 +47,14 @@ Held = dict[int, dict[Address, Joined]]
 Change = tuple[int, Address, Joined | None]
 """An interface's index, a group, and how it is received now; None: not any more."""
 
+
+class Look(NamedTuple):
+    """One reading: what is otherwise than known, and the IGMP versions the kernel speaks."""
+
+    changes: list[Change]
+    igmp_versions: dict[int, int]
+
+
 Socket = dict[tuple[int, int], list[SocketPart]]
 """Of one group on one interface: the parts of a socket's filter, by socket and process."""
 

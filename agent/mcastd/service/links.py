@@ -130,9 +130,9 @@ class Links:
 
     def _adopt(self, link: Link) -> None:
         """An interface that the configuration names has appeared, for the first time or again."""
-        settings = self._agent.settings.of(link.name, link.alternative_names)
+        settings = self._agent.settings_of(link.name, link.alternative_names)
         assert settings is not None
-        earlier = self._agent.interfaces.get(link.name)
+        earlier = self._agent.interfaces.get(link.name) or self._agent.former.pop(link.name, None)
         if earlier is not None and earlier.index is not None:
             self._release(earlier)  # it was renamed to this once; the name is another's now
         interface = Interface(
@@ -143,6 +143,8 @@ class Links:
             wanted_mode=settings.mode,
             alternative_names=link.alternative_names,
         )
+        if earlier is not None:
+            interface.go_on_from(earlier)
         self._agent.interfaces[link.name] = interface
         self._agent.by_index[link.index] = interface
         if not link.is_running:
@@ -155,7 +157,9 @@ class Links:
         self._teller.announce("renamed", interface.name, to=name)
         other = self._agent.interfaces.get(name)
         if other is not None and other is not interface and other.index is None:
+            interface.go_on_from(other)
             del self._agent.interfaces[name]
+        self._agent.by_hand.rename(interface.name, name)
         self._fast_path.rename(interface.name, name)
         self._agent.floods.rename(interface.name, name)
         self._agent.interfaces.pop(interface.name, None)
@@ -226,19 +230,14 @@ class Links:
     def configure(self, settings: Settings) -> None:
         """Takes over other settings: for new, gone and changed interfaces. The rest stays as is."""
         before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
-        if settings.max_interfaces != self._agent.settings.max_interfaces:
-            log.warning(
-                "agent.max_interfaces = %d takes effect when mcastd is started anew",
-                settings.max_interfaces,
-            )
         self._agent.settings = settings
         self._agent.streams.configure(settings)
         self._agent.reloaded_at = time.time()
         for interface in list(self._agent.interfaces.values()):
-            wanted = settings.of(interface.name, interface.alternative_names)
+            wanted = self._agent.settings_of(interface.name, interface.alternative_names)
             if wanted is None:
                 self._release(interface)
-                del self._agent.interfaces[interface.name]
+                self._agent.former[interface.name] = self._agent.interfaces.pop(interface.name)
                 continue
             interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
@@ -251,6 +250,7 @@ class Links:
             named = settings.of(link.name, link.alternative_names) is not None
             if link.index not in self._agent.by_index and named:
                 self._adopt(link)
+        self._agent.forget_names()
         self._agent.turns.arm()
 
     # What the kernel refuses for one interface.

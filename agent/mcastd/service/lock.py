@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Callable
 
 CREDENTIALS = struct.Struct("3i")
 """struct ucred: process, user, group."""
@@ -20,10 +21,11 @@ class Locks:
     def __init__(self) -> None:
         self._sockets: dict[int, socket.socket] = {}
 
-    def take(self, index: int) -> int | None:
+    def take(self, index: int, is_agent: Callable[[int], bool] = lambda user: False) -> int | None:
         """Takes the interface; or the process that has it: 0 if it is in another container.
 
-        Who is neither root nor the agent's own user may hold the name and keeps nobody away.
+        Who is neither root nor the agent's own user may hold the name and keeps nobody away, unless
+        `is_agent` says of that user that one of its agents is on the interface.
         """
         if index in self._sockets:
             return None
@@ -35,7 +37,7 @@ class Locks:
             lock.close()
             if error.errno != errno.EADDRINUSE:
                 raise
-            return holder(index)
+            return holder(index, is_agent)
         self._sockets[index] = lock
         return None
 
@@ -45,7 +47,7 @@ class Locks:
             lock.close()
 
 
-def holder(index: int) -> int | None:
+def holder(index: int, is_agent: Callable[[int], bool]) -> int | None:
     """The process that has the interface; None if it may be ignored, or has just gone."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.setblocking(False)
@@ -57,7 +59,7 @@ def holder(index: int) -> int | None:
             return None
         raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
     process, user, _ = CREDENTIALS.unpack(raw)
-    return int(process) if user in (0, os.geteuid()) else None
+    return int(process) if user in (0, os.geteuid()) or is_agent(user) else None
 
 
 def name_of(index: int) -> str:

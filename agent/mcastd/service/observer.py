@@ -90,9 +90,15 @@ def speaking(config: HostConfig) -> HostConfig:
     return config._replace(ssm_enforce=False, max_sources_per_filter=1_000_000)
 
 
-def observing(config: HostConfig) -> HostConfig:
-    """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it."""
-    return speaking(config)._replace(older_querier_formula=OlderQuerierFormula.RFC3376)
+def observing(family: ProtocolFamily, config: HostConfig) -> HostConfig:
+    """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it, and
+    knows nothing of a cap or of older queries that are not to be believed.
+    """
+    return speaking(config)._replace(
+        older_querier_formula=OlderQuerierFormula.RFC3376,
+        max_version=family.newest,
+        compat_enable=True,
+    )
 
 
 class Observer:
@@ -106,7 +112,7 @@ class Observer:
     def __init__(self, family: ProtocolFamily, config: HostConfig) -> None:
         self.family = family
         self.config = config
-        self.host = Host(family, observing(config), RandomDelays(Random()), AT_ONCE)
+        self.host = Host(family, observing(family, config), RandomDelays(Random()), AT_ONCE)
         self.received = Received(family, self._is_source_specific)
         self.voice: Voice | None = None
         self.is_holding = False
@@ -122,10 +128,23 @@ class Observer:
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
 
+    def go_on_from(self, earlier: Observer) -> None:
+        """Counts on where the one before it under this name has ended."""
+        self.responses.go_on_from(earlier.responses)
+        self.host.statistics.go_on_from(earlier.host.statistics)
+        self.state_changes += earlier.state_changes
+        for way, count in earlier.compatibility_changes.items():
+            self.compatibility_changes[way] = self.compatibility_changes.get(way, 0) + count
+
     @property
     def nothing(self) -> SourceFilter:
         """INCLUDE without sources: not to receive a group."""
         return include(self.family.no_sources)
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether only older versions may be spoken."""
+        return self.config.max_version < self.family.newest
 
     def _is_source_specific(self, group: Address) -> bool:
         return self.config.is_source_specific(group)
@@ -236,7 +255,7 @@ class Observer:
             case RecordReport():
                 groups = {r.group for r in message.records if not self._is_said(at, r)}
             case MembershipReport():
-                groups = {message.group}
+                groups = set() if self._is_answered(at, message.group) else {message.group}
             case _:
                 return []
         return [each for group in sorted(groups) for each in self._say_again(at, group)]
@@ -244,9 +263,13 @@ class Observer:
     def _is_said(self, at: Instant, record: GroupRecord) -> bool:
         if record.type in CURRENT_STATE:
             return self._is_answered(at, record.group)
-        since = self.times.since(record.group)
+        return self.is_repeated(at, record.group)
+
+    def is_repeated(self, at: Instant, group: Address) -> bool:
+        """Whether a join of the group has been told, and is repeated still (RFC 9776 §5.1)."""
+        since, told = self.times.since(group), self.reported(group)
         repeats = Duration(self.host.robustness * self.config.unsolicited_report_interval)
-        return since is not None and at <= after(since, repeats)
+        return since is not None and told is not None and at <= after(since, repeats)
 
     def _is_answered(self, at: Instant, group: Address) -> bool:
         """Whether the group was said since the last query, while that may be answered."""
@@ -284,11 +307,14 @@ class Observer:
         return self._effects(at, self.host.handle(at, request))
 
     def _held_for_kernel(self, group: Address) -> SourceFilter:
-        """Older versions carry no sources, so any are wanted; nothing of what is never told."""
+        """Older versions carry no sources, so any are wanted under a cap; nothing of what is never
+        told."""
         never = self.is_silent_about_link_local and self.family.link_local_groups.matches(group)
         if group not in self.received.kernel or never or not self.family.is_reportable(group):
             return self.nothing
-        return exclude(self.family.no_sources)
+        if self.is_capped:
+            return exclude(self.family.no_sources)
+        return self.received.applications(group).get(KERNEL, self.nothing)
 
     # What the agent itself receives.
 
@@ -360,7 +386,7 @@ class Observer:
     def configure(self, now: Instant, config: HostConfig) -> list[Happening]:
         """Other tunables, at once."""
         self.config = config
-        tunables = observing(config) if self.voice is None else speaking(config)
+        tunables = observing(self.family, config) if self.voice is None else speaking(config)
         return self._effects(now, self.host.handle(now, Configure(tunables)))
 
     def advance(self, now: Instant) -> list[Happening]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mcastd.fastpath import Limit, Policy
 from mcastd.gmp.config import HostConfig, RouterAlertPolicy
@@ -17,25 +17,27 @@ def policy_of(
     reports: bool,
     host_mode: bool = False,
     hardware: bytes = bytes(6),
+    held: Collection[str] = (),
 ) -> Policy:
     """How the programs are to read an interface's packets, how many they are to take, and what is
     kept from the kernel and the wire in host mode.
 
-    Under a cap the kernel's own reports are held back; older queries are kept from it then, and
-    where they are not believed.
+    `held`: the families whose reports of the kernel's own are held back. Older queries are kept
+    from the kernel under a cap, and where they are not believed. A cap is one in host mode only:
+    where the kernel alone speaks, queries are read as it reads them.
     """
     igmp, mld = configs["igmp"], configs["mld"]
     capped = {name: each.max_version < FAMILIES[name].newest for name, each in configs.items()}
     return Policy(
         host_mode=host_mode,
-        hold_igmp=capped["igmp"],
-        hold_mld=capped["mld"],
+        hold_igmp="igmp" in held,
+        hold_mld="mld" in held,
         consume_igmp=capped["igmp"] or not igmp.compat_enable,
         consume_mld=capped["mld"] or not mld.compat_enable,
         strict_kernel=guard.strict_kernel,
         hardware=hardware,
-        igmp_max_version=igmp.max_version,
-        mld_max_version=mld.max_version,
+        igmp_max_version=igmp.max_version if host_mode else FAMILIES["igmp"].newest,
+        mld_max_version=mld.max_version if host_mode else FAMILIES["mld"].newest,
         require_ttl1=igmp.require_ttl1,
         require_router_alert=igmp.require_router_alert is RouterAlertPolicy.STRICT,
         hand_over_reports=reports,

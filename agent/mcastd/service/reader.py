@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mcastd.fastpath import Sockets
 from mcastd.gmp.family import Address
-from mcastd.net import users
-from mcastd.service.joined import Change, Joined, changes, held
+from mcastd.gmp.time import Instant
+from mcastd.net import receives
+from mcastd.service.joined import Change, Joined, Look, changes, held
 
 log = logging.getLogger("mcastd")
 
@@ -38,7 +39,9 @@ class KernelReader:
 
     `sockets`: the iterator over them, once there is one. `known` says what is known of each
     interface, by index; `apply` takes what is otherwise. `is_holding`: whether the agent speaks for
-    the kernel anywhere. `problem`: why the last reading failed, None if it did not.
+    the kernel anywhere. `speaks` is told which IGMP versions the kernel speaks, by index.
+    `problem`: why the last reading failed, None if it did not. `was_read`: whether one has ever
+    succeeded.
     """
 
     def __init__(
@@ -47,11 +50,13 @@ class KernelReader:
         known: Callable[[], Known],
         apply: Callable[[Sequence[Change]], Awaitable[None]],
         is_holding: Callable[[], bool],
+        speaks: Callable[[Instant, Mapping[int, int]], object] = lambda at, versions: None,
     ) -> None:
         self._sockets = sockets
         self._known = known
         self._apply = apply
         self._is_holding = is_holding
+        self._speaks = speaks
         self._wanted = False
         self._waiting: list[asyncio.Future[bool]] = []
         self._task: asyncio.Task[None] | None = None
@@ -59,6 +64,7 @@ class KernelReader:
         self._pause = 0.0
         self._cost = 0.0
         self.problem: str | None = None
+        self.was_read = False
 
     @property
     def cost(self) -> float:
@@ -85,7 +91,7 @@ class KernelReader:
         None if it cannot be read.
         """
         try:
-            return look(self._sockets(), self._known())
+            return look(self._sockets(), self._known()).changes
         except OSError:
             return None
 
@@ -97,8 +103,10 @@ class KernelReader:
             begun = time.monotonic()
             found = await self._read()
             self._cost = time.monotonic() - begun
-            if found:
-                await self._apply(found)
+            if found is not None:
+                self._speaks(Instant(round(begun * 1e9)), found.igmp_versions)
+                if found.changes:
+                    await self._apply(found.changes)
             for each in waiting:
                 if not each.done():
                     each.set_result(found is not None)
@@ -106,7 +114,7 @@ class KernelReader:
         self._task = None
         self._schedule()
 
-    async def _read(self) -> list[Change] | None:
+    async def _read(self) -> Look | None:
         known = self._known()
         try:
             found = await asyncio.to_thread(look, self._sockets(), known)
@@ -116,7 +124,7 @@ class KernelReader:
                 log.error("%s", problem)
             self.problem = problem
             return None
-        self.problem = None
+        self.problem, self.was_read = None, True
         return found
 
     def _schedule(self) -> None:
@@ -134,12 +142,13 @@ class KernelReader:
             self._task.cancel()
 
 
-def look(sockets: Sockets | None, known: Known) -> list[Change]:
+def look(sockets: Sockets | None, known: Known) -> Look:
     """One reading; what is otherwise than known. OSError."""
-    before = users()
+    before = receives()
     parts = None if sockets is None else sockets.read()
-    after = before if sockets is None else users()
-    return changes(known, held(before, parts, after))
+    after = before if sockets is None else receives()
+    found = changes(known, held(before.users, parts, after.users))
+    return Look(found, after.igmp_versions)
 
 
 def raise_error(task: asyncio.Task[None]) -> None:

@@ -84,7 +84,7 @@ PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
         "name": TEXT, "protocol": TEXT, "version": NUMBER,
         "dry_run": YES_OR_NO, "announce": YES_OR_NO, "persist": YES_OR_NO,
     },
-    "reload": {},
+    "reload": {"undo": YES_OR_NO},
 }  # fmt: skip
 """All methods. None of a parameter's value is as if it were left out."""
 

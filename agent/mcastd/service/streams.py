@@ -15,7 +15,6 @@ from mcastd.gmp.time import Instant
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
-from mcastd.service.stream_settings import StreamSettings
 from mcastd.streams import Key, as_object
 from mcastd.streams.sample import address_text
 from mcastd.streams.states import Event, Place, StreamWatch, Watched
@@ -88,7 +87,6 @@ class StreamReader:
         self._teller = teller
         self.joins = Joins(interfaces)
         self.watch = StreamWatch(self.joins)
-        self._settings = StreamSettings()
         self._place: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._totals: dict[str, Counter[str]] = {}
@@ -103,17 +101,13 @@ class StreamReader:
         """At the start, and when the files are read anew. OSError."""
         self.watch.lossy = settings.streams.lossy
         self.watch.stalled_after = settings.streams.stalled_after
-        streams = self._fast_path.streams
+        streams, problem = self._fast_path.streams, self._fast_path.streams_problem
         if streams is None:
-            problem = self._fast_path.streams_problem
-            if settings.counts_streams:
-                log.warning("streams are not counted: %s", problem or "start mcastd anew")
+            if settings.counts_streams and problem is not None:
+                log.warning("streams are not counted: %s", problem)
             return
-        if settings.streams.most != self._settings.most and self._settings != StreamSettings():
-            log.warning("streams.max_streams takes effect when mcastd is started anew")
         formats = list(settings.streams.formats)
         streams.use_formats(packed_formats(formats), len(formats))
-        self._settings = settings.streams
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Reads from now on, on this loop."""

@@ -36,9 +36,17 @@ class GroupTimes:
         if group in self._since:
             self._reported[group] = at
             return
-        if len(self._heard) >= MOST_HEARD:
-            self._heard.clear()
+        self._forget_heard(at)
+        self._heard.pop(group, None)  # the latest is the last
         self._heard[group] = at
+
+    def _forget_heard(self, at: Instant) -> None:
+        """What was heard too long ago to count, and the longest ago if there is too much."""
+        while self._heard:
+            earliest = next(iter(self._heard))
+            if at - self._heard[earliest] < JUST_NOW and len(self._heard) < MOST_HEARD:
+                return
+            del self._heard[earliest]
 
     def report_all(self, at: Instant) -> None:
         self._all_reported = at

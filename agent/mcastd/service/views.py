@@ -23,6 +23,8 @@ from mcastd.service.observer import Observer, filter_object
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
+from mcastd.service.restart import needs_restart
+from mcastd.service.statistics import statistics
 from mcastd.service.stream_views import interface_streams
 from mcastd.wire import Kind, Reason
 
@@ -40,6 +42,7 @@ def status(agent: Agent) -> Steps[dict[str, Any]]:
         "uptime": in_seconds(now() - agent.started),
         "interfaces": interfaces,
         "missing": agent.missing(),
+        "needs_restart": needs_restart(agent.started_with, agent.settings),
         "faults": agent.faults.as_object(),
         "clients": {each.name: each.clients for each in agent.doors},
         "state": {"problem": agent.owned.problem or agent.known_queriers.problem},
@@ -61,8 +64,9 @@ def interface_status(
         "tags_taken_out": attachment.tags_taken_out if attachment else False,
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
-        "remarks": remarks(interface, host),
-        **{name: family_status(agent, each) for name, each in interface.observers.items()},
+        "remarks": coexistence.of_interface(interface, host),
+        "by_hand": [each._asdict() for each in agent.differences(interface)],
+        **{name: family_status(interface, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
         "streams": interface_streams(agent, interface),
         "guard": interface.guard.as_mapping(),
@@ -80,26 +84,50 @@ def floods(history: History) -> dict[str, Any]:
     }
 
 
-def remarks(interface: Interface, host: coexistence.Host) -> list[str]:
-    if interface.index is None:
-        return []
-    return coexistence.remarks(
-        interface.name, interface.index, newest=interface.keeps_kernel_newest, host=host
-    )
+def spoken_by(observer: Observer) -> str:
+    """Who speaks on the link for this host."""
+    if observer.voice is None:
+        return "kernel"
+    return "agent" if observer.is_holding else "kernel and agent"
 
 
-def family_status(agent: Agent, observer: Observer) -> dict[str, Any]:
+def allowed_version(name: str, observer: Observer) -> tuple[int, str]:
+    """The newest version that may be spoken, and by whose word: the protocol's end, a sysctl's
+    while the kernel speaks, or the agent's settings.
+    """
+    family, in_force = observer.family, observer.host.config.max_version
+    if in_force < family.newest:
+        return in_force, f"{family.name}_max_version"
+    forced = coexistence.forced_version(family.name, name)
+    return forced if forced is not None else (family.newest, "protocol")
+
+
+def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
+    """`version`: spoken by whom `spoken_by` says; `max_version`: allowed, by whom `allowed_by`
+    says; `configured_max_version`: what the settings allow, which is in force in host mode.
+    """
     host, current = observer.host, observer.queriers.current
+    allowed, by = allowed_version(interface.name, observer)
+    older = interface.kernel_versions[observer.family.name].older(now())
     return {
-        "version": host.version,
+        "version": min(host.version, allowed),
+        "spoken_by": spoken_by(observer),
         "last_reported_version": observer.last_reported_version,
-        "max_version": host.config.max_version,
+        "max_version": allowed,
+        "allowed_by": by,
+        "configured_max_version": observer.config.max_version,
         "querier": observer.family.format(current.address) if current else None,
         "querier_version": current.version if current else None,
         "older_queriers": older_queriers(observer),
         "groups": len(observer.received.groups),
         "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
         "speaks_for_kernel": observer.is_holding,
+        "kernel_keeps_to": older
+        and {
+            "version": older.version,
+            "until": wall_clock(older.until),
+            "exact": older.is_exact,
+        },
         "unanswered_queries": observer.responses.unanswered,
     }
 
@@ -257,18 +285,21 @@ def counters(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
             "lost": lost_events(values),
             "host_mode": host_mode(values),
             "discarded": discarded(values),
-            "statistics": statistics(agent, each),
+            "statistics": netstat(agent, each, values),
         }
         for each, values in agent.fast_path.counters().items()
         if name in (None, each)
     )
 
 
-def statistics(agent: Agent, name: str) -> dict[str, dict[str, int]]:
+def netstat(agent: Agent, name: str, values: Counters) -> dict[str, dict[str, int]]:
     """By protocol, the counters that other systems' `netstat` shows, under their names."""
     interface = agent.interfaces.get(name)
-    observers = interface.observers if interface else {}
-    return {each: observer.host.statistics.as_mapping() for each, observer in observers.items()}
+    observers = interface.observers.values() if interface else ()
+    return {
+        each.family.name: statistics(each.family, each.host.statistics, values)
+        for each in observers
+    }
 
 
 def host_mode(values: Counters) -> dict[str, dict[str, int]]:

@@ -11,13 +11,14 @@ from xml.etree import ElementTree
 
 from support import bytecode
 from support.machines.machine import SHARED, Machine
-from support.machines.places import BUILD
+from support.machines.places import BUILD, REPOSITORY
 
 BYTECODE = BUILD / "bytecode"
 """Compiling takes a minute in a machine, and the compiler may not be the guest's."""
 
 PYTEST = (
     *("python", "-m", "pytest", "-v", "-p", "no:cacheprovider"),
+    *("-p", "support.machines.at_once", "--tb=short"),
     *(f"--junit-xml={SHARED}/report.xml", "-o", "junit_family=xunit1"),
 )
 
@@ -61,6 +62,7 @@ def run_tests(
         environment={
             bytecode.VARIABLE: brought(machine, bytecode_from),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(REPOSITORY / "tests"),
         },
         follow=follow,
     )

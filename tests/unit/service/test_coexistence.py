@@ -87,25 +87,5 @@ def test_networkd_names_the_file(tmp_path: Path, version: str, told: int) -> Non
     assert all(str(file) in each for each in found)
 
 
-IGMP = """\
-Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter
-1\tlo        :     1      V3
-\t\t\t\t010000E0     1 0:00000000\t\t0
-3\teth0      :     2      {}
-\t\t\t\tFB0000E0     1 0:00000000\t\t0
-"""
-
-
-@pytest.mark.parametrize(("version", "told"), [("V1", 1), ("V2", 1), ("V3", 0)])
-def test_a_kernel_that_fell_back_before_is_told(
-    proc: Path, tmp_path: Path, version: str, told: int
-) -> None:
-    put(proc / "net/igmp", IGMP.format(version))
-    found = remarks("eth0", 3, proc, tmp_path / "links", newest=True)
-    assert len(found) == told
-    assert all(f"keeps to {version}" in each for each in found)
-    assert remarks("eth0", 3, proc, tmp_path / "links") == []
-
-
 def test_networkd_without_a_file() -> None:
     assert list(networkd("eth0", "ADMIN_STATE=unmanaged\n")) == []

@@ -52,3 +52,4 @@ def test_a_stranger_who_holds_the_name_keeps_nobody_away() -> None:
         finally:
             os.seteuid(0)
         assert Locks().take(INDEX) is None
+        assert Locks().take(INDEX, lambda user: user == 65534) == os.getpid()

@@ -9,7 +9,7 @@ import pytest
 from mcastd.gmp.filters import exclude
 from mcastd.native import SourceList
 from mcastd.service import reader
-from mcastd.service.joined import Change, Joined
+from mcastd.service.joined import Change, Joined, Look
 from mcastd.service.reader import KernelReader
 
 GROUP = b"\xef\1\1\1"
@@ -26,11 +26,11 @@ class Reading:
         patch.setattr(reader, "look", self.look)
         self.reader = KernelReader(lambda: None, dict, self.apply, lambda: False)
 
-    def look(self, _sockets: object, _known: object) -> list[Change]:
+    def look(self, _sockets: object, _known: object) -> Look:
         self.readings += 1
         if self.fails:
             raise OSError(5, "Input/output error")
-        return [(1, GROUP, JOINED)]
+        return Look([(1, GROUP, JOINED)], {1: 3})
 
     async def apply(self, changes: Sequence[Change]) -> None:
         self.applied += changes

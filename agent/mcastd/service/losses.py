@@ -1,0 +1,40 @@
+"""Copies of what the kernel said that could not be handed over: what they told is made good.
+
+A copy may have told that the kernel took something away at the routers that the agent holds. Which
+group that was is not known, so all that the agent speaks for is said again; what the sockets want
+is read anew in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mcastd.fastpath import RINGS, Counters
+
+EGRESS = RINGS.index("egress")
+
+PATIENCE = 5
+"""Looks: until then it is waited for the end of the losses, so that all is said again once."""
+
+
+class Losses:
+    """By interface."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+        self._waiting: dict[str, int] = {}
+
+    def look(self, counted: Mapping[str, Counters]) -> Iterator[str]:
+        """The interfaces on which copies were lost, and no more are now; or for too long."""
+        for name, values in counted.items():
+            lost = sum(values.lost[EGRESS])
+            grown = lost > self._seen.get(name, 0)
+            self._seen[name] = lost
+            if grown:
+                self._waiting[name] = self._waiting.get(name, 0) + 1
+            if name in self._waiting and (not grown or self._waiting[name] >= PATIENCE):
+                del self._waiting[name]
+                yield name
+        for name in self._seen.keys() - counted.keys():
+            del self._seen[name]
+            self._waiting.pop(name, None)
