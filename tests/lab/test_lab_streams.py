@@ -253,3 +253,4 @@ def test_streams_are_switched_on_and_off_by_a_reload(cable: Cable, tmp_path: Pat
     agent.ask("reload")
 
     assert interface(agent)["streams"] is None
+    assert streams(agent) == []

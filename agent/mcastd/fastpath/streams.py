@@ -95,9 +95,11 @@ class Streams:
 
     def begin(self, ifindex: int) -> None:
         """What is counted besides streams has a place from now on, if there is room."""
+        key, place = struct.pack("=I", ifindex), bytes(REST_SIZE * POSSIBLE_CPUS)
+        if self._own["stream_rest"].lookup(key, len(place)) is not None:
+            return
         try:
-            place = bytes(REST_SIZE * POSSIBLE_CPUS)
-            self._own["stream_rest"].update(struct.pack("=I", ifindex), place)
+            self._own["stream_rest"].update(key, place)
         except OSError as error:
             if error.errno not in (errno.E2BIG, errno.ENOMEM):
                 raise

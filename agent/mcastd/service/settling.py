@@ -174,6 +174,8 @@ class Settling:
         except FastPathError as error:
             return str(error)
         interface.attachment = attachment
+        if not attachment.streams:
+            agent.streams.forget(index)
         log.info(
             "%s: %s%s and %s%s",
             interface.name,

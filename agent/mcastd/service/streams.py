@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mcastd.fastpath import FastPath
 from mcastd.fastpath.streams import Streams
 from mcastd.gmp.filters import SourceFilter
-from mcastd.gmp.time import Instant
+from mcastd.gmp.time import Instant, seconds
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
@@ -30,6 +30,11 @@ READ_EVERY = 1.0
 
 PIECE_EVERY = 0.01
 """Seconds between two pieces of a reading, in which others have their turn."""
+
+LOOKED_UP_FOR = seconds(2)
+"""How long it is remembered which interfaces receive a group."""
+
+MOST_LOOKED_UP = 8192
 
 CROWDED = 0.875
 """Of the room is taken: what is joined and no longer comes is forgotten, too."""
@@ -50,6 +55,7 @@ class Joins:
 
     def __init__(self, interfaces: Mapping[int, Interface]) -> None:
         self._interfaces = interfaces
+        self._receivers: dict[bytes, tuple[Instant, frozenset[int]]] = {}
 
     def filter_of(self, ifindex: int, group: bytes) -> SourceFilter | None:
         interface = self._interfaces.get(ifindex)
@@ -58,10 +64,14 @@ class Joins:
         return interface.of_width(len(group)).received.groups.get(group)
 
     def is_joined_elsewhere(self, ifindex: int, group: bytes) -> bool:
-        return any(
-            index != ifindex and self.filter_of(index, group) is not None
-            for index in self._interfaces
-        )
+        """As it was a moment ago: there may be many interfaces, and groups can be forged."""
+        known = self._receivers.get(group)
+        if known is None or now() - known[0] > LOOKED_UP_FOR:
+            if len(self._receivers) >= MOST_LOOKED_UP:
+                self._receivers.clear()
+            found = (each for each in self._interfaces if self.filter_of(each, group) is not None)
+            known = self._receivers[group] = (now(), frozenset(found))
+        return bool(known[1] - {ifindex})
 
     def reported(self) -> Iterator[tuple[int, bytes, Instant]]:
         """As the groups were when their interface's turn came."""

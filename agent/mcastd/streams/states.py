@@ -167,7 +167,7 @@ class StreamWatch:
         """Groups from which nothing comes."""
         self._interest = interest
         self._turn = 0
-        self._arriving: dict[Place, int] = {}
+        self._arriving: dict[Place, dict[bytes, Watched]] = {}
         self._reported: Iterator[tuple[int, bytes, Instant]] = iter(())
 
     def take(
@@ -222,10 +222,7 @@ class StreamWatch:
 
     def of_group(self, ifindex: int, group: bytes) -> Iterator[Watched]:
         """The group's streams on an interface."""
-        if (ifindex, group) in self._arriving:
-            for each in self.streams.values():
-                if each.key.ifindex == ifindex and each.key.group == group:
-                    yield each
+        yield from list(self._arriving.get((ifindex, group), {}).values())
 
     def _read(self, now: Instant, packed: bytes, value: bytes) -> Watched:
         watched = self.streams.get(packed)
@@ -234,7 +231,7 @@ class StreamWatch:
             watched = Watched(key, sample, Reading(now, sample.packets, sample.size))
             self.streams[packed] = watched
             place = (key.ifindex, key.group)
-            self._arriving[place] = self._arriving.get(place, 0) + 1
+            self._arriving.setdefault(place, {})[packed] = watched
             self.silent.pop(place, None)
         changed = Sample.packets_in(value) != watched.sample.packets
         watched.read(now, Sample.unpack(value) if changed else watched.sample)
@@ -272,6 +269,6 @@ class StreamWatch:
     def _drop(self, packed: bytes) -> None:
         key = self.streams.pop(packed).key
         place = (key.ifindex, key.group)
-        self._arriving[place] -= 1
+        del self._arriving[place][packed]
         if not self._arriving[place]:
             del self._arriving[place]
