@@ -6,7 +6,6 @@
 #include "streams.h"
 
 enum {
-	MCAST_NEAR = 0x2000,     /* how far into a frame its first piece is read where it lies */
 	MCAST_LOCK_TRIES = 64,   /* a processor counts one packet meanwhile, which is not long */
 	MCAST_STRANGERS = 4096,  /* places; a power of two */
 	MCAST_STRANGERS_TRIED = 64,
@@ -43,30 +42,6 @@ struct mcast_stream_scratch {
 };
 BPF_PERCPU_ARRAY(stream_scratch, struct mcast_stream_scratch, 2);
 
-/* The first piece of a frame. */
-struct mcast_piece {
-	const uint8_t *data;
-	const uint8_t *end;
-};
-
-/* Asked for where it is needed, as mcast_piece_of() of frame.h is. */
-MCAST_INLINE struct mcast_piece mcast_piece_of(const struct mcast_source *source)
-{
-	const volatile struct __sk_buff *skb = source->context;
-	const volatile struct xdp_md *xdp = source->context;
-	struct mcast_piece piece;
-
-	if (source->hook == MCAST_HOOK_XDP) {
-		piece.data = (const uint8_t *)(long)xdp->data;
-		piece.end = (const uint8_t *)(long)xdp->data_end;
-		asm volatile(""); /* or LLVM 14 computes which field to read */
-		return piece;
-	}
-	piece.data = (const uint8_t *)(long)skb->data;
-	piece.end = (const uint8_t *)(long)skb->data_end;
-	return piece;
-}
-
 MCAST_INLINE long mcast_load_bytes(const struct mcast_source *source, uint32_t offset, void *to,
 				   uint32_t size)
 {
@@ -83,16 +58,6 @@ MCAST_INLINE long mcast_load_bytes(const struct mcast_source *source, uint32_t o
 MCAST_INLINE bool mcast_bytes(const struct mcast_source *source, uint32_t offset, void *to,
 			      uint32_t size)
 {
-	struct mcast_piece piece = mcast_piece_of(source);
-	const uint8_t *there;
-
-	if (offset < MCAST_NEAR) {
-		there = piece.data + (offset & (MCAST_NEAR - 1));
-		if (there + size <= piece.end) {
-			__builtin_memcpy(to, there, size);
-			return true;
-		}
-	}
 	return !mcast_load_bytes(source, offset, to, size);
 }
 
