@@ -22,6 +22,7 @@ from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.sockets import Sockets
+from mcastd.fastpath.streams import Streams, obtain_streams
 from mcastd.fastpath.test_run import run
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class FastPath:
 
     `sockets`: what the kernel's sockets have joined, once all is loaded; None if this kernel or its
     rights do not let us see that, and then `sockets_problem` says why.
-    `refused`: what a map had no room for, by the map's name.
+    `refused`: what a map had no room for, by the map's name. `streams`: if they can be counted;
+    `streams_problem`: why they cannot, where that was asked for.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -76,6 +78,26 @@ class FastPath:
         self.sockets: Sockets | None = None
         self.sockets_problem: str | None = None
         self._split: set[int] = set()
+        self.streams: Streams | None = None
+        self.streams_problem: str | None = None
+
+    def open_streams(self, say: Callable[[str], None], most: int) -> None:
+        """Makes ready to count so many streams, as long as there are rights to load programs.
+
+        `say` is told what takes long.
+        """
+        try:
+            made = Streams(self._kernel, obtain_streams(say), most, self._max_interfaces)
+        except FastPathError as error:
+            self.streams_problem = str(error)
+            return
+        try:
+            made.load()
+        except OSError as error:
+            self.streams_problem = explained(error)
+            made.close()
+        else:
+            self.streams = made
 
     def wait(self) -> None:
         """Until all programs are loaded: rights to load them are not needed any more.
@@ -108,10 +130,17 @@ class FastPath:
         return made
 
     def attach_early(
-        self, name: str, ifindex: int, policy: Policy, choice: HookChoice = HookChoice.AUTO
+        self,
+        name: str,
+        ifindex: int,
+        policy: Policy,
+        choice: HookChoice = HookChoice.AUTO,
+        *,
+        streams: bool = False,
     ) -> None:
         """As `attach`, for whoever will call that later: counting begins, events wait."""
-        self._unclaimed[ifindex] = (name, self.attach(name, ifindex, policy, choice))
+        made = self.attach(name, ifindex, policy, choice, streams=streams)
+        self._unclaimed[ifindex] = (name, made)
 
     def close_unclaimed(self) -> None:
         """Gives up what was attached early and nobody wants: the link has changed meanwhile."""
@@ -121,9 +150,17 @@ class FastPath:
         self._unclaimed.clear()
 
     def attach(
-        self, name: str, ifindex: int, policy: Policy, choice: HookChoice = HookChoice.AUTO
+        self,
+        name: str,
+        ifindex: int,
+        policy: Policy,
+        choice: HookChoice = HookChoice.AUTO,
+        *,
+        streams: bool = False,
     ) -> Attachment:
         """Attaches to both directions of an interface, whose counters go on under its name.
+
+        With `streams` they are counted, if `open_streams` could make that ready.
 
         What was attached early is what its caller gets. OSError with the kernel's reason if no hook
         is free; FastPathError if there is no place, or the hook that was chosen is not to be had.
@@ -138,7 +175,11 @@ class FastPath:
         self._split.discard(ifindex)  # what was attached before may have shared the work
         try:
             self._write_policy(ifindex)
-            return attach(self._kernel, ifindex, choice, partial(self._set_split, ifindex))
+            counting = self.streams if streams else None
+            if counting is not None:
+                counting.begin(ifindex)
+            split = partial(self._set_split, ifindex)
+            return attach(self._kernel, ifindex, choice, split, counting)
         except (OSError, FastPathError):
             self.forget(ifindex)
             raise
@@ -167,6 +208,8 @@ class FastPath:
         self._split.discard(ifindex)
         self._policies.leave(ifindex)
         self._listed.tidy(ifindex)
+        if self.streams is not None:
+            self.streams.end(ifindex)
         name = next((name for name, each in self._slots.items() if each == slot), None)
         if name is not None:
             self._gone.pop(name, None)
@@ -322,6 +365,8 @@ class FastPath:
             ring.close()
         if self.sockets is not None:
             self.sockets.close()
+        if self.streams is not None:
+            self.streams.close()
         self._kernel.close()
 
 

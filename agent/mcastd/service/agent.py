@@ -36,6 +36,7 @@ from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.reader import KernelReader
+from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
 
 log = logging.getLogger("mcastd")
@@ -89,6 +90,8 @@ class Agent:
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
         )
+        self.streams = StreamReader(fast_path, self.by_index, self.teller)
+        self.streams.configure(settings)
         self.started = self.turned_at = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
@@ -112,6 +115,7 @@ class Agent:
         """Takes events from now on, on this loop."""
         self._loop = loop
         self.turns.listen(loop)
+        self.streams.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
         self.reader.request()
         loop.call_later(RETRY_SECONDS, self._retry_keeping)
@@ -256,6 +260,11 @@ class Agent:
         """Which ingress hook the interface is to have."""
         settings = self.settings.of(interface.name, interface.alternative_names)
         return settings.hook if settings else HookChoice.AUTO
+
+    def counts_streams(self, interface: Interface) -> bool:
+        """Whether its streams are to be counted, and can be."""
+        settings = self.settings.of(interface.name, interface.alternative_names)
+        return self.streams.is_counting and settings is not None and settings.streams
 
     def enter_mode(self, interface: Interface) -> str | None:
         """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
@@ -459,6 +468,7 @@ class Agent:
         if self._flood_timer is not None:
             self._flood_timer.cancel()
         self.turns.close()
+        self.streams.close()
         self.owned.close()
         if self._keep_timer is not None:
             self._keep_timer.cancel()

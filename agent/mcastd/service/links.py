@@ -202,6 +202,7 @@ class Links:
             interface.attachment = None
         if index is None:
             return
+        self._agent.streams.forget(index)
         self._agent.by_index.pop(index, None)
         self._agent.turns.forget(index)
         for address in interface.known_queriers:
@@ -244,6 +245,7 @@ class Links:
         """Takes over other settings: for new, gone and changed interfaces. The rest stays as is."""
         before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
         self._agent.settings = settings
+        self._agent.streams.configure(settings)
         self._agent.reloaded_at = time.time()
         for interface in list(self._agent.interfaces.values()):
             wanted = self._agent.settings_of(interface.name, interface.alternative_names)

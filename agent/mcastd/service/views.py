@@ -25,6 +25,7 @@ from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
 from mcastd.service.restart import needs_restart
 from mcastd.service.statistics import statistics
+from mcastd.service.stream_views import interface_streams
 from mcastd.wire import Kind, Reason
 
 
@@ -67,6 +68,7 @@ def interface_status(
         "by_hand": [each._asdict() for each in agent.differences(interface)],
         **{name: family_status(interface, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
+        "streams": interface_streams(agent, interface),
         "guard": interface.guard.as_mapping(),
         "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
     }
@@ -277,6 +279,7 @@ def group_object(
         "reported": family.is_reportable(group),
         "since": clock(observer.times.since(group)),
         "last_reported": clock(observer.reported(group)),
+        **agent.streams.last_data(interface.index, group),
     }
 
 
