@@ -80,7 +80,7 @@ class RunningAgent:
         """What it has said so far, if that was not sent elsewhere."""
         return self._log_path.read_text(errors="replace")
 
-    def ask(self, method: str, **parameters: str) -> Any:
+    def ask(self, method: str, **parameters: object) -> Any:
         """One request; AgentError with its words if it refuses."""
         with self.asked(method, **parameters) as lines:
             answer = next(lines, None)

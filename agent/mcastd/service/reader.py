@@ -64,6 +64,7 @@ class KernelReader:
         self._pause = 0.0
         self._cost = 0.0
         self.problem: str | None = None
+        self.was_read = False
 
     @property
     def cost(self) -> float:
@@ -123,7 +124,7 @@ class KernelReader:
                 log.error("%s", problem)
             self.problem = problem
             return None
-        self.problem = None
+        self.problem, self.was_read = None, True
         return found
 
     def _schedule(self) -> None:

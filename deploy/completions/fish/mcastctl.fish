@@ -58,7 +58,7 @@ complete -c mcastctl -f
 
 complete -c mcastctl -n _shtab_mcastctl_using -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n _shtab_mcastctl_using -l version -d 'show program'"'"'s version number and exit'
-complete -c mcastctl -n _shtab_mcastctl_using -l control -xka "(__fish_complete_path (commandline -ct))" -d 'the daemon'"'"'s control socket ()'
+complete -c mcastctl -n _shtab_mcastctl_using -l control -xka "(__fish_complete_path (commandline -ct))" -d 'the daemon'"'"'s control socket (/run/mcastd/control.sock)'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a status -d 'Each interface on a line, and what is wrong with it.'
 complete -c mcastctl -n '_shtab_mcastctl_using status' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using status' -l json -d 'JSON instead of a table'
@@ -117,9 +117,10 @@ complete -c mcastctl -n '_shtab_mcastctl_using mode' -s h -l help -d 'show this 
 complete -c mcastctl -n '_shtab_mcastctl_using mode' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using mode; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using mode; and test $_shtab_mcastctl_npos -eq 1' -ka "observe host" -d mode
-complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a reload -d 'Read the configuration anew, as SIGHUP does.'
+complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a reload -d 'Read the configuration anew, as SIGHUP does; exit 1 if some needs a restart.'
 complete -c mcastctl -n '_shtab_mcastctl_using reload' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using reload' -l json -d 'JSON instead of a table'
+complete -c mcastctl -n '_shtab_mcastctl_using reload' -l undo -d 'also undo what was set by hand'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a version -d 'Show or set the newest version that may be spoken.'
 complete -c mcastctl -n '_shtab_mcastctl_using version' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using version' -l json -d 'JSON instead of a table'
