@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
 
-.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins chaos \
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins chaos soak \
 	deb wheel packages-test completions clean
 
 help:
@@ -127,6 +127,11 @@ SEEDS ?= 1
 chaos: setup-test
 	$(PYTHON) tests/chaos/run.py --seconds $(SECONDS) --seed $(SEED) --seeds $(SEEDS) \
 		$(if $(STORY),--again $(STORY))
+
+## make soak         weeks on a clock of its own, then SECONDS of real time in the lab, with a plot
+soak: setup-test
+	$(PYTHON) tests/soak/weeks.py
+	$(PYTHON) tests/soak/hour.py $(SECONDS) $(SEED) $(PLOT)
 
 clean:
 	rm -rf build $(VENV) *.egg-info

@@ -6,7 +6,6 @@
 #include "streams.h"
 
 enum {
-	MCAST_NEAR = 0x3000,     /* how far into a frame its first piece is read where it lies */
 	MCAST_LOCK_TRIES = 64,   /* a processor counts one packet meanwhile, which is not long */
 	MCAST_STRANGERS = 4096,  /* places; a power of two */
 	MCAST_STRANGERS_TRIED = 64,

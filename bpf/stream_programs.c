@@ -14,11 +14,14 @@ enum {
 
 int mcast_xdp_streams(struct xdp_md *ctx)
 {
-	struct mcast_source source = {.context = ctx, .hook = MCAST_HOOK_XDP};
 	const uint8_t *data = (const uint8_t *)(long)ctx->data;
 	const uint8_t *end = (const uint8_t *)(long)ctx->data_end;
 
-	if (data + 1 <= end && data[0] & 1) {
+	if (data + MCAST_TELLING > end)
+		return XDP_PASS;
+	if (data[0] & 1) {
+		struct mcast_source source = {.context = ctx, .hook = MCAST_HOOK_XDP};
+
 		mcast_see(&source, data, end, ctx->ingress_ifindex, 0, false);
 		/* Read anew: what is kept of them, the verifier follows through all of the above. */
 		MCAST_FORGET();

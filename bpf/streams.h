@@ -18,8 +18,11 @@ enum {
 /* Which of `gaps` a gap belongs to: the power of two that its length, in 62,500 ns, is not beyond. */
 MCAST_INLINE uint32_t mcast_gap_class(uint64_t gap)
 {
-	uint64_t units = gap ? (gap - 1) / 62500 : 0;
+	uint64_t units;
 
+	if (gap <= 62500)
+		return 0;
+	units = (gap - 1) / 62500;
 	if (units >> (MCAST_GAPS - 2))
 		return MCAST_GAPS - 1;
 	units |= units >> 1;

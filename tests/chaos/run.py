@@ -28,7 +28,7 @@ KEPT = ROOT / "build" / "chaos"
 STEPS = 12
 """Of one story, from quiet point to quiet point."""
 
-SHRINK_SECONDS = 240.0
+SHRINK_SECONDS = 120.0
 
 
 def main() -> int:

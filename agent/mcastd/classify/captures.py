@@ -7,7 +7,7 @@ interfaces but the first, and end in silence where a file is cut off; so the rea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, BinaryIO
 
@@ -35,8 +35,8 @@ class CapturedPacket:
     link_type: int
     data: bytes
     length: int
-    interface: int = 0
-    interface_name: str | None = None
+    interface: int = field(default=0, compare=False)
+    interface_name: str | None = field(default=None, compare=False)
 
     @property
     def is_cut_short(self) -> bool:

@@ -28,18 +28,20 @@ def opened(name: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def with_progress(captured: Iterator[CapturedPacket], stream: BinaryIO) -> Iterator[CapturedPacket]:
+def with_progress(
+    captured: Iterator[CapturedPacket], stream: BinaryIO, every: float = PROGRESS_EVERY
+) -> Iterator[CapturedPacket]:
     """Tells a terminal how far it has come, unless the results go to the same terminal."""
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield from captured
         return
     size = os.fstat(stream.fileno()).st_size if stream.seekable() else 0
-    due = monotonic() + PROGRESS_EVERY
+    due = monotonic() + every
     try:
         for count, packet in enumerate(captured, 1):
             yield packet
             if monotonic() >= due:
-                due = monotonic() + PROGRESS_EVERY
+                due = monotonic() + every
                 share = f" ({100 * stream.tell() // size} %)" if size else ""
                 _show(f"{packets(count)}{share}")
     finally:

@@ -21,7 +21,7 @@ from mcastd.classify import (
     packets,
     read_capture,
 )
-from mcastd.cli.captured import opened, with_progress
+from mcastd.cli.captured import PROGRESS_EVERY, opened, with_progress
 from mcastd.printable import printable
 from mcastd.wire import ReceptionContext
 
@@ -74,7 +74,7 @@ def _classify(stream: BinaryIO, args: argparse.Namespace) -> str | None:
     unreadable: Counter[int] = Counter()
     problem = None
     try:
-        for packet in with_progress(read_capture(stream), stream):
+        for packet in with_progress(read_capture(stream), stream, PROGRESS_EVERY):
             if not is_readable(packet.link_type):
                 unreadable[packet.link_type] += 1
             _take(packet, summary, args)

@@ -83,6 +83,12 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added = command("groups", "the groups that this host receives; exit 1 if none fits", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
+    added = command("streams", "the multicast data that comes, by stream; exit 1 if none", streams)
+    added.add_argument("name", metavar="IFACE", nargs="?")
+    added.add_argument("group", metavar="GROUP", nargs="?")
+    added.add_argument("--watch", action="store_true", help="again and again, until interrupted")
+    added.add_argument("--interval", metavar="S", type=float, default=1.0, help="%(default)s s")
+    added.add_argument("--count", metavar="N", type=int, help="with --watch: end after so many")
     added = command("querier", "who asks on each link, how often, in which version", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added = command("counters", "all counters, exact, also the zero ones", ask)
@@ -188,6 +194,21 @@ def top(args: argparse.Namespace) -> int:
             print(text if plain else f"{CLEAR}{text}", flush=True)
             if args.count is not None and count >= args.count:
                 break
+            time.sleep(args.interval)
+    return DONE
+
+
+def streams(args: argparse.Namespace) -> int:
+    """The streams, once or again and again; as JSON a line for each time."""
+    names = {name: value for name in ("name", "group") if (value := getattr(args, name))}
+    plain = args.json or not sys.stdout.isatty() or not args.watch
+    with Client(args.control) as client:
+        for count in itertools.count(1):
+            result = client.call("streams", **names)
+            text = json.dumps(result) if args.json else tables.streams(cleaned(result))
+            print(text if plain else f"{CLEAR}{text}", flush=True)
+            if not args.watch or (args.count is not None and count >= args.count):
+                return DONE if result else NO
             time.sleep(args.interval)
     return DONE
 

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,8 @@ def run_agent(
     try:
         settings = settings_within(args, place)
         fast_path = FastPath(begin_loading(compiled, settings.max_interfaces))
+        if settings.counts_streams:
+            fast_path.open_streams(partial(start.say, args), settings.streams.most)
         attach_early(fast_path, settings)
     except FastPathError as error:
         say_problem(f"{error}{start.about_log(error, keep=args.verbose)}")

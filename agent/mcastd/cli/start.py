@@ -41,6 +41,8 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
     try:
         allow_files()
         fast_path = opening.result(partial(say, args), settings.max_interfaces)
+        if settings.counts_streams:
+            fast_path.open_streams(partial(say, args), settings.streams.most)
         attach_early(fast_path, settings)
         set_up_log(args)
         company = in_company(args) if settings.namespaces else None

@@ -10,6 +10,7 @@ from typing import Any
 from mcastd.classify import as_text
 from mcastd.cli.namespace_tables import namespace_remarks, qualified
 from mcastd.net.names import word
+from mcastd.streams.lines import as_text as stream_table
 
 
 def render(method: str, result: Any) -> str:
@@ -53,15 +54,20 @@ def status(result: dict[str, Any]) -> str:
         "SOURCES",
         "LOST",
     ]
+    counting = any(each.get("streams") for each in result["interfaces"])
+    if counting:
+        head.append("STREAMS")
     rows: list[tuple[object, ...]] = []
     remarks: list[str] = []
     for each in result["interfaces"]:
+        streams = (stream_states(each.get("streams")),) if counting else ()
         lost = sum(sum(causes.values()) for causes in each["lost"].values())
         name = qualified(each, "name")
         for protocol in ("igmp", "mld"):
             family = each[protocol]
             where = (name, each["mode"], each["hook"], protocol, version_text(family))
-            rows.append((*where, querier_text(family), family["groups"], family["sources"], lost))
+            counts = (family["groups"], family["sources"], lost, *streams)
+            rows.append((*where, querier_text(family), *counts))
             remarks += family_remarks(name, protocol, family)
         if each["problem"]:
             remarks.append(f"{name} {each['problem']}")
@@ -78,6 +84,19 @@ def status(result: dict[str, Any]) -> str:
         faults = fault_remarks(each.get("not_kept"), each.get("faults", {}))
         remarks += [f"namespace {each['name']}: {remark}" for remark in faults]
     return "\n".join([table(head, rows), *remarks])
+
+
+def streams(result: list[dict[str, Any]]) -> str:
+    return stream_table(result) if result else "no stream"
+
+
+def stream_states(streams: dict[str, Any] | None) -> str:
+    """How many there are, and how many in each state that somebody should know of."""
+    if streams is None:
+        return "-"
+    states = streams["states"].items()
+    known = ", ".join(f"{count} {state}" for state, count in states if state != "live")
+    return f"{streams['streams']} ({known})" if known else str(streams["streams"])
 
 
 def version_text(family: dict[str, Any]) -> str:
@@ -138,16 +157,26 @@ def flood_remarks(name: str, floods: dict[str, Any]) -> list[str]:
 
 
 def groups(result: list[dict[str, Any]]) -> str:
-    head = ("INTERFACE", "GROUP", "MODE", "SOURCES", "ASKED BY", "SINCE", "LAST REPORTED")
+    head = ["INTERFACE", "GROUP", "MODE", "SOURCES", "ASKED BY", "SINCE", "LAST REPORTED"]
+    counting = any("rate" in each for each in result)
+    if counting:
+        head += ["RATE", "LAST DATA"]
     rows = [
         (
             qualified(each), each["group"], each["mode"], sources_text(each["sources"]),
             ", ".join(map(asker, each["applications"])), ago(each["since"]),
             ago(each["last_reported"]) if each["reported"] else "never reported",
+            *(data_texts(each) if counting else ()),
         )
         for each in result
     ]  # fmt: skip
     return table(head, rows)
+
+
+def data_texts(group: dict[str, Any]) -> tuple[str, str]:
+    """Packets a second of a group's streams, and when the last one came."""
+    rate, last = group.get("rate"), group.get("last_data")
+    return "-" if rate is None else f"{rate:.0f}/s", ago(last)
 
 
 MOST_PROCESSES = 4

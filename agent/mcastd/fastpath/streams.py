@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import struct
 import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 from mcastd._libbpf import ffi, lib
@@ -22,6 +22,9 @@ MAIN = "stream_programs.c"
 PROGRAMS = {"mcast_xdp_streams": "xdp", "mcast_tc_streams": "tc"}
 BEHIND = {"mcast_xdp_streams": "mcast_xdp", "mcast_tc_streams": "mcast_ingress"}
 """Which program each of them ends in, when a frame may be control."""
+
+IN_ORDER = (("mcast_xdp_streams", True), ("mcast_xdp_streams", False), ("mcast_tc_streams", False))
+"""Programs, and whether they take frames in several buffers."""
 
 FURTHER = "further"
 """The map with that program: of one kind of programs only, so that each has its own."""
@@ -45,6 +48,7 @@ class Streams:
     def __init__(self, kernel: Kernel, compiled: BpfObject, most: int, interfaces: int) -> None:
         """Room for `most` streams; FastPathError if the kernel refuses its maps."""
         self._kernel = kernel
+        self.room = most
         self._specs: dict[str, ProgramSpec] = {each.name: each for each in compiled.programs}
         self._programs: dict[tuple[str, bool], tuple[Program, Map]] = {}
         sizes = {"streams": most, "stream_rest": interfaces}
@@ -59,6 +63,15 @@ class Streams:
             raise FastPathError(explained(error)) from error
         self._values = ffi.new("char[]", AT_ONCE * specs["streams"].value_size)
         self._keys = ffi.new("char[]", AT_ONCE * specs["streams"].key_size)
+
+    def maps(self) -> Iterable[Map]:
+        """Those that are there only for streams."""
+        return self._own.values()
+
+    def load(self) -> None:
+        """All programs, also for reloads: rights to load may be given up later. OSError."""
+        for name, frags in IN_ORDER:
+            self.program(name, frags=frags)
 
     def program(self, name: str, *, frags: bool = False) -> Program:
         """Loads it, the first time, in front of the one that it ends in. OSError if refused."""
@@ -82,9 +95,11 @@ class Streams:
 
     def begin(self, ifindex: int) -> None:
         """What is counted besides streams has a place from now on, if there is room."""
+        key, place = struct.pack("=I", ifindex), bytes(REST_SIZE * POSSIBLE_CPUS)
+        if self._own["stream_rest"].lookup(key, len(place)) is not None:
+            return
         try:
-            place = bytes(REST_SIZE * POSSIBLE_CPUS)
-            self._own["stream_rest"].update(struct.pack("=I", ifindex), place)
+            self._own["stream_rest"].update(key, place)
         except OSError as error:
             if error.errno not in (errno.E2BIG, errno.ENOMEM):
                 raise

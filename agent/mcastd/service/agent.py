@@ -19,6 +19,7 @@ from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now
 from mcastd.service.config import Settings, is_pattern
 from mcastd.service.connections import Door
+from mcastd.service.deafness import Deafness
 from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
@@ -35,6 +36,7 @@ from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.reader import KernelReader
+from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
 
 log = logging.getLogger("mcastd")
@@ -88,11 +90,15 @@ class Agent:
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
         )
+        self.streams = StreamReader(fast_path, self.by_index, self.teller)
+        self.streams.configure(settings)
         self.started = self.turned_at = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
         self._losses = Losses()
         self.programs = ProgramWatch(self.by_index, self._detached)
+        self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
+        self.turns.probed = self.deafness.heard
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
@@ -109,6 +115,7 @@ class Agent:
         """Takes events from now on, on this loop."""
         self._loop = loop
         self.turns.listen(loop)
+        self.streams.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
         self.reader.request()
         loop.call_later(RETRY_SECONDS, self._retry_keeping)
@@ -136,6 +143,7 @@ class Agent:
         for name in self._losses.look(counted):
             self._make_good(name)
         self.programs.look(now())
+        self.deafness.look(now())
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
@@ -151,6 +159,11 @@ class Agent:
     def _detached(self, interface: Interface) -> None:
         self.teller.announce("detached", interface.name)
         self.settle(interface)
+
+    def _deaf(self, index: int) -> None:
+        """Its maps are written anew with all else."""
+        self.teller.announce("deaf", self.by_index[index].name)
+        self.turns.failed(index, OSError(errno.EIO, "the programs hand nothing over"))
 
     def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
         """What it does between turns."""
@@ -247,6 +260,11 @@ class Agent:
         """Which ingress hook the interface is to have."""
         settings = self.settings.of(interface.name, interface.alternative_names)
         return settings.hook if settings else HookChoice.AUTO
+
+    def counts_streams(self, interface: Interface) -> bool:
+        """Whether its streams are to be counted, and can be."""
+        settings = self.settings.of(interface.name, interface.alternative_names)
+        return self.streams.is_counting and settings is not None and settings.streams
 
     def enter_mode(self, interface: Interface) -> str | None:
         """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
@@ -450,6 +468,7 @@ class Agent:
         if self._flood_timer is not None:
             self._flood_timer.cancel()
         self.turns.close()
+        self.streams.close()
         self.owned.close()
         if self._keep_timer is not None:
             self._keep_timer.cancel()

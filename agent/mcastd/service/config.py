@@ -16,6 +16,7 @@ from mcastd.gmp.family import FAMILIES
 from mcastd.printable import brief
 from mcastd.service.interface_names import hint, names_given
 from mcastd.service.interface_settings import (
+    STREAMS,
     WRITTEN,
     InterfaceSettings,
     Sections,
@@ -25,6 +26,7 @@ from mcastd.service.interface_settings import (
     read_tunables,
 )
 from mcastd.service.interface_settings import ConfigFileError as ConfigFileError  # noqa: PLC0414
+from mcastd.service.stream_settings import StreamSettings, StreamSettingsError, merged_streams
 
 if TYPE_CHECKING:
     from mcastd.service.namespaces.settings import NamespaceSettings
@@ -63,6 +65,7 @@ class Settings(NamedTuple):
     metrics_clients: int = 64
     querier_address: bool = False
     per_group: int = 0
+    per_stream: int = 0
     gone_interfaces: int = 32
     max_interfaces: int = MAX_INTERFACES
     socket: str = DEFAULT_SOCKET
@@ -70,11 +73,18 @@ class Settings(NamedTuple):
     admin_group: str | None = None
     clients: int = 256
     clients_per_user: int = 64
+    memberships: int = 262_144
     interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
     namespaces: Mapping[str, NamespaceSettings] = MappingProxyType({})
     max_namespaces: int = 128
     namespace: str | None = None
+    streams: StreamSettings = StreamSettings()
+
+    @property
+    def counts_streams(self) -> bool:
+        """Whether any interface is to have its streams counted."""
+        return any(each.streams for each in self.interfaces.values())
 
     def of(self, name: str, alternative_names: Iterable[str] = ()) -> InterfaceSettings | None:
         """The settings for an interface: by one of its names, else by the first pattern that fits.
@@ -144,6 +154,7 @@ KEYS: Mapping[tuple[str, str], Key] = {
     ("metrics", "listen"): ("metrics", listen_key, 'an address and port, or "" for nowhere'),
     ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
     ("metrics", "per_group"): ("per_group", *whole_key(0, 10_000)),
+    ("metrics", "per_stream"): ("per_stream", *whole_key(0, 10_000)),
     ("metrics", "clients"): ("metrics_clients", *whole_key(1, 10_000)),
     ("metrics", "gone_interfaces"): ("gone_interfaces", *whole_key(0, 10_000)),
     ("control", "socket"): ("socket", text_key, "a path"),
@@ -151,6 +162,7 @@ KEYS: Mapping[tuple[str, str], Key] = {
     ("control", "admin_group"): ("admin_group", text_key, "the name of a group of users"),
     ("control", "clients"): ("clients", *whole_key(1, 10_000)),
     ("control", "clients_per_user"): ("clients_per_user", *whole_key(1, 10_000)),
+    ("control", "memberships"): ("memberships", *whole_key(1, 1_000_000)),
     ("agent", "max_interfaces"): ("max_interfaces", *whole_key(1, MOST_INTERFACES)),
     ("agent", "max_namespaces"): ("max_namespaces", *whole_key(1, 10_000)),
 }  # fmt: skip
@@ -168,10 +180,12 @@ def load(
     defaults: dict[str, Any] = {}
     sections: Sections = {}
     in_namespaces: dict[str, dict[str, Any]] = {}
+    streams = None
     for each in files(path):
         document = read(each)
         check_sections(each, document)
         fields |= read_keys(each, document)
+        streams = read_streams(each, streams, document)
         defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
         read_interfaces(each, "", document.get("interface", {}), sections)
         if document.get("namespace"):
@@ -193,6 +207,8 @@ def load(
         for namespace in in_namespaces.values():
             for section in namespace["interface"].values():
                 section["mode"] = mode
+    defaults.setdefault(STREAMS, streams is not None)
+    fields["streams"] = streams or StreamSettings()
     made = all_settings(sections, defaults)
     inside = namespace_settings().made(in_namespaces, defaults) if in_namespaces else {}
     return Settings(
@@ -211,6 +227,18 @@ def namespace_settings() -> ModuleType:
     from mcastd.service.namespaces import settings  # noqa: PLC0415
 
     return settings
+
+
+def read_streams(
+    path: Path, earlier: StreamSettings | None, document: Mapping[str, Any]
+) -> StreamSettings | None:
+    """[streams] of the files until now; None if none has it."""
+    if STREAMS not in document:
+        return earlier
+    try:
+        return merged_streams(earlier or StreamSettings(), document[STREAMS])
+    except StreamSettingsError as error:
+        raise ConfigFileError(path, f"streams.{error}") from None
 
 
 def files(path: Path | None) -> list[Path]:
@@ -260,7 +288,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:
-    known = {"agent", "metrics", "control", "defaults", "interface", "namespace"}
+    known = {"agent", "metrics", "control", "defaults", "interface", "namespace", STREAMS}
     for name, section in document.items():
         if name not in known:
             raise ConfigFileError(path, f"[{name}]: no such section; {', '.join(sorted(known))}")

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from mcastd.printable import brief
-from mcastd.service import changes, doctor, views
+from mcastd.service import changes, doctor, stream_views, views
 from mcastd.service.agent import Agent
 from mcastd.service.answers import error_line, pieces_of
 from mcastd.service.audit import Audit
@@ -90,6 +90,7 @@ class Control:
             "querier": views.querier,
             "groups": views.groups,
             "counters": views.counters,
+            "streams": stream_views.streams,
             "doctor": doctor.examine,
         }
         self._changes: dict[str, Change] = {

@@ -26,6 +26,11 @@ WORDS = {
 LONGEST_MESSAGE = 2000
 """Characters of what is said about a mistake: keys can be long."""
 
+OURS: dict[str, Any] = {"ovqp_limit": 3600}
+"""The tunables whose defaults are the agent's own, and no RFC's."""
+STREAMS = "streams"
+"""Of an interface, whether they are counted there; also a section of its own."""
+
 MEMBERSHIP = "membership"
 MEMBERSHIP_KEYS = {"group", "mode", "sources", "kernel"}
 
@@ -51,13 +56,14 @@ class ConfigFileError(Exception):
 
 class InterfaceSettings(NamedTuple):
     """An interface's mode, its tunables by family, its guard against floods, what the agent itself
-    joins there, and which ingress hook it is to have."""
+    joins there, which ingress hook it is to have, and whether streams are counted there."""
 
     mode: str
     configs: Mapping[str, HostConfig]
     guard: Guard
     memberships: tuple[Owned, ...] = ()
     hook: HookChoice = HookChoice.AUTO
+    streams: bool = False
 
 
 def read_interfaces(path: Path, where: str, table: Mapping[str, Any], sections: Sections) -> None:
@@ -121,17 +127,22 @@ def read_tunables(
             raise ConfigFileError(
                 path, f"{section}.{key} = {brief(value)}: allowed is {' or '.join(allowed)}"
             )
+    if not isinstance(tunables.setdefault(STREAMS, False), bool):
+        raise ConfigFileError(
+            path, f"{section}.{STREAMS} = {brief(tunables[STREAMS])}: allowed is true or false"
+        )
+    del tunables[STREAMS]
     for key, value in tunables.items():
         if isinstance(value, dict) and interface is not None:
             where = section.removesuffix(interface)
             raise ConfigFileError(path, unquoted(where, interface, key, value))
         if key not in TUNABLES and key not in guard.KEYS:
-            known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
+            known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS, STREAMS))
             raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
     try:
         read_guard(tunables)
         for family in FAMILIES.values():
-            HostConfig.from_mapping(family, tunables)
+            HostConfig.from_mapping(family, OURS | tunables)
     except ConfigError as error:
         raise ConfigFileError(path, f"{section}.{error}") from None
     return dict(values)
@@ -148,10 +159,13 @@ def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
     memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
     paths, _ = tunables.pop(PATHS, []), tunables.pop(WRITTEN, True)
     mode, hook = (tunables.pop(key, allowed[0]) for key, allowed in WORDS.items())
+    streams = tunables.pop(STREAMS, False)
     guarded = read_guard(tunables)
-    configs = {each: HostConfig.from_mapping(family, tunables) for each, family in FAMILIES.items()}
+    configs = {
+        each: HostConfig.from_mapping(family, OURS | tunables) for each, family in FAMILIES.items()
+    }
     check_granted(name, configs, memberships, paths)
-    return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook))
+    return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook), streams)
 
 
 def check_granted(

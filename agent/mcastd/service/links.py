@@ -117,10 +117,24 @@ class Links:
         self._settling.soon(interface)  # also what a driver does may be another now
 
     def _run(self, interface: Interface, *, running: bool) -> None:
-        """The interface is up and has a carrier, or no longer so."""
-        self._teller.tell_all(interface, interface.set_running(now(), running))
+        """The interface is up and has a carrier, or no longer so.
+
+        Who has left a group meanwhile is looked up before the kernel's groups are told anew: what a
+        socket does while the link is down makes the kernel say nothing.
+        """
+        if running and interface.is_holding:
+            self._agent.reader.fresh().add_done_callback(lambda _: self._up_again(interface))
+        else:
+            self._agent.reader.request()
+            self._teller.tell_all(interface, interface.set_running(now(), running))
         self._teller.announce("link", interface.name, running=running)
         log.info("%s: the link is %s", interface.name, "up" if running else "down")
+
+    def _up_again(self, interface: Interface) -> None:
+        """What the kernel receives is known, or could not be looked up."""
+        if interface.link is not None and interface.link.is_running:
+            self._teller.tell_all(interface, interface.set_running(now(), True))
+            self._agent.turns.arm({interface.link.index})
 
     def _failed_over(self, interface: Interface, old: int, new: int) -> None:
         """A bond has another active port. What is to be reported again, the kernel says besides."""
@@ -188,6 +202,7 @@ class Links:
             interface.attachment = None
         if index is None:
             return
+        self._agent.streams.forget(index)
         self._agent.by_index.pop(index, None)
         self._agent.turns.forget(index)
         for address in interface.known_queriers:
@@ -230,6 +245,7 @@ class Links:
         """Takes over other settings: for new, gone and changed interfaces. The rest stays as is."""
         before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
         self._agent.settings = settings
+        self._agent.streams.configure(settings)
         self._agent.reloaded_at = time.time()
         for interface in list(self._agent.interfaces.values()):
             wanted = self._agent.settings_of(interface.name, interface.alternative_names)

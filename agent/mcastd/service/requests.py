@@ -74,6 +74,7 @@ PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
     "querier": {"name": TEXT},
     "groups": {"name": TEXT, "group": TEXT},
     "counters": {"name": TEXT},
+    "streams": {"name": TEXT, "group": TEXT},
     "doctor": {"name": TEXT, "group": TEXT},
     "watch": {"type": TEXT, "interface": TEXT},
     "join": OF_MEMBERSHIP,

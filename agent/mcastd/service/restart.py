@@ -20,11 +20,15 @@ LONGEST_SOCKET = 107
 
 def needs_restart(started_with: Settings, now: Settings) -> list[str]:
     """Keys of the files whose values are not in force until the agent is started anew."""
+    streams = {
+        "streams": now.counts_streams and not started_with.counts_streams,
+        "streams.max_streams": now.streams.most != started_with.streams.most,
+    }
     return [
         ".".join(key)
         for key, (field, _, _) in KEYS.items()
         if field in AT_START and getattr(started_with, field) != getattr(now, field)
-    ]
+    ] + [key for key, differs in streams.items() if differs]
 
 
 def check_machine(settings: Settings) -> None:

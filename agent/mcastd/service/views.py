@@ -25,6 +25,7 @@ from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
 from mcastd.service.restart import needs_restart
 from mcastd.service.statistics import statistics
+from mcastd.service.stream_views import interface_streams
 from mcastd.wire import Kind, Reason
 
 
@@ -67,6 +68,7 @@ def interface_status(
         "by_hand": [each._asdict() for each in agent.differences(interface)],
         **{name: family_status(interface, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
+        "streams": interface_streams(agent, interface),
         "guard": interface.guard.as_mapping(),
         "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
     }
@@ -117,6 +119,7 @@ def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
         "querier": observer.family.format(current.address) if current else None,
         "querier_version": current.version if current else None,
         "older_queriers": older_queriers(observer),
+        "unlisted_querier": unlisted_querier(observer),
         "groups": len(observer.received.groups),
         "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
         "speaks_for_kernel": observer.is_holding,
@@ -128,6 +131,14 @@ def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
         },
         "unanswered_queries": observer.responses.unanswered,
     }
+
+
+def unlisted_querier(observer: Observer) -> dict[str, Any] | None:
+    """The one that was told of last which is none of those named."""
+    if observer.unlisted is None:
+        return None
+    at, address = observer.unlisted
+    return {"address": observer.family.format(address), "told": wall_clock(at)}
 
 
 def older_queriers(observer: Observer) -> list[dict[str, Any]]:
@@ -268,6 +279,7 @@ def group_object(
         "reported": family.is_reportable(group),
         "since": clock(observer.times.since(group)),
         "last_reported": clock(observer.reported(group)),
+        **agent.streams.last_data(interface.index, group),
     }
 
 

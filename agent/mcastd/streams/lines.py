@@ -75,10 +75,12 @@ def as_text(lines: Iterable[dict[str, Any]]) -> str:
 
 def _row(line: dict[str, Any]) -> list[str]:
     group = f"[{line['group']}]" if ":" in line["group"] else line["group"]
+    if line["port"] is not None:
+        group = f"{group}:{line['port']}"
     gap = line["longest_gap"]
     return [
-        line["source"],
-        f"{group}:{line['port']}",
+        _text(line["source"]),
+        group,
         line["format"],
         str(line["packets"]),
         "-" if line["rate"] is None else f"{line['rate']:.0f}/s",

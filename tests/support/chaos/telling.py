@@ -121,16 +121,21 @@ class Chaos:
         """What a router holds otherwise than it must.
 
         Older versions know of no sources. The bridge then keeps those that were named before: its
-        snooping does not let an older report take them back.
+        snooping does not let an older report take them back. While an older querier is remembered
+        the kernel and the agent may speak different versions: it was there before the agent.
         """
         wanted = self.wishes.now(name) if name in PROTOCOLS else IN_YARD
         for group in sorted(held.keys() | wanted.keys()):
             there, should = held.get(group), wanted.get(group)
-            if versions[protocol_of(group)] < NEWEST[protocol_of(group)] and should is not None:
-                should = EVERYTHING
+            protocol = protocol_of(group)
+            fits = [should]
+            if should is not None and versions[protocol] < NEWEST[protocol]:
+                fits = [EVERYTHING]
                 if there is not None and name != "eth1":
                     there = (there[0], frozenset())
-            if there != should:
+            elif should is not None and self.actions.may_be_old(name, protocol):
+                fits.append(EVERYTHING)
+            if there not in fits:
                 yield f"{name} {group}: {held.get(group)} is held, and not {should}"
 
     def _older_than_asked(self, name: str, versions: dict[str, int]) -> Iterator[str]:
@@ -149,7 +154,7 @@ class Chaos:
     # What is measured.
 
     def _newly_lost(self) -> int:
-        """Messages not handed over since this was asked last; a new agent counts anew."""
+        """Messages that were not handed over since this was asked last; a new agent counts anew."""
         now = {
             each["interface"]: sum(sum(causes.values()) for causes in each["lost"].values())
             for each in self.service.agent.ask("counters")

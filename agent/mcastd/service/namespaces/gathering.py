@@ -31,7 +31,7 @@ from mcastd.service.namespaces.peers import (
 from mcastd.service.namespaces.reloading import Reloading
 from mcastd.service.requests import RequestError
 
-LISTS = frozenset({"querier", "groups", "counters", "doctor"})
+LISTS = frozenset({"querier", "groups", "counters", "doctor", "streams"})
 
 REMEDIES = {
     "waiting": "make it, or take it out of the configuration: ip netns list",
