@@ -150,6 +150,8 @@ class Twin:
         self.host.ip("link", "set", "eth0", "down")
 
     def _up(self) -> None:
+        """It may be up long before the command has ended."""
+        self.ups.append(time.monotonic())
         self.host.ip("link", "set", "eth0", "up")
         self.ups.append(time.monotonic())
 
