@@ -123,6 +123,8 @@ def excesses(twin: Twin, since: float) -> Iterator[tuple[Hashable, str]]:
         cap = twin.cap_throughout(each.protocol, each.at - slack, each.at + slack)
         if version <= cap or twin.is_guests(each) or twin.is_absent(each.at):
             continue
+        if each.source == "::":  # before the link has its address again; it may be a child's
+            continue
         if any(0 <= each.at - at <= READDRESSED_SECONDS + slack for at in twin.readdressed):
             continue
         if each.what == "report" and all(is_system(group) for _, group, _ in each.records):
