@@ -55,6 +55,15 @@ MCAST_INLINE bool mcast_admit_query(const struct mcast_frame *frame,
 	return false;
 }
 
+/* Whether the frame went to a multicast or broadcast address: a report to this host alone was heard by
+ * no querier, and suppresses nothing. */
+MCAST_INLINE bool mcast_went_to_many(const struct mcast_frame *frame)
+{
+	uint8_t first = 0;
+
+	return !mcast_load(frame, 0, &first, sizeof(first)) && (first & 1);
+}
+
 /* Hands any other message from outside over if somebody wants it and the limits allow it; it is
  * counted against them, too, if that decides what reaches the kernel: if it is `guarded`. False if it
  * is beyond them. */
@@ -64,7 +73,8 @@ MCAST_INLINE bool mcast_admit_report(const struct mcast_frame *frame,
 				     struct mcast_counters *counted)
 {
 	bool wanted = (policy->switches & MCAST_HAND_OVER_REPORTS) ||
-		      mcast_suppresses(frame->work, handing->ifindex);
+		      (mcast_suppresses(frame->work, handing->ifindex) &&
+		       mcast_went_to_many(frame));
 
 	if (!wanted && !guarded)
 		return true;
@@ -132,6 +142,39 @@ MCAST_INLINE bool mcast_from_outside_first(const struct mcast_frame *frame,
 	return true;
 }
 
+/* Refuses a query that is of none of the queriers that are named, if it is not refused already. A
+ * second program takes back what the first, which knew no VLAN, has counted. */
+MCAST_INLINE void mcast_refuse_unlisted(struct mcast_message *message,
+					const struct mcast_handing *handing,
+					struct mcast_counters *counted)
+{
+	if (message->reason != MCAST_ACCEPTED)
+		return;
+	message->reason = MCAST_UNLISTED_QUERIER;
+	MCAST_FORGET();
+	if (handing->stage != MCAST_STAGE_SECOND)
+		return;
+	counted->accepted[MCAST_RX][message->kind & 15]--;
+	mcast_count(counted, MCAST_RX, message);
+}
+
+/* Such a query is kept from the kernel in host mode, and told now and then, against no limit. */
+MCAST_INLINE void mcast_keep_unlisted(const struct mcast_frame *frame,
+				      const struct mcast_message *message,
+				      struct mcast_handing *handing, struct mcast_counters *counted)
+{
+	struct mcast_question key = {.ifindex = handing->ifindex,
+				     .kind = message->kind,
+				     .stage = handing->stage,
+				     .unlisted = 1};
+
+	if (message->reason == MCAST_UNLISTED_QUERIER &&
+	    mcast_is_news(&key, MCAST_SAME_STRANGER, handing))
+		mcast_hand_over(frame, MCAST_RING_QUERY, handing, counted);
+	MCAST_FORGET();
+	mcast_count_protocol(counted->consumed, message);
+}
+
 /* A message from outside. True if it is to be kept from the kernel: what is said above, and what is
  * beyond the limits, because a flood is the agent's to deal with. */
 MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
@@ -139,16 +182,26 @@ MCAST_INLINE bool mcast_from_outside(const struct mcast_frame *frame,
 				     struct mcast_message *message, struct mcast_handing *handing,
 				     struct mcast_counters *counted)
 {
-	bool acting, guarded, admitted, query;
+	bool acting, guarded, admitted, query, unlisted;
+	bool first = frame->hook == MCAST_HOOK_XDP && (policy->switches & MCAST_TAGS_TAKEN_OUT);
 
 	mcast_check_addresses(frame->work, policy, handing->ifindex);
+	MCAST_FORGET();
+	unlisted = !first && !mcast_is_in_vlan(message) &&
+		   mcast_is_unlisted(frame->work, policy, handing->ifindex);
+	if (unlisted)
+		mcast_refuse_unlisted(message, handing, counted);
 	MCAST_FORGET();
 	if (handing->stage != MCAST_STAGE_SECOND)
 		mcast_count(counted, MCAST_RX, message);
 	MCAST_FORGET();
-	if (frame->hook == MCAST_HOOK_XDP && (policy->switches & MCAST_TAGS_TAKEN_OUT))
+	if (first)
 		return mcast_from_outside_first(frame, policy, message, handing, counted);
 	acting = !mcast_is_in_vlan(message) && mcast_is_acting(policy, handing);
+	if (unlisted && acting) {
+		mcast_keep_unlisted(frame, message, handing, counted);
+		return true;
+	}
 	guarded = acting && (policy->switches & MCAST_DISCARD_FLOODS);
 	query = mcast_is_query(message->kind);
 	if (query)
@@ -174,7 +227,8 @@ MCAST_INLINE bool mcast_keeps_unclear(const struct mcast_frame *frame,
 				      struct mcast_handing *handing, struct mcast_counters *counted)
 {
 	uint8_t unclear = frame->work->unclear;
-	uint32_t consume = unclear == MCAST_UNCLEAR_MLD ? MCAST_CONSUME_MLD : MCAST_CONSUME_IGMP;
+	uint32_t consume = unclear == MCAST_UNCLEAR_MLD ? MCAST_CONSUME_MLD | MCAST_LISTED_MLD :
+							  MCAST_CONSUME_IGMP | MCAST_LISTED_IGMP;
 
 	if (!unclear || !(policy->switches & consume) || mcast_is_in_vlan(&frame->work->message) ||
 	    (frame->hook == MCAST_HOOK_XDP && (policy->switches & MCAST_TAGS_TAKEN_OUT)) ||
@@ -196,13 +250,20 @@ MCAST_INLINE bool mcast_is_own(const struct mcast_frame *frame)
 	return own_sockets.lookup(&cookie) != NULL;
 }
 
-/* Whether the frame comes from this hardware address (6 bytes, then two zeros). */
+/* Whether this hardware address (6 bytes, then two zeros) is at `offset` of the frame. */
+MCAST_INLINE bool mcast_has_hardware(const struct mcast_frame *frame, uint32_t offset,
+				     const uint8_t hardware[8])
+{
+	uint64_t found = 0;
+
+	return !mcast_load(frame, offset, &found, 6) &&
+	       found == *(const uint64_t *)(const void *)hardware;
+}
+
+/* Whether the frame comes from this hardware address. */
 MCAST_INLINE bool mcast_is_sent_by(const struct mcast_frame *frame, const uint8_t hardware[8])
 {
-	uint64_t sender = 0;
-
-	return !mcast_load(frame, 6, &sender, 6) &&
-	       sender == *(const uint64_t *)(const void *)hardware;
+	return mcast_has_hardware(frame, 6, hardware);
 }
 
 /* Whether the message is of a socket as the kernel has it: none for IGMP, for MLD one of its own, which
@@ -403,10 +464,15 @@ MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const u
 	if (!mcast_classify(frame, type, data, end, &policy->rules))
 		return false;
 	MCAST_FORGET();
-	/* A question of the agent's to this kernel alone: nobody's event, wherever the hook is. */
+	/* A question of the agent's to this kernel alone: nobody's event, wherever the hook is; one to
+	 * itself comes out of the ring, and is counted nowhere. */
 	if (frame->hook != MCAST_HOOK_EGRESS && mcast_is_query(message->kind) &&
-	    mcast_is_sent_by(frame, policy->asking))
+	    mcast_is_sent_by(frame, policy->asking)) {
+		handing.fate = MCAST_PROBE;
+		if (mcast_has_hardware(frame, 0, policy->asking))
+			mcast_tell(frame, MCAST_RING_QUERY, &handing);
 		return false;
+	}
 	if (tagged) { /* a tag that the driver has taken out of the frame */
 		message->vlan[1] = message->vlan[0];
 		message->vlan[0] = vlan;

@@ -17,18 +17,21 @@ die() { say "$*"; exit 3; }
 
 # No compiler of BPF programs is needed where they are built, nor the capability that bcc wants.
 stage() {
-	local directory=$1 made
+	local directory=$1 name names
 	rm -rf "$directory"
 	mkdir -p "$directory"
 	git ls-files -z --cached --others --exclude-standard |
 		tar --create --null --files-from - --ignore-failed-read 2>/dev/null |
 		tar --extract --directory "$directory"
 	mv "$directory/deploy/debian" "$directory/debian"
-	# The name says what it was made from, so what is there already is the same.
-	made=$(.venv/bin/python -c "from mcastd.fastpath.objects import file_name; print(file_name())")
-	[ -f "build/prebuilt/$made" ] || .venv/bin/mcastd build-cache --output build/prebuilt >&2 ||
-		die "the BPF programs are not compiled"
-	install -D -m 644 "build/prebuilt/$made" "$directory/bpf/prebuilt/$made"
+	# Their names say what they were made from, so what is there already is the same.
+	names=$(.venv/bin/python -c "from mcastd.fastpath import objects, streams
+for main in objects.MAIN, streams.MAIN: print(objects.file_name(main=main))")
+	for name in $names; do
+		[ -f "build/prebuilt/$name" ] || .venv/bin/mcastd build-cache --output build/prebuilt >&2 ||
+			die "the BPF programs are not compiled"
+		install -D -m 644 "build/prebuilt/$name" "$directory/bpf/prebuilt/$name"
+	done
 	chmod -R u=rwX,go=rX "$directory"
 }
 

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.packages import TREES, Copy, build, copy_of, digest, tree
+from support.packages import TREES, Copy, build, copy_of, digest, install, tree
 
 pytestmark = pytest.mark.packages
-
-
-def install(copy: Copy, packages: list[Path]) -> str:
-    """By apt, with what they depend on, and nothing that is only recommended."""
-    place = copy.root / "tmp" / "debs"
-    place.mkdir(parents=True, exist_ok=True)
-    wanted = [shutil.copy(each, place) for each in packages if "dbgsym" not in each.name]
-    names = " ".join(f"/tmp/debs/{Path(each).name}" for each in wanted)
-    done = copy.run(
-        "sh", "-ec",
-        "export DEBIAN_FRONTEND=noninteractive; apt-get -q update >/dev/null; "
-        f"apt-get -q -y --no-install-recommends install {names} 2>&1",
-    )  # fmt: skip
-    shutil.rmtree(place)
-    return done.stdout
 
 
 @pytest.fixture

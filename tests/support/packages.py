@@ -138,6 +138,21 @@ def build(suite: str, source: Path, result: Path, *, where: str = "/build/mcastd
         return [Path(shutil.copy(each, result)) for each in sorted(inside.parent.glob("*.deb"))]
 
 
+def install(copy: Copy, packages: list[Path]) -> str:
+    """By apt, with what they depend on, and nothing that is only recommended."""
+    place = copy.root / "tmp" / "debs"
+    place.mkdir(parents=True, exist_ok=True)
+    wanted = [shutil.copy(each, place) for each in packages if "dbgsym" not in each.name]
+    names = " ".join(f"/tmp/debs/{Path(each).name}" for each in wanted)
+    done = copy.run(
+        "sh", "-ec",
+        "export DEBIAN_FRONTEND=noninteractive; apt-get -q update >/dev/null; "
+        f"apt-get -q -y --no-install-recommends install {names} 2>&1",
+    )  # fmt: skip
+    shutil.rmtree(place)
+    return done.stdout
+
+
 def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
     """AssertionError, with the end of what it said, if it fails."""
     done = subprocess.run(

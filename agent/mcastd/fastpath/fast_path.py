@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 from collections import Counter
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
 from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
-from mcastd.fastpath.errors import FastPathError, explained
+from mcastd.fastpath.errors import FULL, FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
+from mcastd.fastpath.listed import Listed
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.passers import Passer, passers
 from mcastd.fastpath.policies import Policies, Policy, bits
@@ -23,6 +23,7 @@ from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.sockets import Sockets
 from mcastd.fastpath.streams import Streams, obtain_streams
+from mcastd.fastpath.test_run import run
 
 if TYPE_CHECKING:
     from socket import socket
@@ -31,8 +32,12 @@ SOL_SOCKET, SO_COOKIE = 1, 57
 
 LINK_LOCAL = b"\xfe\x80"
 """How the addresses begin that MLD's messages come from (RFC 3810 §5)."""
-FULL = frozenset({errno.E2BIG, errno.ENOMEM, errno.ENOSPC})
-"""What the kernel says of a map that has no room, or that there is no memory for."""
+
+
+PROBE = bytes.fromhex(
+    "0800 46000024 00000000 010244d3 00000000 e0000001 94040000 110aecf3 00000000 02020000"
+)
+"""What follows the hardware addresses of a question to ourselves: a general query of IGMPv3."""
 
 
 class FastPath:
@@ -61,6 +66,7 @@ class FastPath:
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
         self._policies = Policies(kernel.maps)
+        self._listed = Listed(kernel.maps["listed"])
         self._counters = Reader(kernel.maps["counters"])
         self._max_interfaces = kernel.maps["counters"].spec.entries
         self._free = list(reversed(range(self._max_interfaces)))
@@ -166,6 +172,7 @@ class FastPath:
         if early is not None:
             early.close()
         self._in_force[ifindex] = (self._slot(name), policy)
+        self._split.discard(ifindex)  # what was attached before may have shared the work
         try:
             self._write_policy(ifindex)
             counting = self.streams if streams else None
@@ -200,6 +207,7 @@ class FastPath:
         slot, _ = self._in_force.pop(ifindex, (None, None))
         self._split.discard(ifindex)
         self._policies.leave(ifindex)
+        self._listed.tidy(ifindex)
         if self.streams is not None:
             self.streams.end(ifindex)
         name = next((name for name, each in self._slots.items() if each == slot), None)
@@ -247,8 +255,11 @@ class FastPath:
             has_ipv6=any(each[:2] == LINK_LOCAL for each in addresses if len(each) == 16),
             tags_taken_out=ifindex in self._split,
         )
+        policy = self._listed.put(ifindex, policy)
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
         self._policies.put(ifindex, slot, policy, own, queriers)
+        self._listed.tidy(ifindex, policy)
+        self.refused["listed"] = self._listed.refused
 
     def hand_over_reports(self, on: bool) -> None:
         """Whether other hosts' reports are events too, or only counted."""
@@ -323,6 +334,20 @@ class FastPath:
     def inject(self, ifindex: int, frame: bytes) -> None:
         """Hands a frame to this host alone, as if the interface had received it. OSError."""
         self._kernel.program("mcast_inject").run_live(ifindex, frame)
+
+    def probe(self, ifindex: int) -> None:
+        """Has the interface's program see a question of the agent's own, and nobody else.
+
+        It comes out of the ring of queries with the fate PROBE, if all is well. OSError if the
+        kernel cannot run the program so.
+        """
+        frame = 2 * self.asking + PROBE
+        context = struct.pack("=6I", 0, len(frame), 0, ifindex, 0, 0)
+        run(self._kernel.program("mcast_xdp"), frame, context)
+
+    def is_drained(self) -> bool:
+        """Whether all queries that were handed over have been taken."""
+        return self.rings["query"].waiting() == 0
 
     def counters(self) -> dict[str, Counters]:
         """Of each interface by name, also of those that are gone; one call into the kernel."""

@@ -19,6 +19,7 @@ from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now
 from mcastd.service.config import Settings, is_pattern
 from mcastd.service.connections import Door
+from mcastd.service.deafness import Deafness
 from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
@@ -96,6 +97,8 @@ class Agent:
         self.floods = FloodWatch(self.started)
         self._losses = Losses()
         self.programs = ProgramWatch(self.by_index, self._detached)
+        self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
+        self.turns.probed = self.deafness.heard
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
@@ -140,6 +143,7 @@ class Agent:
         for name in self._losses.look(counted):
             self._make_good(name)
         self.programs.look(now())
+        self.deafness.look(now())
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
@@ -155,6 +159,11 @@ class Agent:
     def _detached(self, interface: Interface) -> None:
         self.teller.announce("detached", interface.name)
         self.settle(interface)
+
+    def _deaf(self, index: int) -> None:
+        """Its maps are written anew with all else."""
+        self.teller.announce("deaf", self.by_index[index].name)
+        self.turns.failed(index, OSError(errno.EIO, "the programs hand nothing over"))
 
     def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
         """What it does between turns."""

@@ -55,6 +55,12 @@ def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[st
     earlier = agent.owned.get(*membership.key)
     if earlier is not None:
         membership = membership._replace(since=earlier.since)
+    elif len(agent.owned) >= agent.settings.memberships:
+        raise ChangeError(
+            "too_many_memberships",
+            f"{len(agent.owned)} memberships were asked for already; leave some, or raise "
+            "control.memberships",
+        )
     put(agent, interface, membership)
     return membership_object(membership) | kept(agent, membership)
 

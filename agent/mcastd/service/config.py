@@ -73,6 +73,7 @@ class Settings(NamedTuple):
     admin_group: str | None = None
     clients: int = 256
     clients_per_user: int = 64
+    memberships: int = 262_144
     interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
     namespaces: Mapping[str, NamespaceSettings] = MappingProxyType({})
@@ -161,6 +162,7 @@ KEYS: Mapping[tuple[str, str], Key] = {
     ("control", "admin_group"): ("admin_group", text_key, "the name of a group of users"),
     ("control", "clients"): ("clients", *whole_key(1, 10_000)),
     ("control", "clients_per_user"): ("clients_per_user", *whole_key(1, 10_000)),
+    ("control", "memberships"): ("memberships", *whole_key(1, 1_000_000)),
     ("agent", "max_interfaces"): ("max_interfaces", *whole_key(1, MOST_INTERFACES)),
     ("agent", "max_namespaces"): ("max_namespaces", *whole_key(1, 10_000)),
 }  # fmt: skip

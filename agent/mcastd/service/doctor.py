@@ -137,6 +137,7 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
 
 def of_family(agent: Agent, observer: Observer) -> Iterator[Finding]:
     yield from of_queriers(agent, observer)
+    yield from of_strangers(observer)
     yield from of_kernels_groups(observer)
     for older in views.older_queriers(observer):
         yield (
@@ -177,6 +178,21 @@ def of_kernels_groups(observer: Observer) -> Iterator[Finding]:
 def is_kernels_own(family: ProtocolFamily, group: Address) -> bool:
     """A group that the kernel joins by itself: of solicited nodes, and the like of link scope."""
     return family.link_local_groups.matches(group)
+
+
+def of_strangers(observer: Observer) -> Iterator[Finding]:
+    """Queriers that are none of those named."""
+    if observer.unlisted is None:
+        return
+    at, address = observer.unlisted
+    ago = in_seconds(now() - at)
+    if ago < RECENTLY:
+        yield (
+            f"{observer.family.format(address)} asks, and is none of the queriers that are named "
+            f"(told {ago:.0f} s ago)",
+            "if it is this network's querier, add it to queriers (mcastd.toml) and reload; if not, "
+            "find who forges queries",
+        )
 
 
 def of_queriers(agent: Agent, observer: Observer) -> Iterator[Finding]:

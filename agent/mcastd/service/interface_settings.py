@@ -26,6 +26,8 @@ WORDS = {
 LONGEST_MESSAGE = 2000
 """Characters of what is said about a mistake: keys can be long."""
 
+OURS: dict[str, Any] = {"ovqp_limit": 3600}
+"""The tunables whose defaults are the agent's own, and no RFC's."""
 STREAMS = "streams"
 """Of an interface, whether they are counted there; also a section of its own."""
 
@@ -140,7 +142,7 @@ def read_tunables(
     try:
         read_guard(tunables)
         for family in FAMILIES.values():
-            HostConfig.from_mapping(family, tunables)
+            HostConfig.from_mapping(family, OURS | tunables)
     except ConfigError as error:
         raise ConfigFileError(path, f"{section}.{error}") from None
     return dict(values)
@@ -159,7 +161,9 @@ def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
     mode, hook = (tunables.pop(key, allowed[0]) for key, allowed in WORDS.items())
     streams = tunables.pop(STREAMS, False)
     guarded = read_guard(tunables)
-    configs = {each: HostConfig.from_mapping(family, tunables) for each, family in FAMILIES.items()}
+    configs = {
+        each: HostConfig.from_mapping(family, OURS | tunables) for each, family in FAMILIES.items()
+    }
     check_granted(name, configs, memberships, paths)
     return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook), streams)
 

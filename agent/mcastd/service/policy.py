@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from itertools import chain
 
-from mcastd.fastpath import Limit, Policy
+from mcastd.fastpath import Limit, Policy, Prefix
 from mcastd.gmp.config import HostConfig, RouterAlertPolicy
-from mcastd.gmp.family import FAMILIES
+from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.service.guard import Guard
 
 
@@ -44,5 +45,14 @@ def policy_of(
         discard_floods=guard.discard_floods,
         queries=Limit(guard.query_limit, guard.query_burst),
         reports=Limit(guard.report_limit, guard.report_burst),
+        listed=tuple(chain(*(prefixes(FAMILIES[name], each) for name, each in configs.items()))),
         known_querier=Limit(guard.querier_limit, guard.querier_burst),
     )
+
+
+def prefixes(family: ProtocolFamily, config: HostConfig) -> list[Prefix]:
+    """The queriers that are named for one family."""
+    return [
+        Prefix(each.value.to_bytes(family.address_width), each.mask.bit_count())
+        for each in config.queriers
+    ]

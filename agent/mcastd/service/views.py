@@ -119,6 +119,7 @@ def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
         "querier": observer.family.format(current.address) if current else None,
         "querier_version": current.version if current else None,
         "older_queriers": older_queriers(observer),
+        "unlisted_querier": unlisted_querier(observer),
         "groups": len(observer.received.groups),
         "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
         "speaks_for_kernel": observer.is_holding,
@@ -130,6 +131,14 @@ def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
         },
         "unanswered_queries": observer.responses.unanswered,
     }
+
+
+def unlisted_querier(observer: Observer) -> dict[str, Any] | None:
+    """The one that was told of last which is none of those named."""
+    if observer.unlisted is None:
+        return None
+    at, address = observer.unlisted
+    return {"address": observer.family.format(address), "told": wall_clock(at)}
 
 
 def older_queriers(observer: Observer) -> list[dict[str, Any]]:

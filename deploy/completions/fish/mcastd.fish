@@ -50,8 +50,8 @@ function _shtab_mcastd_using
   test "$_shtab_mcastd_cmdpath" = "$argv"
 end
 
-set -g _shtab_mcastd_commands run check-config build-cache classify simulate lab bench
-set -g _shtab_mcastd_opts_with_value --config --control --interface --metrics --mode --output --seconds -c -i
+set -g _shtab_mcastd_commands run check-config build-cache classify streams simulate lab bench
+set -g _shtab_mcastd_opts_with_value --config --control --format --interface --log-format --metrics --mode --output --seconds -c -i
 
 complete -c mcastd -e
 complete -c mcastd -f
@@ -65,12 +65,13 @@ complete -c mcastd -n '_shtab_mcastd_using run' -s i -l interface -xka "(mcastct
 complete -c mcastd -n '_shtab_mcastd_using run' -l mode -xka "observe host" -d 'of the interfaces named'
 complete -c mcastd -n '_shtab_mcastd_using run' -l metrics -x -d 'where to serve /metrics; "" nowhere'
 complete -c mcastd -n '_shtab_mcastd_using run' -l control -xka "(__fish_complete_path (commandline -ct))" -d 'the control socket'
+complete -c mcastd -n '_shtab_mcastd_using run' -l log-format -xka "text json" -d 'json: one object a line, with who made a change (text)'
 complete -c mcastd -n '_shtab_mcastd_using run' -s v -l verbose -d 'log more; keep the verifier'"'"'s log of a program that the kernel refuses'
 complete -c mcastd -n '_shtab_mcastd_using; and test $_shtab_mcastd_npos -eq 0' -a check-config -d 'Reads a configuration and its drop-ins, and says what is wrong, if anything.'
 complete -c mcastd -n '_shtab_mcastd_using check-config' -s h -l help -d 'show this help message and exit'
 complete -c mcastd -n '_shtab_mcastd_using check-config' -l json -d 'one JSON document'
 complete -c mcastd -n '_shtab_mcastd_using check-config; and test $_shtab_mcastd_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d FILE
-complete -c mcastd -n '_shtab_mcastd_using; and test $_shtab_mcastd_npos -eq 0' -a build-cache -d 'Compiles the BPF programs and keeps them, so that `mcastd run` needs neither bcc nor LLVM. A package ships the file in the directory prebuilt/ of its mcastd._bpf. It fits this version of mcastd on this kind of machine, whatever the kernel.'
+complete -c mcastd -n '_shtab_mcastd_using; and test $_shtab_mcastd_npos -eq 0' -a build-cache -d 'Compiles the BPF programs and keeps them, so that `mcastd run` needs neither bcc nor LLVM. A package ships the files in the directory prebuilt/ of its mcastd._bpf. They fit this version of mcastd on this kind of machine, whatever the kernel.'
 complete -c mcastd -n '_shtab_mcastd_using build-cache' -s h -l help -d 'show this help message and exit'
 complete -c mcastd -n '_shtab_mcastd_using build-cache' -l output -xka "(__fish_complete_directories)" -d 'where to write it; by default, where run looks'
 complete -c mcastd -n '_shtab_mcastd_using build-cache' -l json -d 'one JSON document'
@@ -79,6 +80,12 @@ complete -c mcastd -n '_shtab_mcastd_using classify' -s h -l help -d 'show this 
 complete -c mcastd -n '_shtab_mcastd_using classify' -l json -d 'one JSON object a line'
 complete -c mcastd -n '_shtab_mcastd_using classify' -l summary -d 'only counts, as one JSON document'
 complete -c mcastd -n '_shtab_mcastd_using classify; and test $_shtab_mcastd_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a pcap or pcapng file; - for standard input'
+complete -c mcastd -n '_shtab_mcastd_using; and test $_shtab_mcastd_npos -eq 0' -a streams -d 'Reads a pcap or pcapng file and prints a line for each stream of multicast UDP: packets, rates, gaps, and what its sequence numbers (RTP, MPEG-TS, sACN, MoldUDP64 or configured ones) say of loss. Needs no privileges.'
+complete -c mcastd -n '_shtab_mcastd_using streams' -s h -l help -d 'show this help message and exit'
+complete -c mcastd -n '_shtab_mcastd_using streams' -l json -d 'one JSON object a line'
+complete -c mcastd -n '_shtab_mcastd_using streams' -l summary -d 'only totals, as one JSON document'
+complete -c mcastd -n '_shtab_mcastd_using streams' -l format -x -d 'not to be guessed there: rtp, mpegts, rtp+mpegts, sacn, moldudp64, none, or custom:OFFSET,WIDTH[,COUNT]; GROUP may be a prefix, PORT may be *; may be given again'
+complete -c mcastd -n '_shtab_mcastd_using streams; and test $_shtab_mcastd_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a pcap or pcapng file; - for standard input'
 complete -c mcastd -n '_shtab_mcastd_using; and test $_shtab_mcastd_npos -eq 0' -a simulate -d 'Run scenario files through the protocol engine, without a network.'
 complete -c mcastd -n '_shtab_mcastd_using simulate' -s h -l help -d 'show this help message and exit'
 complete -c mcastd -n '_shtab_mcastd_using simulate' -l check -d 'also compare with `expect`'

@@ -13,7 +13,7 @@ from mcastd.fastpath.kernel import AttachType
 from mcastd.lab import Member
 
 from support.chaos.net import BEHIND_ROUTER, Net
-from support.chaos.questions import ASK, strangers
+from support.chaos.questions import ASK, OLDER, strangers
 from support.chaos.service import Service
 from support.chaos.silence import Outage
 from support.chaos.steps import Step
@@ -30,6 +30,9 @@ from support.lab import TCX_NEXT, XDP_PASS, Attached, returning
 from support.twin_hosts import change
 
 FLOOD_SECONDS = 0.4
+
+OLDER_SECONDS = 270.0
+"""In which an older querier may be remembered."""
 
 OTHER_HOOKS = {
     "xdp": (XDP_PASS, "xdp", AttachType.XDP),
@@ -51,6 +54,7 @@ class Actions:
         """What clients were told that it is not kept, and must say again after a restart."""
         self._down: dict[str, float] = {}
         self._lied: set[tuple[str, str]] = set()
+        self._older: dict[tuple[str, str], float] = {}
         self._others: list[Attached] = []
         self._numbers = {name: 10 for name in PROTOCOLS}
         self._hardware = 0
@@ -122,6 +126,8 @@ class Actions:
             return  # pimd does not hear what this end of the cable says
         if kind == "hours between":
             self._lied.add((name, protocol))
+        if kind in OLDER[protocol]:
+            self._note_older(name, protocol)
         self.net.wires[name].send(ASK[protocol][kind](group, sources))
 
     def flood(self, name: str, seed: int) -> None:
@@ -137,6 +143,8 @@ class Actions:
 
     def version(self, protocol: str, version: int) -> None:
         self.net.of_bridge(f"mcast_{protocol}_version", str(version))
+        if version < NEWEST[protocol]:
+            self._note_older("eth0", protocol)
 
     def router(self) -> None:
         """The router dies, and knows nothing afterwards."""
@@ -145,8 +153,16 @@ class Actions:
             self.net.router.start(self.net.lab)
 
     def may_be_old(self, name: str, protocol: str) -> bool:
-        """Somebody said that hours are between queries: an older one is remembered for longer."""
-        return (name, protocol) in self._lied
+        """Whether an older version may still be spoken because somebody asked in it.
+
+        An older querier is remembered for as long as the last newer one said that it takes, and by
+        who has heard none yet for as long as the defaults say: 260 s (RFC 9776 §8.12).
+        """
+        until = self._older.get((name, protocol), 0.0)
+        return until > time.monotonic() or bool(until and (name, protocol) in self._lied)
+
+    def _note_older(self, name: str, protocol: str) -> None:
+        self._older[name, protocol] = time.monotonic() + OLDER_SECONDS
 
     # What befalls the host.
 

@@ -6,7 +6,7 @@ A step is a name and plain values, so that a story can be kept, shortened and to
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from support.chaos.questions import LIES, OLDER, QUESTIONS
@@ -28,6 +28,11 @@ WEIGHTS = {
 DISK_FAULTS = ("full", "gone", "in_the_way", "read_only", "mend")
 OTHERS = ("xdp", "tcx_ingress", "tcx_egress", "away")
 JUMPS = (-86400.0 * 365, -3600.0, -1.0, 1.0, 3600.0, 86400.0 * 365)
+
+
+def of_router(name: str, versions: Sequence[Any]) -> Sequence[Any]:
+    """Without version 1 where pimd judges: it takes such a report, and holds nothing for it."""
+    return [each for each in versions if name != "eth1" or each not in (1, "version 1")]
 
 
 def random_story(dice: random.Random, steps: int) -> list[Step]:
@@ -52,14 +57,16 @@ def random_step(dice: random.Random) -> Step:
             name, dice.choice(OWNERS), group, random_filter(dice, protocol, group)
         ),
         "ask": lambda: (name, dice.choice(QUESTIONS[protocol]), group, sources()),
-        "older": lambda: (name, dice.choice(OLDER[protocol]), group, []),
+        "older": lambda: (name, dice.choice(of_router(name, OLDER[protocol])), group, []),
         "lie": lambda: (name, dice.choice(LIES[protocol]), group, sources()),
         "flood": lambda: (name, dice.randrange(1000)),
         "mtu": lambda: (name, dice.choice((1280, 1400, 1500))),
         "anew": lambda: ("eth0",),
         "querier": lambda: (dice.choice((0, 1)),),
         "version": lambda: (protocol, dice.randint(NEWEST[protocol] - 1, NEWEST[protocol])),
-        "cap": lambda: (name, protocol, dice.randint(1, NEWEST[protocol])),
+        "cap": lambda: (
+            name, protocol, dice.choice(of_router(name, range(1, NEWEST[protocol] + 1)))
+        ),
         "starve": lambda: (dice.choice(("descriptors", "memory")),),
         "disk": lambda: (dice.choice(DISK_FAULTS),),
         "clock": lambda: (dice.choice(JUMPS),),

@@ -31,6 +31,8 @@ class Outcome(NamedTuple):
     skipped: tuple[str, ...]
     properties: dict[str, str]
     text: str
+    held: tuple[str, ...] = ()
+    """Names of those that passed."""
 
     @property
     def fine(self) -> bool:
@@ -96,8 +98,10 @@ def outcome(done: subprocess.CompletedProcess[str], report: Path) -> Outcome:
         for case in cases
         for each in case.iter("property")
     }
-    passed = len(cases) - len({*failed, *skipped} & {name(each) for each in cases})
-    return Outcome(passed, tuple(failed), tuple(skipped), found, text)
+    held = tuple(
+        each for each in dict.fromkeys(map(name, cases)) if each not in {*failed, *skipped}
+    )
+    return Outcome(len(held), tuple(failed), tuple(skipped), found, text, held)
 
 
 def name(case: ElementTree.Element) -> str:

@@ -29,7 +29,7 @@ QUERY_INTERVAL = 125
 CHANGE_INTERVAL = 300.0
 """Seconds between two wishes, in the mean."""
 
-GROUPS = 12
+GROUPS = 6
 """In a week; those of the next week are others."""
 
 APPLICATIONS = ("api:a", "api:b", "config")

@@ -10,8 +10,8 @@ from mcastd.service.config import KEYS, ConfigFileError, Settings, load, parse_a
 from mcastd.service.restart import AT_START, check_machine, needs_restart
 
 AT_ONCE = {
-    "querier_address", "per_group", "metrics_clients", "gone_interfaces", "admin_group", "clients",
-    "clients_per_user",
+    "querier_address", "per_group", "per_stream", "memberships", "metrics_clients",
+    "gone_interfaces", "admin_group", "clients", "clients_per_user",
 }  # fmt: skip
 """Read anew whenever they are needed."""
 
@@ -25,6 +25,19 @@ def test_what_needs_a_restart_is_named_as_the_files_name_it() -> None:
     changed = started._replace(metrics=parse_address("127.0.0.1:1"), per_group=3, group=None)
     assert needs_restart(started, changed) == ["metrics.listen", "control.group"]
     assert needs_restart(started, started) == []
+
+
+def test_streams_need_a_restart_where_their_programs_are_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "mcastd.toml"
+    path.write_text("[interface.eth0]\n")
+    without = load(path)
+    path.write_text("[interface.eth0]\nstreams = true\n")
+    counting = load(path)
+    path.write_text("[streams]\nmax_streams = 7\n[interface.eth0]\nstreams = true\n")
+    fewer = load(path)
+    assert needs_restart(without, counting) == ["streams"]
+    assert needs_restart(counting, fewer) == ["streams.max_streams"]
+    assert needs_restart(counting, without) == []
 
 
 REFUSED = [
