@@ -19,6 +19,8 @@ from support.waiting import eventually
 pytestmark = pytest.mark.lab
 
 GROUP, PORT = "239.1.1.1", 5004
+ROUNDS = 300
+"""Packets of each of a thousand streams."""
 SETTINGS = """
 [streams]
 stalled_after = 3600
@@ -255,3 +257,22 @@ def test_streams_are_switched_on_and_off_by_a_reload(cable: Cable, tmp_path: Pat
 
     assert interface(agent)["streams"] is None
     assert streams(agent) == []
+
+
+def test_a_thousand_streams_at_full_rate_are_counted_exactly(
+    cable: Cable, agent: RunningAgent, record_property: Callable[[str, object], None]
+) -> None:
+    """The list of frames is sent again and again: what is counted is what was sent."""
+    frames = [
+        framed(ipv4(udp(rtp(5)), source=f"10.0.{number >> 8}.{number & 255}"))
+        for number in range(1000)
+    ]
+    sent = cable.generator().send(frames, ROUNDS * len(frames))
+    record_property("frames a second", round(sent.frames / sent.seconds))
+
+    def counts() -> set[tuple[int, int]]:
+        return {(each["packets"], sum(each["gaps"].values())) for each in streams(agent)}
+
+    eventually(lambda: counts() == {(ROUNDS, ROUNDS - 1)}, what=f"{ROUNDS} packets of each")
+    assert len(streams(agent)) == len(frames)
+    assert interface(agent)["streams"]["untracked"] == 0

@@ -42,7 +42,7 @@ def sent(places: tuple[Namespace, Namespace], kind: str, **chances: float) -> Pa
         ),
         "gstreamer": senders.gstreamer(GROUP, PORT),
     }
-    hop = Hop(behind, "in0", GROUP, **chances)  # type: ignore[arg-type]
+    hop = Hop(behind, "in0", GROUP, PORT, **chances)  # type: ignore[arg-type]
     senders.run(made, commands[kind])
     return hop.close()
 

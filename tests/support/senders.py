@@ -50,8 +50,8 @@ class Passed(NamedTuple):
 class Hop:
     """Takes what comes in on an interface and, by a seed, passes it on, or not, or later.
 
-    `drops`, `repeats`, `delays`: how likely each is, of a datagram to `group`. A delayed one comes
-    behind the next.
+    `drops`, `repeats`, `delays`: how likely each is, of a datagram to `group` and `port`. A delayed
+    one comes behind the next.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Hop:
         namespace: Namespace,
         name: str,
         group: str,
+        port: int,
         *,
         seed: int = 1,
         drops: float = 0.0,
@@ -66,7 +67,7 @@ class Hop:
         delays: float = 0.0,
     ) -> None:
         self.passed = Passed([], [])
-        self._group = socket.inet_aton(group)
+        self._group, self._port = socket.inet_aton(group), port.to_bytes(2)
         self._dice = Random(seed)
         self._chances = drops, repeats, delays
         self._held: tuple[int, bytes] | None = None
@@ -87,7 +88,7 @@ class Hop:
                 if self._ended.is_set():
                     return
                 continue
-            if frame[30:34] == self._group and frame[23] == 17:
+            if (frame[23], frame[30:34], frame[36:38]) == (17, self._group, self._port):
                 self._take((time.time_ns(), frame))
 
     def _take(self, each: tuple[int, bytes]) -> None:
