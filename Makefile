@@ -11,10 +11,13 @@ NATIVE_TESTS := tests/unit/test_native.py tests/property/test_source_lists.py \
 	tests/unit/test_native_packing.py tests/unit/test_native_ring.py \
 	tests/property/test_record_table.py
 FUZZ_SECONDS ?= 60
+FUZZ_LENGTH ?= 512
+# Where memory was had from is not kept: without it ten times as many inputs are tried.
+FUZZ_ASAN := ASAN_OPTIONS=malloc_context_size=0:quarantine_size_mb=4
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
 
-.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz mutation twins chaos soak \
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak \
 	deb wheel packages-test completions clean
 
 help:
@@ -91,18 +94,27 @@ sanitize:
 	PYTHONPATH=build/sanitize/lib $(PYTHON) -m pytest -q -p no:cacheprovider \
 		-k "not memory_that_is_not_there" $(NATIVE_TESTS)
 
-## make fuzz         the C module's fuzz targets, FUZZ_SECONDS each (needs clang), and Python's input
+## make fuzz         the C module's fuzz targets (needs clang), Python's parsers, and the programs in
+##                   the kernel (needs root); FUZZ_SECONDS for each target
 fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p build/fuzz/corpus/$$target && \
-		build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -verbosity=0 \
-			-print_final_stats=1 build/fuzz/corpus/$$target || exit 1; \
+		$(FUZZ_ASAN) build/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) -max_len=$(FUZZ_LENGTH) \
+			-verbosity=0 -print_final_stats=1 build/fuzz/corpus/$$target \
+			tests/fuzz/corpus/$$target || exit 1; \
 	done
 	$(PYTHON) tests/fuzz/parsers.py $(FUZZ_SECONDS)
+	test $$(id -u) != 0 || $(PYTHON) tests/fuzz/kernel_classifier.py
+
+## make fuzz-guided  one of Python's parsers by atheris (the extra "fuzz"): TARGET=frames FUZZ_SECONDS=N
+fuzz-guided:
+	mkdir -p build/fuzz/corpus/$(TARGET)
+	$(PYTHON) tests/fuzz/guided.py $(TARGET) -max_total_time=$(FUZZ_SECONDS) -verbosity=0 \
+		-print_final_stats=1 build/fuzz/corpus/$(TARGET)
 
 build/fuzz/%: tests/fuzz/%.c tests/fuzz/model.h native/*.c native/*.h
 	mkdir -p build/fuzz
-	$(FUZZ_CC) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	$(FUZZ_CC) -std=gnu11 -O2 -g -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -Inative -Ibpf -Itests/fuzz -o $@ $< \
 		$(FUZZ_SOURCES:%=native/%.c)
 

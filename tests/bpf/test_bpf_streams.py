@@ -12,7 +12,18 @@ from support.bytecode import bring
 from support.kernel_programs import LOOPBACK, KernelPrograms
 from support.kernel_streams import ROOM, TC, XDP, KernelStreams, takes
 from support.packets import ethernet, igmp
-from support.stream_packets import Event, Story, frame, framed, ipv4, ipv6, native, rtp, udp
+from support.stream_packets import (
+    Event,
+    Story,
+    bad_input,
+    frame,
+    framed,
+    ipv4,
+    ipv6,
+    native,
+    rtp,
+    udp,
+)
 from support.verifier import measured
 
 pytestmark = pytest.mark.bpf
@@ -68,6 +79,19 @@ def test_the_kernel_counts_what_the_native_text_counts(kernel: KernelStreams, na
 
         found = {key: told(sample) for key, sample in kernel.samples().items()}
         assert (found, kernel.rest()[0]) == natively(events, story), seed
+
+
+@pytest.mark.parametrize("name", [XDP, TC])
+@pytest.mark.parametrize("kind", list(bad_input()))
+def test_bad_input_is_counted_in_the_kernel_as_natively(
+    kernel: KernelStreams, name: str, kind: str
+) -> None:
+    frames = [each for each in bad_input()[kind] if takes(name, each)]
+    kernel.run(name, frames)
+
+    table = native([Event(each, 0, interface=LOOPBACK) for each in frames])
+    found = {key: told(sample) for key, sample in kernel.samples().items()}
+    assert found == {key: told(sample) for key, sample, _ in table}
 
 
 def test_the_verifier_is_far_from_giving_up(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import time
 import traceback
@@ -33,6 +34,7 @@ SHRINK_SECONDS = 120.0
 
 def main() -> int:
     args = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # labs are closed then, too
     if args.summary:
         return summary()
     if args.again:

@@ -24,6 +24,10 @@ pytestmark = pytest.mark.lab
 GROUPS = int(os.environ.get("MCASTD_LAB_GROUPS", "100"))
 """Of the kernel's, of each family, of three sources each; 1,000 take longer."""
 
+EACH = 200
+MEMBERS = -(-2 * GROUPS // EACH)
+"""A socket has room for so many groups (net.core.optmem_max)."""
+
 API_GROUPS, API_SOURCES = 5, 4096 if GROUPS >= 1000 else 512
 """Of the agent's own, of each family."""
 
@@ -51,7 +55,7 @@ class Twins:
         self.members = []
         for each in (net.host, self.alone):
             each.sysctl({"ipv4.igmp_max_memberships": 5000, "ipv4.igmp_max_msf": 100})
-            self.members.append(net.lab.keep(Member(each, "eth0")))
+            self.members.append([net.lab.keep(Member(each, "eth0")) for _ in range(MEMBERS)])
 
     def said(self) -> list[Said]:
         """What each said of the kernel's groups since `forget`; what else was said goes to `own`,
@@ -122,10 +126,10 @@ def expected(type_: str, groups: dict[str, tuple[str, ...]]) -> Said:
 def joined(twins: Twins) -> tuple[dict[str, tuple[str, ...]], Said]:
     """The groups, and what is said of them until that has been said often enough."""
     groups = dict(each for number in range(GROUPS) for each in of_kernel(number))
-    for group, sources in groups.items():
+    for number, (group, sources) in enumerate(groups.items()):
         for source in sources:
-            for member in twins.members:
-                member.join_source(group, source)
+            for members in twins.members:
+                members[number // EACH].join_source(group, source)
     eventually("all is said", partial(is_complete, twins, groups), 60.0)
     quiet(twins)
     twins.forget()
@@ -202,8 +206,8 @@ def test_a_host_says_what_its_kernel_alone_would_say(twins: Twins, *, has_own: b
         so_far += expected("IS_IN", {group: sources[:2]})
     twins.both("answers to specific queries", so_far)
     for group, sources in of_kernel(0):
-        for member in twins.members:
-            member.leave_source(group, sources[0])
+        for members in twins.members:
+            members[0].leave_source(group, sources[0])
         so_far += expected("BLOCK", {group: sources[:1]})
         so_far += expected("BLOCK", {group: sources[:1]})
         groups[group] = sources[1:]

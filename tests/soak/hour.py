@@ -20,7 +20,7 @@ LABELS = {
 }  # fmt: skip
 
 
-def main(seconds: float = 3600.0, seed: int = 1, plot: str = "") -> int:
+def main(seconds: float, seed: int, plot: str) -> int:
     taken: list[Sample] = []
 
     def told(sample: Sample) -> None:
@@ -56,5 +56,5 @@ def draw(samples: list[Sample], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    sys.exit(main(*map(float, arguments[:1]), *map(int, arguments[1:2]), *arguments[2:3]))
+    given = [*sys.argv[1:], *("3600", "1", "")[len(sys.argv) - 1 :]]
+    sys.exit(main(float(given[0]), int(given[1]), given[2]))

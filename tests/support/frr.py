@@ -15,6 +15,9 @@ from support.host_lab import Filter, eventually
 
 DAEMONS = Path("/usr/lib/frr")
 
+NO_TIMER = "--:--:--"
+"""Of a group, as pimd shows it."""
+
 
 def is_there() -> bool:
     return (DAEMONS / "pimd").exists()
@@ -104,7 +107,9 @@ class Router:
         sources = self.show("ip igmp sources").get("lan0", {})
         found: dict[str, Filter] = {}
         for each in groups:
-            mode = "include" if each.get("mode") == "INCLUDE" else "exclude"
+            # It shows no mode of a group that was once reported in IGMPv2; EXCLUDE has a timer.
+            runs = each.get("timer", NO_TIMER) != NO_TIMER
+            mode = "include" if each.get("mode") == "INCLUDE" or not runs else "exclude"
             listed = sources.get(each["group"], {}).get("sources", [])
             wanted = {
                 source["source"]

@@ -188,6 +188,44 @@ def differs(events: list[Event], formats: list[StreamFormat] | None = None) -> s
     return None if rest == (told.fragments, told.untracked) else f"rest: {rest}"
 
 
+def bad_input() -> dict[str, list[bytes]]:
+    """What a sender may get wrong, or somebody may mean ill by; frames that were not cut."""
+    dice = Random(1)
+    whole = rtp(7, sources=15, extension=9, padding=9)
+    claims = bytes((0x9F, 33)) + whole[2:]
+    return {
+        "a UDP length below its header": [framed(ipv4(udp(rtp(n), length=n))) for n in range(8)],
+        "a UDP length beyond the packet": [framed(ipv4(udp(rtp(n), length=999))) for n in range(3)],
+        "an IP length beyond the frame": [framed(ipv4(udp(rtp(1)), total=900))],
+        "an IP length below its header": [framed(ipv4(udp(rtp(1)), total=n)) for n in (0, 19, 27)],
+        "bytes behind the packet": [frame(rtp(n)) + bytes(9) for n in (1, 2)],
+        "headers of RTP that are cut short": [frame(rtp(1)[:size]) for size in range(13)],
+        "CSRCs beyond the end": [frame(claims[:size]) for size in range(12, 72, 5)],
+        "an extension beyond the end": [frame(whole[: 76 + n]) for n in range(0, 44, 4)],
+        "padding of none, and beyond the end": [
+            frame(rtp(1, padding=4)[:-1] + bytes((n,))) for n in (0, 1, 11, 12, 255)
+        ],
+        "payloads that look like RTP": [frame(b"\x80" + dice.randbytes(40)) for _ in range(200)],
+        "numbers at random": [frame(rtp(dice.randrange(65536))) for _ in range(200)],
+        "a source that restarts": [
+            frame(rtp(number, ssrc)) for ssrc in (1, 2, 1) for number in range(500, 520)
+        ],
+        "payloads that look like MPEG-TS": [
+            frame((b"\x47" + dice.randbytes(187)) * dice.randrange(1, 8)) for _ in range(50)
+        ],
+        "more PIDs than are followed": [
+            frame(ts_packet(pid, counter)) for counter in (0, 2) for pid in range(100, 140)
+        ],
+        "extension headers without end": [
+            framed(ipv6(udp(rtp(1)), headers=((60, bytes(7)),) * n)) for n in (1, 15, 16, 17, 40)
+        ],
+        "tags without end": [frame(rtp(1), *range(n)) for n in range(5)],
+        "an MLD message's place taken by data": [
+            framed(ipv6(udp(rtp(1)), headers=((0, bytes((0, 5, 2, 0, 0, 1, 0))),)))
+        ],
+    }
+
+
 class Story:
     """One random story of a stream or two, by a seed."""
 

@@ -38,6 +38,8 @@ SLACK = 0.25
 STARVED = 6
 """Times that the agent is let run, from a packet of the kernel's to its own."""
 
+IDLE_SECONDS = 5.0
+
 STALL_SECONDS = 2.6
 """Longer than the heartbeat lasts."""
 
@@ -150,6 +152,8 @@ class Twin:
         self.host.ip("link", "set", "eth0", "down")
 
     def _up(self) -> None:
+        """It may be up long before the command has ended."""
+        self.ups.append(time.monotonic())
         self.host.ip("link", "set", "eth0", "up")
         self.ups.append(time.monotonic())
 
@@ -216,8 +220,16 @@ class WithAgent(Twin):
         text = f'[interface.eth0]\nmode = "host"\novqp_formula = "rfc3376"\n{caps}'
         self._settings.write_text(text)
         agent = self.lab.agent(self.host, "--metrics", "", "-c", self._settings)
-        self._client = Client(str(agent.control))
+        self._connection, self._used = Client(str(agent.control)), time.monotonic()
         return agent
+
+    def _client(self) -> Client:
+        """A connection; the agent ends those that are idle for long."""
+        if time.monotonic() > self._used + IDLE_SECONDS:
+            self._connection.close()
+            self._connection = Client(str(self.agent.control))
+        self._used = time.monotonic()
+        return self._connection
 
     def apply(self, owner: int, group: str, before: Filter | None, wanted: Filter | None) -> None:
         if owner in self.members:
@@ -225,28 +237,28 @@ class WithAgent(Twin):
             return
         name = f"client{owner}"
         if wanted is None:
-            self._client.leave("eth0", group, name=name)
+            self._client().leave("eth0", group, name=name)
             return
         mode, sources = wanted
-        self._client.join(
+        self._client().join(
             "eth0", group, sources=sorted(sources), exclude=mode == "exclude", name=name,
             kernel=OWNERS[owner] is Role.KERNEL_CLIENT,
         )  # fmt: skip
 
     def set_cap(self, protocol: str, version: int) -> None:
-        self._client.call("version", name="eth0", protocol=protocol, version=version)
+        self._client().call("version", name="eth0", protocol=protocol, version=version)
 
     def restart(self, *, kill: bool) -> None:
         """What a client has with `kernel = true` lasts as long as the process: it asks again."""
         begun = time.monotonic()
-        self._client.close()
+        self._connection.close()
         self.agent.kill() if kill else self.agent.close()
         self.agent = self._start()
         owner = OWNERS.index(Role.KERNEL_CLIENT)
         for group, wanted in self.wanted[owner].all().items():
             self.apply(owner, group, None, wanted)
         for _ in range(2):  # what has waited for the agent is told in between
-            self._client.call("status")
+            self._client().call("status")
         self.absences.append((begun, time.monotonic()))
 
     def stall(self) -> None:
@@ -260,10 +272,10 @@ class WithAgent(Twin):
     def flip(self) -> None:
         """To observe and back; clients' memberships are not in force meanwhile."""
         begun = time.monotonic()
-        self._client.call("mode", name="eth0", mode="observe")
-        self._client.call("mode", name="eth0", mode="host")
+        self._client().call("mode", name="eth0", mode="observe")
+        self._client().call("mode", name="eth0", mode="host")
         self.absences.append((begun, time.monotonic()))
 
     def close(self) -> None:
-        self._client.close()
+        self._connection.close()
         super().close()

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterable
 
+from mcastd.gmp.family import Address
 from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
@@ -29,6 +30,9 @@ class Links:
         self._teller = agent.teller
         self._fast_path = agent.fast_path
         self._links: dict[int, Link] = {}
+        self._gone_with_link: dict[int, set[Address]] = {}
+        """Addresses that went with the link. For the programs they stay the interface's until one
+        comes: the kernel reports from them as soon as the link is up, before it tells us."""
         agent.turns.failed = self.failed
         self._settling = Settling(agent)
         agent.settle = self._settling.soon
@@ -192,6 +196,7 @@ class Links:
                 self._agent.interfaces[interface.name] = self._agent.interfaces.pop(interface.name)
             self._agent.forget_names()
         self._agent.addresses.pop(index, None)
+        self._gone_with_link.pop(index, None)
 
     def _release(self, interface: Interface) -> None:
         index = interface.index
@@ -208,7 +213,8 @@ class Links:
         for address in interface.known_queriers:
             self._fast_path.know_querier(index, address, known=False)
         interface.known_queriers = set()
-        assigned = [*self._agent.addresses.get(index, ()), *interface.groups()]
+        gone = self._gone_with_link.pop(index, ())
+        assigned = [*self._agent.addresses.get(index, ()), *gone, *interface.groups()]
         self._teller.assign(index, assigned, assigned=False)
         self._fast_path.forget(index)
         interface.link = None
@@ -225,8 +231,21 @@ class Links:
             known[change.address] = None
         else:
             known.pop(change.address, None)
-        if change.index in self._agent.by_index:
-            self._teller.assign(change.index, [change.address], assigned=change.usable)
+        if change.index not in self._agent.by_index:
+            return
+        if change.usable:
+            self._teller.assign(change.index, [change.address], assigned=True)
+            gone = self._gone_with_link.pop(change.index, set()) - known.keys()
+        elif self._is_down(change.index):
+            self._gone_with_link.setdefault(change.index, set()).add(change.address)
+            gone = set()
+        else:
+            gone = {change.address}
+        self._teller.assign(change.index, gone, assigned=False)
+
+    def _is_down(self, index: int) -> bool:
+        link = self._links.get(index)
+        return link is not None and not link.is_running
 
     def _choose_sources(self, indices: Iterable[int]) -> None:
         """Once for all addresses of an interface that came or went together."""

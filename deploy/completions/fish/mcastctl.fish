@@ -50,7 +50,7 @@ function _shtab_mcastctl_using
   test "$_shtab_mcastctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_mcastctl_commands status groups querier counters doctor top watch names join leave mode reload version
+set -g _shtab_mcastctl_commands status groups streams querier counters doctor top watch names join leave mode reload version
 set -g _shtab_mcastctl_opts_with_value --control --count --interface --interval --name --source --type
 
 complete -c mcastctl -e
@@ -67,6 +67,14 @@ complete -c mcastctl -n '_shtab_mcastctl_using groups' -s h -l help -d 'show thi
 complete -c mcastctl -n '_shtab_mcastctl_using groups' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using groups; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using groups; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
+complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a streams -d 'The multicast data that comes, by stream; exit 1 if none.'
+complete -c mcastctl -n '_shtab_mcastctl_using streams' -s h -l help -d 'show this help message and exit'
+complete -c mcastctl -n '_shtab_mcastctl_using streams' -l json -d 'JSON instead of a table'
+complete -c mcastctl -n '_shtab_mcastctl_using streams' -l watch -d 'again and again, until interrupted'
+complete -c mcastctl -n '_shtab_mcastctl_using streams' -l interval -x -d '1.0 s'
+complete -c mcastctl -n '_shtab_mcastctl_using streams' -l count -x -d 'with --watch: end after so many'
+complete -c mcastctl -n '_shtab_mcastctl_using streams; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
+complete -c mcastctl -n '_shtab_mcastctl_using streams; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a querier -d 'Who asks on each link, how often, in which version.'
 complete -c mcastctl -n '_shtab_mcastctl_using querier' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using querier' -l json -d 'JSON instead of a table'

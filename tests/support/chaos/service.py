@@ -38,12 +38,15 @@ class Service:
         """What is joined by the configuration: by interface and group."""
         self.starts: list[tuple[float, float]] = []
         """From when to when there was none."""
+        self.stalls: list[tuple[float, float]] = []
+        """From when to when it was frozen."""
         self.ends = 0
         """How often it ended for want of memory."""
         self._settings = lab.directory / "chaos.toml"
         self._ahead = lab.directory / "ahead"
         self._ahead.write_text("0")
         self._frozen = self._starved = False
+        self._frozen_since = 0.0
         self._memory_was_scarce = False
         self._limits: dict[int, tuple[int, int]] = {}
         self.agent = self._start()
@@ -118,6 +121,7 @@ class Service:
     def freeze(self) -> None:
         if not self._frozen:
             self.agent.process.send_signal(signal.SIGSTOP)
+            self._frozen_since = time.monotonic()
         self._frozen = True
 
     def starve(self, what: str) -> None:
@@ -138,6 +142,7 @@ class Service:
         """It runs, and has all it needs."""
         if self._frozen:
             self.agent.process.send_signal(signal.SIGCONT)
+            self.stalls.append((self._frozen_since, time.monotonic()))
         if self._starved and self.agent.process.poll() is None:
             for limit, before in self._limits.items():
                 resource.prlimit(self.agent.process.pid, limit, before)

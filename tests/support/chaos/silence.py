@@ -30,26 +30,29 @@ def longest(
     outages: Iterable[Outage],
     queriers: Iterable[str],
     until: float,
+    stalls: Iterable[tuple[float, float]] = (),
 ) -> dict[str, Silence]:
     """By who should have spoken, "kernel" or "agent": the longest time from the first question
     without an answer to the next thing that is said of the group. `queriers`: whose questions
-    count."""
+    count. `stalls`: when the agent was kept from running."""
     found = {"kernel": Silence(0.0, ""), "agent": Silence(0.0, "")}
     outages = [each for each in outages if each[0] == name]
-    asked_by = set(queriers)
+    asked_by, stalls = set(queriers), list(stalls)
     for group in wishes.groups(name):
         protocol = protocol_of(group)
         moments = [
             *((at, "changed") for at in wishes.changes(name, group)),
             *((end, "outage") for _, _, end in outages),
             *((begin, "outage") for _, begin, _ in outages),
+            *((moment, "stall") for stall in stalls for moment in stall),
             *happenings(seen, protocol, group, asked_by),
             (until, "said"),
         ]
         since: tuple[float, str] | None = None
         for at, what in sorted(moments):
             speaker = wishes.speaker(name, group, at)
-            if speaker is None or what == "outage":
+            is_stalled = speaker == "agent" and any(begin <= at <= end for begin, end in stalls)
+            if speaker is None or what == "outage" or is_stalled:
                 since = None
             elif what == "asked" and since is None and not is_out(outages, at):
                 since = (at, speaker)

@@ -20,7 +20,7 @@ from support.chaos.service import Service
 from support.chaos.silence import longest
 from support.chaos.steps import Step
 from support.chaos.wishes import EVERYTHING, NEWEST, PROTOCOLS, Wishes, protocol_of
-from support.host_lab import QUERIER_ADDRESS
+from support.host_lab import QUERIER_ADDRESS, Filter
 from support.lab import link_local
 from support.waiting import stretched
 
@@ -120,22 +120,19 @@ class Chaos:
     def _otherwise(self, name: str, held: Held, versions: dict[str, int]) -> Iterator[str]:
         """What a router holds otherwise than it must.
 
-        Older versions know of no sources. The bridge then keeps those that were named before: its
-        snooping does not let an older report take them back. While an older querier is remembered
-        the kernel and the agent may speak different versions: it was there before the agent.
+        Older versions know of no sources. While an older querier is remembered the kernel and the
+        agent may speak different versions: it may have been there before the agent.
         """
         wanted = self.wishes.now(name) if name in PROTOCOLS else IN_YARD
         for group in sorted(held.keys() | wanted.keys()):
             there, should = held.get(group), wanted.get(group)
             protocol = protocol_of(group)
-            fits = [should]
-            if should is not None and versions[protocol] < NEWEST[protocol]:
-                fits = [EVERYTHING]
-                if there is not None and name != "eth1":
-                    there = (there[0], frozenset())
-            elif should is not None and self.actions.may_be_old(name, protocol):
-                fits.append(EVERYTHING)
-            if there not in fits:
+            is_older = versions[protocol] < NEWEST[protocol]
+            is_excused = self.actions.may_be_old(name, protocol)
+            fits = there == should and (not is_older or is_excused)
+            if should is not None and (is_older or is_excused):
+                fits = fits or fits_older(name, group, there)
+            if not fits:
                 yield f"{name} {group}: {held.get(group)} is held, and not {should}"
 
     def _older_than_asked(self, name: str, versions: dict[str, int]) -> Iterator[str]:
@@ -179,6 +176,7 @@ class Chaos:
                 outages=self.actions.outages,
                 queriers=queriers[name],
                 until=now,
+                stalls=self.service.stalls,
             )
             for speaker, each in found.items():
                 journal.silence[speaker] = max(journal.silence[speaker], each.seconds)
@@ -190,9 +188,21 @@ class Chaos:
         journal.ends += self.service.ends
         self.service.starts, self.service.ends = [], 0
         self.actions.outages.clear()
+        self.service.stalls.clear()
         journal.usage.append(self.service.usage())
         journal.unread += self._newly_lost()
         self._since = now
+
+
+def fits_older(name: str, group: str, there: Filter | None) -> bool:
+    """Whether that is held of a group that is reported in an older version.
+
+    The bridge keeps sources that were named before: its snooping does not let an older report take
+    them back. pimd ignores older reports of source-specific groups (RFC 4604 §2.2.1).
+    """
+    if name == "eth1":
+        return there == EVERYTHING or (there is None and group.startswith("232."))
+    return there is not None and there[0] == "exclude"
 
 
 @contextmanager

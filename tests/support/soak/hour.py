@@ -22,7 +22,7 @@ from support.chaos.steps import Step, random_step
 from support.chaos.wishes import Wishes
 
 SAMPLE_SECONDS = 10.0
-PAUSE_SECONDS = 0.2
+PAUSE_SECONDS = 0.5
 
 GENTLE = {
     "want", "ask", "older", "lie", "flood", "flap", "address", "mtu", "hardware", "anew", "yard",
@@ -64,7 +64,8 @@ def descriptors_of(pid: int) -> Iterator[dict[str, str]]:
 
 def soak(seconds: float, seed: int, told: Callable[[Sample], None]) -> list[Sample]:
     """Gentle steps for so long; a sample now and then. AssertionError if the agent ends."""
-    dice, found = random.Random(seed), []
+    dice = random.Random(seed)
+    found: list[Sample] = []
     with Lab() as lab:
         net = lab.keep(Net(lab))
         service = Service(lab, net.host)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from mcastd import wire
-from mcastd.cli import captured, classify
+from mcastd.cli import classify
 from mcastd.gmp.family import IGMP, MLD
 from mcastd.gmp.records import GroupRecord, RecordType
 from mcastd.native import SourceList
@@ -367,7 +367,7 @@ def test_progress_is_told_on_a_terminal_and_wiped_at_the_end(
     errors = Stream(True)
     monkeypatch.setattr(sys, "stderr", errors)
     monkeypatch.setattr(sys, "stdout", Stream(False))
-    monkeypatch.setattr(captured, "PROGRESS_EVERY", 0)
+    monkeypatch.setattr(classify, "PROGRESS_EVERY", 0)
 
     assert call(str(capture), "--json") == 0
     assert errors.getvalue() == "\r1 packet (58 %)\r2 packets (100 %)\r\x1b[K"
