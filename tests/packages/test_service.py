@@ -20,12 +20,14 @@ CGROUPS = [Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")]
 BOOT = """
 echo $$ > "$1/cgroup.procs"
 exec unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child sh -ec '
+mount --bind "$0" "$0"
 mount -t proc proc "$0/proc"; mount -t sysfs sysfs "$0/sys"
 mount -t cgroup2 none "$0/sys/fs/cgroup"; mount -t bpf bpf "$0/sys/fs/bpf"
 mount -t tmpfs tmpfs "$0/run"; mount --rbind /dev "$0/dev"
 ip link add eth0 type veth peer name other; ip link set eth0 up; ip link set other up
 ip link set lo up
-exec chroot "$0" env container=mcastd /lib/systemd/systemd --log-target=console' "$0"
+cd "$0"; mount --move . /
+exec chroot . env container=mcastd /lib/systemd/systemd --log-target=console' "$0"
 """
 
 
