@@ -280,6 +280,11 @@ class Actions:
                 for group in self.wishes.of[name, owner].changes
             }
 
+    def close(self) -> None:
+        self._others_go()
+        for each in self._members.values():
+            each.close()
+
     # Quiet.
 
     def mend(self) -> None:

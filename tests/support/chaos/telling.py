@@ -59,7 +59,7 @@ class Chaos:
         self.net = lab.keep(Net(lab))
         self.wishes = Wishes()
         self.service = Service(lab, self.net.host)
-        self.actions = Actions(self.net, self.service, self.wishes)
+        self.actions = lab.keep(Actions(self.net, self.service, self.wishes))
         if self.net.router is not None:
             self.net.router.start(lab)
         self._since = time.monotonic()
