@@ -32,7 +32,7 @@ from support.twin_hosts import change
 FLOOD_SECONDS = 0.4
 
 OLDER_SECONDS = 410.0
-"""In which an older querier may be remembered: one of IGMPv1 for 400 s (RFC 2236 §4)."""
+"""In which an older querier may be remembered: one of IGMPv1 for 400 s (RFC 2236 §8.11)."""
 
 OTHER_HOOKS = {
     "xdp": (XDP_PASS, "xdp", AttachType.XDP),
