@@ -108,6 +108,7 @@ fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 
 ## make fuzz-guided  one of Python's parsers by atheris (the extra "fuzz"): TARGET=frames FUZZ_SECONDS=N
 fuzz-guided:
+	@deploy/setup.sh --test --fuzz
 	mkdir -p build/fuzz/corpus/$(TARGET)
 	$(PYTHON) tests/fuzz/guided.py $(TARGET) -max_total_time=$(FUZZ_SECONDS) -verbosity=0 \
 		-print_final_stats=1 build/fuzz/corpus/$(TARGET)
@@ -141,7 +142,8 @@ chaos: setup-test
 		$(if $(STORY),--again $(STORY))
 
 ## make soak         weeks on a clock of its own, then SECONDS of real time in the lab, with a plot
-soak: setup-test
+soak:
+	@deploy/setup.sh --test $(if $(PLOT),--bench)
 	$(PYTHON) tests/soak/weeks.py
 	$(PYTHON) tests/soak/hour.py $(SECONDS) $(SEED) $(PLOT)
 

@@ -5,7 +5,8 @@
 #   deploy/setup.sh           what the agent and its demonstration need
 #   deploy/setup.sh --test    also what the tests compare with (tshark, FRR's pimd, promtool, bpftool)
 #                             and what they boot other kernels with (QEMU)
-#   deploy/setup.sh --bench   also what the benchmarks compare with (numpy, pyroaring, scapy)
+#   deploy/setup.sh --bench   also what the benchmarks compare with (numpy, pyroaring, scapy), matplotlib
+#   deploy/setup.sh --fuzz    also atheris
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -94,7 +95,8 @@ main() {
 		case $option in
 		--test) packages="$packages $TEST_PACKAGES" extras="$extras test" ;;
 		--bench) extras="$extras bench" ;;
-		*) die "$option: no such option; --test, --bench" ;;
+		--fuzz) extras="$extras fuzz" ;;
+		*) die "$option: no such option; --test, --bench, --fuzz" ;;
 		esac
 	done
 	# Machines boot by it; it takes the place of the one that is linked dynamically, if that is there.

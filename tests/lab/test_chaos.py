@@ -14,10 +14,10 @@ from support.chaos.telling import chaos
 
 pytestmark = pytest.mark.lab
 
-SECONDS = 15.0
+SECONDS = 5.0
 """In which stories begin; at least one is told, and the last one is told to its end."""
 
-STEPS = 8
+STEPS = 6
 
 
 def test_at_quiet_points_all_is_as_wanted() -> None:

@@ -31,8 +31,8 @@ from support.twin_hosts import change
 
 FLOOD_SECONDS = 0.4
 
-OLDER_SECONDS = 270.0
-"""In which an older querier may be remembered."""
+OLDER_SECONDS = 410.0
+"""In which an older querier may be remembered: one of IGMPv1 for 400 s (RFC 2236 §8.11)."""
 
 OTHER_HOOKS = {
     "xdp": (XDP_PASS, "xdp", AttachType.XDP),
@@ -126,7 +126,8 @@ class Actions:
             return  # pimd does not hear what this end of the cable says
         if kind == "hours between":
             self._lied.add((name, protocol))
-        if kind in OLDER[protocol]:
+        is_read_as_older = kind == "no time to answer" and self.service.is_capped(name, protocol)
+        if kind in OLDER[protocol] or is_read_as_older:
             self._note_older(name, protocol)
         self.net.wires[name].send(ASK[protocol][kind](group, sources))
 
@@ -279,6 +280,11 @@ class Actions:
                 for owner in CLIENTS
                 for group in self.wishes.of[name, owner].changes
             }
+
+    def close(self) -> None:
+        self._others_go()
+        for each in self._members.values():
+            each.close()
 
     # Quiet.
 

@@ -72,6 +72,11 @@ class Service:
                 lines += [f'mode = "{mode}"', f"sources = [{listed}]"]
         return "\n".join(lines) + "\n"
 
+    def is_capped(self, name: str, protocol: str) -> bool:
+        """Whether newer queries are read as older versions read them: without time to answer they
+        are of version 1 (RFC 2236 §6)."""
+        return self.caps[name][protocol] < NEWEST[protocol]
+
     def configure(self) -> None:
         """Has the settings read that are in force from now on."""
         self.write_settings()

@@ -59,7 +59,7 @@ class Chaos:
         self.net = lab.keep(Net(lab))
         self.wishes = Wishes()
         self.service = Service(lab, self.net.host)
-        self.actions = Actions(self.net, self.service, self.wishes)
+        self.actions = lab.keep(Actions(self.net, self.service, self.wishes))
         if self.net.router is not None:
             self.net.router.start(lab)
         self._since = time.monotonic()
@@ -121,7 +121,7 @@ class Chaos:
         """What a router holds otherwise than it must.
 
         Older versions know of no sources. While an older querier is remembered the kernel and the
-        agent may speak different versions: it may have been there before the agent.
+        agent may speak different versions, and a router may hold what only one of them has said.
         """
         wanted = self.wishes.now(name) if name in PROTOCOLS else IN_YARD
         for group in sorted(held.keys() | wanted.keys()):
@@ -131,7 +131,8 @@ class Chaos:
             is_excused = self.actions.may_be_old(name, protocol)
             fits = there == should and (not is_older or is_excused)
             if should is not None and (is_older or is_excused):
-                fits = fits or fits_older(name, group, there)
+                parts = self.wishes.parts(name, group) if name in PROTOCOLS else ()
+                fits = fits or there in parts or fits_older(name, group, there, versions[protocol])
             if not fits:
                 yield f"{name} {group}: {held.get(group)} is held, and not {should}"
 
@@ -194,14 +195,16 @@ class Chaos:
         self._since = now
 
 
-def fits_older(name: str, group: str, there: Filter | None) -> bool:
+def fits_older(name: str, group: str, there: Filter | None, version: int) -> bool:
     """Whether that is held of a group that is reported in an older version.
 
     The bridge keeps sources that were named before: its snooping does not let an older report take
-    them back. pimd ignores older reports of source-specific groups (RFC 4604 §2.2.1).
+    them back. pimd ignores older reports of source-specific groups (RFC 4604 §2.2.1), and those of
+    IGMPv1.
     """
     if name == "eth1":
-        return there == EVERYTHING or (there is None and group.startswith("232."))
+        is_ignored = version == 1 or group.startswith("232.")
+        return there == EVERYTHING or (there is None and is_ignored)
     return there is not None and there[0] == "exclude"
 
 

@@ -48,6 +48,11 @@ class Wishes:
             if (found := merged(self._each(name, group, OWNERS))) is not None
         }
 
+    def parts(self, name: str, group: str) -> tuple[Filter | None, ...]:
+        """What the kernel alone and the agent alone have to say of the group."""
+        agents = (*CLIENTS, CONFIGURED)
+        return tuple(merged(self._each(name, group, each)) for each in (SOCKETS, agents))
+
     def _each(self, name: str, group: str, owners: Iterable[int]) -> Iterator[Filter]:
         for owner in owners:
             wanted = self.of[name, owner].now(group)

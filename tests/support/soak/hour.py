@@ -69,7 +69,7 @@ def soak(seconds: float, seed: int, told: Callable[[Sample], None]) -> list[Samp
     with Lab() as lab:
         net = lab.keep(Net(lab))
         service = Service(lab, net.host)
-        actions = Actions(net, service, Wishes())
+        actions = lab.keep(Actions(net, service, Wishes()))
         begun = time.monotonic()
         while (at := time.monotonic() - begun) < seconds:
             if not found or at - found[-1].at >= SAMPLE_SECONDS:
