@@ -17,7 +17,8 @@ FUZZ_ASAN := ASAN_OPTIONS=malloc_context_size=0:quarantine_size_mb=4
 FUZZ_TARGETS := source_lists normalise checksum classifier ring
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
 
-.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak clean
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak \
+	deb wheel packages-test completions clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -51,6 +52,22 @@ supported:
 bench:
 	@deploy/setup.sh --test --bench
 	@$(VENV)/bin/mcastd bench $(BENCH)
+
+## make deb          Debian packages for the release of Debian that this is, in build/deb
+deb: setup
+	@deploy/deb.sh
+
+## make wheel        a wheel that needs neither compiler nor bcc, in build/wheel
+wheel: setup
+	@deploy/wheel.sh
+
+## make packages-test    builds and tries the packages in trees of Debian 12 and 13; minutes
+packages-test: setup-test
+	MCASTD_PACKAGES=all $(PYTHON) -m pytest -v tests/packages
+
+## make completions  the files for bash, zsh and fish anew
+completions: setup-test
+	$(PYTHON) deploy/completions/make.py
 
 setup-test:
 	@deploy/setup.sh --test

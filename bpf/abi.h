@@ -44,6 +44,7 @@ enum mcast_reason {
 	MCAST_BAD_SOURCE_COUNT = 10, /* more sources or records announced than the message holds */
 	MCAST_UNKNOWN_TYPE = 11,
 	MCAST_LOOPBACK = 12, /* our own */
+	MCAST_UNLISTED_QUERIER = 13, /* a query of none of those that are named for the interface */
 	MCAST_REASONS = 16
 };
 
@@ -117,9 +118,11 @@ enum mcast_switch {
 	MCAST_STRICT_KERNEL = 128,   /* and queries that are refused here */
 	MCAST_HAS_IPV4 = 256,        /* the interface has an address to report from */
 	MCAST_HAS_IPV6 = 512,
-	MCAST_TAGS_TAKEN_OUT = 1024  /* XDP cannot see VLAN tags here: it counts, and keeps floods
+	MCAST_TAGS_TAKEN_OUT = 1024, /* XDP cannot see VLAN tags here: it counts, and keeps floods
 				      * from the kernel; a program behind it at the ingress hook of
 				      * traffic control, which is told the tags, does the rest */
+	MCAST_LISTED_IGMP = 2048,    /* queriers are named: queries of others are refused, and kept */
+	MCAST_LISTED_MLD = 4096      /* from the kernel in host mode */
 };
 
 /* Which of an interface's two ingress programs looks at a message, where there are two. */
@@ -161,6 +164,15 @@ struct mcast_assigned {
 	uint8_t address[16];
 };
 
+/* The key of queriers that are named for an interface, by prefix: its length counts the bits of
+ * `ifindex` and `protocol` (1 for MLD), too. */
+struct mcast_listed {
+	uint32_t length;
+	uint32_t ifindex;
+	uint32_t protocol;
+	uint8_t address[16];
+};
+
 /* A querier that is known by address (key: struct mcast_assigned) has a pace of its own, which no
  * flood of others' queries can take from it. */
 struct mcast_querier {
@@ -168,13 +180,13 @@ struct mcast_querier {
 };
 
 /* General queries that give a host the same time to answer are one question, whoever asks: the key
- * of when that was handed over last. */
+ * of when that was handed over last. Likewise of queries of queriers that are not named. */
 struct mcast_question {
 	uint32_t ifindex;
 	uint8_t kind;
 	uint8_t stage;
 	uint8_t response; /* the time to answer: see mcast_response_class() */
-	uint8_t reserved;
+	uint8_t unlisted;
 };
 
 /* Who reports through an interface whose kernel's own reports are held back, and is not held back: the
@@ -195,7 +207,8 @@ enum mcast_fate {
 	MCAST_PASSED = 0,
 	MCAST_HELD_BACK = 1, /* the kernel's own report, for which the agent speaks */
 	MCAST_OWN = 2,       /* sent by the agent */
-	MCAST_PASSING = 3    /* sent by another than this kernel, through this interface */
+	MCAST_PASSING = 3,   /* sent by another than this kernel, through this interface */
+	MCAST_PROBE = 4      /* the agent's own question whether it is told at all; nobody else saw it */
 };
 
 /* An event in a ring. `captured` bytes of the frame follow. */

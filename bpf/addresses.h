@@ -50,6 +50,24 @@ MCAST_INLINE bool mcast_may_be_source(const struct mcast_work *work, uint64_t bi
 	return bits >> (work->source_end & 63) & 1;
 }
 
+/* Whether a query is of none of the queriers that are named for the interface, where any are. */
+MCAST_INLINE bool mcast_is_unlisted(const struct mcast_work *work, const struct mcast_policy *policy,
+				    uint32_t ifindex)
+{
+	bool mld = mcast_is_mld(work->message.kind);
+	struct mcast_listed key = {.length = mld ? 192 : 96, .ifindex = ifindex, .protocol = mld};
+	uint32_t *words = (uint32_t *)(void *)key.address;
+
+	if (!(policy->switches & (mld ? MCAST_LISTED_MLD : MCAST_LISTED_IGMP)) ||
+	    !mcast_is_query(work->message.kind))
+		return false;
+	words[0] = work->source[0];
+	words[1] = mld ? work->source[1] : 0;
+	words[2] = mld ? work->source[2] : 0;
+	words[3] = mld ? work->source[3] : 0;
+	return !listed.lookup(&key);
+}
+
 /* Settles what the classifier could not know: which addresses are ours. */
 MCAST_INLINE void mcast_check_addresses(struct mcast_work *work, const struct mcast_policy *policy,
 					uint32_t ifindex)

@@ -69,8 +69,22 @@ MCAST_INLINE bool mcast_is_known(const struct mcast_work *work, const struct mca
 	       mcast_take(&policy->known, &querier->due[handing->stage & 1], mcast_now(handing));
 }
 
-/* How often the same question is handed over beyond all limits. */
-enum { MCAST_SAME_QUESTION = 100 * 1000 * 1000 }; /* ns */
+/* How often the same question is handed over beyond all limits, and how often a query of a querier
+ * that is not named; ns. */
+#define MCAST_SAME_QUESTION 100000000ull
+#define MCAST_SAME_STRANGER 10000000000ull
+
+/* Whether that was not handed over in the last `interval`; it is now. */
+MCAST_INLINE bool mcast_is_news(const struct mcast_question *key, uint64_t interval,
+				struct mcast_handing *handing)
+{
+	uint64_t now = mcast_now(handing), *last = questions.lookup(key);
+
+	if (last && now - *last < interval)
+		return false;
+	questions.update(key, &now);
+	return true;
+}
 
 /* The class of a Maximum Response Code of MLD; times of one class differ by an eighth at the most
  * (RFC 9777 §5.1.3). IGMP's codes, of 8 bits, are classes of their own. */
@@ -109,7 +123,6 @@ MCAST_INLINE bool mcast_is_new_question(const struct mcast_frame *frame,
 	struct mcast_question key = {.ifindex = handing->ifindex,
 				     .kind = work->message.kind,
 				     .stage = handing->stage};
-	uint64_t now, *last;
 	uint8_t code[2];
 
 	if (work->message.reason != MCAST_ACCEPTED || !mcast_is_general(work, &policy->rules))
@@ -121,12 +134,7 @@ MCAST_INLINE bool mcast_is_new_question(const struct mcast_frame *frame,
 			return false;
 		key.response = mcast_response_class((uint32_t)code[0] << 8 | code[1]);
 	}
-	now = mcast_now(handing);
-	last = questions.lookup(&key);
-	if (last && now - *last < MCAST_SAME_QUESTION)
-		return false;
-	questions.update(&key, &now);
-	return true;
+	return mcast_is_news(&key, MCAST_SAME_QUESTION, handing);
 }
 
 /* Whether a query is within the limits: all queriers', one known querier's, one question's. What is

@@ -11,6 +11,8 @@ BPF_F_TABLE("hash", uint32_t, uint32_t, elsewhere, 128, BPF_F_NO_PREALLOC);
 BPF_PERCPU_ARRAY(counters, struct mcast_counters, 128);
 BPF_ARRAY(paces, struct mcast_pace, 128);
 BPF_F_TABLE("hash", struct mcast_assigned, struct mcast_querier, queriers, 4096, BPF_F_NO_PREALLOC);
+/* Nothing is in it but the key. */
+BPF_F_TABLE("lpm_trie", struct mcast_listed, uint32_t, listed, 4096, BPF_F_NO_PREALLOC);
 /* When a question was handed over last, ns of CLOCK_MONOTONIC. One that is pushed out of here is
  * handed over once more. */
 BPF_TABLE("lru_hash", struct mcast_question, uint64_t, questions, 8192);

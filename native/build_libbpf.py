@@ -36,6 +36,10 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t fla
 int bpf_map_delete_elem(int fd, const void *key);
 int bpf_map_get_next_key(int fd, const void *key, void *next_key);
 
+struct bpf_map_batch_opts { size_t sz; ...; };
+int bpf_map_lookup_batch(int fd, void *in_batch, void *out_batch, void *keys, void *values,
+                         uint32_t *count, const struct bpf_map_batch_opts *opts);
+
 struct bpf_test_run_opts {
     size_t sz; const void *data_in; void *data_out; uint32_t data_size_in; uint32_t data_size_out;
     const void *ctx_in; void *ctx_out; uint32_t ctx_size_in; uint32_t ctx_size_out;

@@ -9,10 +9,12 @@ HERE = Path(__file__).resolve().parent
 BPF = HERE.parent / "bpf"
 HEADERS = [
     BPF / "abi.h",
+    BPF / "stream_abi.h",
     HERE / "cpu.h",
     HERE / "source_list.h",
     HERE / "checksum.h",
     HERE / "classifier.h",
+    HERE / "streams.h",
     HERE / "python_face.h",
     HERE / "ring_copy.h",
 ]
@@ -29,6 +31,7 @@ SOURCES = [
     "native/source_list.c",
     "native/source_list_avx2.c",
     "native/source_list_sort.c",
+    "native/streams.c",
 ]
 
 # Nothing here is for one processor alone: code for newer ones is chosen at run time (cpu.h).

@@ -60,6 +60,7 @@ class Client:
             )
             raise NotThereError(f"{path}: {error.strerror}: {remedy}") from None
         self._stream = self._socket.makefile("rb")
+        self.lacking: dict[str, str] = {}
 
     def __enter__(self) -> Client:
         return self
@@ -72,9 +73,14 @@ class Client:
         self._socket.close()
 
     def call(self, method: str, **parameters: Any) -> Any:
-        """The result of a request; AgentError if it is refused."""
+        """The result of a request; AgentError if it is refused.
+
+        `lacking` says afterwards of which network namespaces it has nothing, and why.
+        """
         self._send(method, parameters)
-        return self._result(self._line())
+        answer = self._answer(self._line())
+        self.lacking = answer.get("lacking", {})
+        return answer["result"]
 
     def join(
         self,
@@ -124,7 +130,7 @@ class Client:
         while True:
             event = json.loads(self._line())
             if "error" in event:
-                self._result(json.dumps(event).encode())
+                self._answer(json.dumps(event).encode())
             yield event
 
     def wait(self) -> None:
@@ -141,13 +147,13 @@ class Client:
             line = self._stream.readline()
         except OSError:
             line = b""
-        if not line:
+        if not line.endswith(b"\n"):  # half an answer is none
             raise NotThereError("the agent has ended")
         return line
 
     @staticmethod
-    def _result(line: bytes) -> Any:
-        answer = json.loads(line)
+    def _answer(line: bytes) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise AgentError(answer["error"]["code"], answer["error"]["text"])
-        return answer["result"]
+        return answer

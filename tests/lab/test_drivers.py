@@ -119,9 +119,7 @@ def test_the_hook_is_the_best_that_the_driver_has(
     assert len(found) == (0 if native else 1), found
 
 
-def test_every_frame_is_counted_as_what_it_is(
-    site: Site, record_property: Callable[[str, object], None]
-) -> None:
+def test_every_frame_is_counted_as_what_it_is(site: Site) -> None:
     """All types and reasons; the NIC is told to let all of them through, which it would not else.
 
     Frames of 0x8100 and 0x88a8 come with and without their outer tag taken out.
@@ -147,7 +145,6 @@ def test_every_frame_is_counted_as_what_it_is(
                 )
         assert site.counted() - before_all == expected
     site.set("promisc", "off")
-    record_property(f"frames {site.pair.driver}", FRAMES)
 
 
 @pytest.mark.parametrize("state", ["off", "on"])

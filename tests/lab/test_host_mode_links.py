@@ -100,3 +100,29 @@ def test_the_kernel_speaks_from_the_first_moment(pair: Pair) -> None:
     held_back = agent.ask("counters", name="eth7")[0]["host_mode"]["kernel_reports_held_back"]
     assert held_back["igmp"] == 0
     assert next(t for t, _ in sniffer.records("239.1.1.5", since)) == "TO_EX"
+
+
+def test_under_a_cap_nothing_newer_is_said_when_the_link_comes_back(pair: Pair) -> None:
+    """Its IPv6 address went with the link, and the kernel reports before it tells of its return."""
+    sniffer = pair.plug()
+    settings = pair.lab.directory / "capped.toml"
+    settings.write_text('[interface.eth7]\nmode = "host"\nmld_max_version = 1\n')
+    agent = pair.lab.agent(pair.host, "--metrics", "", "-c", settings)
+    pair.lab.keep(Member(pair.host, "eth7")).join("ff1e::1:5")
+    for _ in range(3):
+        since = time.monotonic()
+        pair.host.ip("link", "set", "eth7", "down")
+        eventually("the address is gone", lambda: not addresses(pair))
+        assert agent.ask("status")
+        pair.host.ip("link", "set", "eth7", "up")
+        eventually("a report of version 1", partial(capped, sniffer, "ff1e::1:5", since))
+        newer = [e for e in sniffer.spoken(since, "mld") if e.what == "report" and e.source != "::"]
+        assert newer == []
+
+
+def addresses(pair: Pair) -> str:
+    return pair.host.ip("-6", "address", "show", "dev", "eth7", "scope", "link")
+
+
+def capped(sniffer: Sniffer, group: str, since: float) -> bool:
+    return any(e.what == "report1" and e.group == group for e in sniffer.spoken(since))

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.lab
 
 KEPT = sorted((Path(__file__).parents[1] / "twins" / "kept").glob("*.json"))
 
-SECONDS = 15.0
+SECONDS = 8.0
 """Of new stories; at least one is told."""
 
 

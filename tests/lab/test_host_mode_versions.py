@@ -235,3 +235,38 @@ def test_a_kernel_that_is_stuck_is_spoken_for_and_it_is_said_until_when(
     eventually("by itself", lambda: quiet.sniffer.records("232.1.1.1", since) or None)
     quiet.expect({"232.1.1.1": only("10.0.0.3", "10.0.0.4")})
     assert sent(agent) > 0
+
+
+def test_a_stuck_kernel_is_seen_by_what_it_says_where_linux_does_not_show_it(
+    quiet: HostLab, stray: Wire
+) -> None:
+    """Of MLD: by its first report in the older version, and by its first in the newest again."""
+
+    def ask() -> None:
+        stray.send(mld_query(2, STRAY_6, interval=2))
+
+    member = quiet.member()
+    member.join_source("ff3e::1:1", "2001:db8::2")
+    quiet.expect({"ff3e::1:1": only("2001:db8::2")})
+    agent = without_compatibility(quiet, "observe")
+    ask()
+    eventually("the querier", lambda: family(agent, "mld")["querier"] == STRAY_6)
+    stray.send(mld_query(1, STRAY_6))
+    found = eventually("it is heard", lambda: family(agent, "mld")["kernel_keeps_to"])
+    assert isinstance(found, dict)
+    assert (found["version"], found["exact"]) == (1, True)
+    with Client(str(agent.control)) as client:
+        client.call("mode", name="eth0", mode="host")
+    ask()
+    eventually("the agent speaks", lambda: family(agent, "mld")["speaks_for_kernel"])
+
+    def is_over() -> bool:
+        ask()
+        time.sleep(0.2)
+        return not family(agent, "mld")["speaks_for_kernel"]
+
+    eventually("the kernel speaks", is_over, 60.0)
+    since = time.monotonic()
+    member.join_source("ff3e::1:1", "2001:db8::4")
+    eventually("by itself", lambda: quiet.sniffer.records("ff3e::1:1", since) or None)
+    quiet.expect({"ff3e::1:1": only("2001:db8::2", "2001:db8::4")})

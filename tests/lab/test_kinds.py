@@ -5,10 +5,9 @@ All are in one host, followed by one agent. The judge is the bridge at the other
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -152,15 +151,12 @@ def named(kinds: tuple[Kind, ...]) -> pytest.MarkDecorator:
 
 
 @named((*KINDS, *REFUSED))
-def test_it_is_observed(
-    joined: Site, kind: Kind, record_property: Callable[[str, object], None]
-) -> None:
+def test_it_is_observed(joined: Site, kind: Kind) -> None:
     """The hooks that are right for it; its querier, its groups; others' reports to the last one."""
     place, built = joined.of(kind)
     status = joined.status(built.name)
     hook = kind.hook if kind.hook != "tcx" else EGRESS_HOOK
     assert (status["hook"], status["egress_hook"]) == (hook, EGRESS_HOOK), status["hook_reasons"]
-    record_property(f"kind {kind.name}", json.dumps({"in": hook, "out": EGRESS_HOOK}))
     eventually(lambda: joined.status(built.name)["igmp"]["querier"] == place.querier)
     eventually(lambda: joined.status(built.name)["mld"]["querier"])
     wanted = {} if kind in REFUSED else JOINED

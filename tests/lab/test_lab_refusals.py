@@ -16,7 +16,17 @@ from pathlib import Path
 
 import pytest
 from mcastd.lab import Namespace
-from support.lab import ATTACHED, METRICS, METRICS_TEXT, Cable, mcastd, programs_on, run_in
+from support.lab import (
+    ATTACHED,
+    METRICS,
+    METRICS_TEXT,
+    Cable,
+    interface,
+    mcastctl,
+    mcastd,
+    programs_on,
+    run_in,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -222,6 +232,20 @@ def test_a_cache_that_cannot_be_written_is_said_and_no_obstacle(
     agent = cable.observe()
 
     assert "not kept, the next start compiles again" in agent.log()
+
+
+def test_host_mode_without_raw_sockets_is_one_line_and_the_kernel_goes_on(cable: Cable) -> None:
+    without = ("setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw")
+    agent = cable.lab.agent(
+        cable.host, "-i", "eth0", "--mode", "host", "--metrics", "", wrapper=without
+    )
+    (line,) = [each for each in agent.log().splitlines() if "cannot be taken over" in each]
+    assert "Operation not permitted (host mode needs CAP_NET_RAW)" in line
+    assert "Traceback" not in agent.log()
+    assert interface(agent)["mode"] == "observe"
+    refused = mcastctl(agent, "mode", "eth0", "host")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "host mode needs CAP_NET_RAW" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mcastd.fastpath import streams
 from mcastd.fastpath.objects import file_name, obtain
 from mcastd.lab import generator
 
@@ -22,18 +23,22 @@ def make(directory: Path) -> None:
 
     Nothing else stays there: what earlier sources were compiled to would be brought along.
     """
-    names = {file_name(), file_name(main="generator.c")}
+    needed = {file_name(), file_name(main=streams.MAIN)}
+    names = {*needed, file_name(main="generator.c")}
     for each in directory.glob("*.json"):
         if each.name not in names:
             each.unlink()
-    if not (directory / file_name()).exists():
+    if not all((directory / each).exists() for each in needed):
         command = ["-m", "mcastd.cli.mcastd", "build-cache", "--output", str(directory)]
         subprocess.run([sys.executable, *command], check=True)
     obtain(print, cache=directory, main="generator.c", programs=generator.PROGRAMS)
 
 
 def bring(cache: Path, which: str = "*") -> None:
-    """Puts them into a cache of the tests', if there are any. `which`: "programs", "generator"."""
+    """Puts them into a cache of the tests', if there are any. `which`: "programs", "generator".
+
+    Or "stream_programs".
+    """
     given = os.environ.get(VARIABLE)
     for each in Path(given).glob(f"{which}-*.json") if given else ():
         shutil.copyfile(each, cache / each.name)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from mcastd._native import ffi, lib
-from mcastd.fastpath import ANY_ADDRESS, Captured, Limit, Policies, Policy, is_unicast, own_bit
+from mcastd.fastpath import (
+    ANY_ADDRESS,
+    Captured,
+    Limit,
+    Policies,
+    Policy,
+    Prefix,
+    is_unicast,
+    own_bit,
+)
 from mcastd.fastpath.counters import Counters, read
 from mcastd.fastpath.kernel import Kernel
+from mcastd.fastpath.listed import Listed
 from mcastd.fastpath.objects import BpfObject
 from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.test_run import Outcome, run
@@ -55,6 +66,7 @@ class KernelPrograms:
             for name in ("query", "report", "egress")
         }
         self._policies = Policies(self._kernel.maps)
+        self._listed = Listed(self._kernel.maps["listed"])
         self.use(EVERYTHING)
 
     def use(self, policy: Policy, own: int = ANY_ADDRESS) -> None:
@@ -65,6 +77,14 @@ class KernelPrograms:
             for key in list(self._kernel.maps[name].keys()):
                 self._kernel.maps[name].delete(key)
         self._policies.put(LOOPBACK, 0, policy, own, queriers=0)
+
+    def name_queriers(self, policy: Policy, *texts: str) -> None:
+        """From now on queries of others are refused."""
+        networks = map(ip_network, texts)
+        listed = tuple(Prefix(each.network_address.packed, each.prefixlen) for each in networks)
+        policy = self._listed.put(LOOPBACK, policy._replace(listed=listed))
+        self._listed.tidy(LOOPBACK, policy)
+        self.use(policy, self._own)
 
     def know(self, address: bytes) -> None:
         """The querier is known from now on; what came before counts."""
@@ -88,6 +108,13 @@ class KernelPrograms:
             key.address[0 : len(address)] = address
             assigned.update(bytes(ffi.buffer(key)), b"\1\0\0\0")
         self.use(self._policy, sum({own_bit(each) for each in addresses if is_unicast(each)}))
+
+    def delay(self, group: bytes) -> None:
+        """The group's own report is due: other hosts' reports matter."""
+        key = ffi.new("struct mcast_assigned *", {"ifindex": LOOPBACK})
+        key.address[0 : len(group)] = group
+        value = (lib.MCAST_ASSIGNED | lib.MCAST_DELAYING).to_bytes(4, sys.byteorder)
+        self._kernel.maps["assigned"].update(bytes(ffi.buffer(key)), value)
 
     def run(self, name: str, frame: bytes) -> Seen:
         program = self._kernel.program(name, frags=name == "mcast_xdp")
@@ -159,7 +186,10 @@ class Expected(NamedTuple):
     """kind, reason, flags, network, message, length, and the VLAN identifiers; None for others."""
 
 
-def expected(frame: bytes, name: str, own: Collection[bytes] = ()) -> Expected:
+def expected(
+    frame: bytes, name: str, own: Collection[bytes] = (), named: Collection[str] = ()
+) -> Expected:
+    """`named`: the queriers, by prefix, if any are."""
     found = ffi.new("struct mcast_message *")
     rules = ffi.new("struct mcast_rules *", [3, 2, 1, 0])
     lib.mcast_classify_frame(frame, len(frame), rules, found)
@@ -167,6 +197,7 @@ def expected(frame: bytes, name: str, own: Collection[bytes] = ()) -> Expected:
         return Expected((), None)
     if name != "mcast_egress":
         check_addresses(frame, found, own)
+        check_querier(frame, found, named)
     way = "tx" if name == "mcast_egress" else "rx"
     kind = Kind(found.kind)
     what = f"{kind.family.name} {Reason(found.reason).label}" if found.reason else kind.label
@@ -187,6 +218,20 @@ def check_addresses(frame: bytes, found: Any, own: Collection[bytes]) -> None:
         found.reason = Reason.BAD_DESTINATION
     if lib.mcast_needs_foreign_source(found) and address(source) in own:
         found.reason = Reason.LOOPBACK
+
+
+def check_querier(frame: bytes, found: Any, named: Collection[str]) -> None:
+    """Of the queriers that are named for a family, only those; in no VLAN, and of good queries."""
+    kind = Kind(found.kind)
+    mld = kind.family.name == "mld"
+    networks = [each for each in map(ip_network, named) if (each.version == 6) == mld]
+    in_vlan = any(found.vlan[tag] for tag in range(found.tags))
+    if not networks or kind.type != "query" or found.reason or in_vlan:
+        return
+    at = found.network + (8 if mld else 12)
+    source = ip_address(frame[at : at + (16 if mld else 4)])
+    if not any(source in each for each in networks):
+        found.reason = Reason.UNLISTED_QUERIER
 
 
 def parts_of(event: Captured) -> tuple[int, ...]:

@@ -56,11 +56,13 @@ class Pair:
         self.near, self.far = names[:2]
         self.bus_address = (SYS / self.near / "device").resolve().name
         self.switch, self.host = lab.namespace("switch"), lab.namespace("host")
+        self.bridges: dict[str, str] = {}
+        """By port. The bridges speak, and their ports do not."""
         lend(self.near, self.host)
         lend(self.far, self.switch)
         self.host.ip("address", "add", f"{ADDRESS}/24", "dev", self.near)
         self.bridge = self._bridge("br0", f"{QUERIER}/24", self.far)
-        self.vlan = f"{self.far}.{VLAN}"
+        self.vlan = f"{self.far}v{VLAN}"
         self.switch.ip("link", "add", "link", self.far, "name", self.vlan, "type", "vlan", "id",
                        str(VLAN))  # fmt: skip
         self.switch.ip("link", "set", self.vlan, "up")
@@ -78,21 +80,20 @@ class Pair:
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Nobody asks meanwhile."""
-        self._ask(False)
+        """Nobody asks meanwhile, or says anything else: the bridges are off the wire."""
+        self.switch.batch([("link", "set", port, "nomaster") for port in self.bridges])
         try:
             yield
         finally:
-            self._ask(True)
-
-    def _ask(self, on: bool) -> None:
-        for bridge in ("br0", "br100"):
-            querier = str(int(on))
-            self.switch.ip("link", "set", bridge, "type", "bridge", "mcast_querier", querier)
+            self.switch.batch(
+                [("link", "set", port, "master", name) for port, name in self.bridges.items()]
+            )
 
     def _bridge(self, name: str, address: str, port: str) -> Bridge:
         made = Bridge(self.switch, name, address)
+        self.switch.sysctl({f"ipv6.conf.{port}.disable_ipv6": 1})
         self.switch.ip("link", "set", port, "master", name)
+        self.bridges[port] = name
         return made
 
     def bind(self, how: str) -> None:

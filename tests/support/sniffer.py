@@ -53,6 +53,7 @@ class Sniffer:
         self._socket.setsockopt(SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.settimeout(0.1)
         self._seen: list[Seen] = []
+        self._told = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
@@ -71,9 +72,11 @@ class Sniffer:
             if seen is not None:
                 self._seen.append(seen)
 
-    def forget(self) -> None:
-        """What has been seen so far."""
-        self._seen.clear()
+    def news(self) -> list[Seen]:
+        """What has been seen since this was asked before."""
+        found = self._seen[self._told :]
+        self._told += len(found)
+        return found
 
     def seen(self, since: float = 0.0) -> list[Seen]:
         return [each for each in list(self._seen) if each.at >= since]

@@ -15,6 +15,7 @@ from mcastd.client import Client
 from mcastd.lab import Lab, Member, Namespace, RunningAgent
 
 from support.host_lab import Filter
+from support.pulse import Pulse
 from support.sniffer import Seen, Sniffer
 
 
@@ -32,7 +33,12 @@ OWNERS = (*(Role.SOCKET,) * 4, *(Role.CLIENT,) * 2, Role.KERNEL_CLIENT, Role.GUE
 NEWEST = {"igmp": 3, "mld": 2}
 
 SLACK = 0.25
-"""Seconds in which what was wanted may just have come or gone: this machine is busy."""
+"""Seconds in which what was wanted may just have come or gone, and the agent may answer."""
+
+STARVED = 6
+"""Times that the agent is let run, from a packet of the kernel's to its own."""
+
+IDLE_SECONDS = 5.0
 
 STALL_SECONDS = 2.6
 """Longer than the heartbeat lasts."""
@@ -65,9 +71,11 @@ class Twin:
 
     def __init__(self, lab: Lab, host: Namespace, sniffer: Sniffer, number: int) -> None:
         self.lab, self.host, self.sniffer, self.number = lab, host, sniffer, number
+        self._pulse = lab.keep(Pulse())
         self.addresses = 0
         self.ups = [time.monotonic()]
         """When the link came up."""
+        self.downs: list[float] = []
         self.readdressed: list[float] = []
         """When it got another hardware address."""
         self.caps = dict(NEWEST)
@@ -109,9 +117,12 @@ class Twin:
         change(self.members[owner], group, before, wanted)
 
     def cap(self, protocol: str, version: int) -> None:
+        """A higher one is in force from when it is asked for, a lower one when that is done."""
+        is_higher = version > self.caps[protocol]
         self.caps[protocol] = version
-        self.capped.append((time.monotonic(), protocol, version))
+        begun = time.monotonic()
         self.set_cap(protocol, version)
+        self.capped.append((begun if is_higher else time.monotonic(), protocol, version))
 
     def set_cap(self, protocol: str, version: int) -> None:
         raise NotImplementedError
@@ -124,7 +135,7 @@ class Twin:
         return max([before[-1] if before else NEWEST[protocol], *caps])
 
     def flap(self) -> None:
-        self.host.ip("link", "set", "eth0", "down")
+        self._down()
         self._up()
 
     def fail_over(self) -> None:
@@ -132,20 +143,31 @@ class Twin:
         self.addresses += 1
         self.readdressed.append(time.monotonic())
         address = f"02:00:00:{self.number:02x}:00:{self.addresses:02x}"
-        self.host.ip("link", "set", "eth0", "down")
+        self._down()
         self.host.ip("link", "set", "eth0", "address", address)
         self._up()
 
+    def _down(self) -> None:
+        self.downs.append(time.monotonic())
+        self.host.ip("link", "set", "eth0", "down")
+
     def _up(self) -> None:
+        """It may be up long before the command has ended."""
+        self.ups.append(time.monotonic())
         self.host.ip("link", "set", "eth0", "up")
         self.ups.append(time.monotonic())
+
+    def slack(self, at: float) -> float:
+        """How long it may have taken just then until somebody did what was to be done."""
+        return max(SLACK, STARVED * self._pulse.worst(at - 1, at + 1))
 
     def is_guests(self, seen: Seen) -> bool:
         return seen.frame[6:12] == self.guest_hardware
 
     def is_absent(self, at: float) -> bool:
         """Whether nobody is there who could speak for clients."""
-        return any(begin <= at <= end for begin, end in self.absences)
+        slack = self.slack(at)
+        return any(begin <= at <= end + slack for begin, end in self.absences)
 
     def close(self) -> None:
         for each in self.members.values():
@@ -198,8 +220,16 @@ class WithAgent(Twin):
         text = f'[interface.eth0]\nmode = "host"\novqp_formula = "rfc3376"\n{caps}'
         self._settings.write_text(text)
         agent = self.lab.agent(self.host, "--metrics", "", "-c", self._settings)
-        self._client = Client(str(agent.control))
+        self._connection, self._used = Client(str(agent.control)), time.monotonic()
         return agent
+
+    def _client(self) -> Client:
+        """A connection; the agent ends those that are idle for long."""
+        if time.monotonic() > self._used + IDLE_SECONDS:
+            self._connection.close()
+            self._connection = Client(str(self.agent.control))
+        self._used = time.monotonic()
+        return self._connection
 
     def apply(self, owner: int, group: str, before: Filter | None, wanted: Filter | None) -> None:
         if owner in self.members:
@@ -207,27 +237,29 @@ class WithAgent(Twin):
             return
         name = f"client{owner}"
         if wanted is None:
-            self._client.leave("eth0", group, name=name)
+            self._client().leave("eth0", group, name=name)
             return
         mode, sources = wanted
-        self._client.join(
+        self._client().join(
             "eth0", group, sources=sorted(sources), exclude=mode == "exclude", name=name,
             kernel=OWNERS[owner] is Role.KERNEL_CLIENT,
         )  # fmt: skip
 
     def set_cap(self, protocol: str, version: int) -> None:
-        self._client.call("version", name="eth0", protocol=protocol, version=version)
+        self._client().call("version", name="eth0", protocol=protocol, version=version)
 
     def restart(self, *, kill: bool) -> None:
         """What a client has with `kernel = true` lasts as long as the process: it asks again."""
         begun = time.monotonic()
-        self._client.close()
+        self._connection.close()
         self.agent.kill() if kill else self.agent.close()
         self.agent = self._start()
         owner = OWNERS.index(Role.KERNEL_CLIENT)
         for group, wanted in self.wanted[owner].all().items():
             self.apply(owner, group, None, wanted)
-        self.absences.append((begun, time.monotonic() + SLACK))
+        for _ in range(2):  # what has waited for the agent is told in between
+            self._client().call("status")
+        self.absences.append((begun, time.monotonic()))
 
     def stall(self) -> None:
         """The process stands still for longer than its heartbeat lasts."""
@@ -235,15 +267,15 @@ class WithAgent(Twin):
         self.agent.process.send_signal(signal.SIGSTOP)
         time.sleep(STALL_SECONDS)
         self.agent.process.send_signal(signal.SIGCONT)
-        self.absences.append((begun, time.monotonic() + SLACK))
+        self.absences.append((begun, time.monotonic()))
 
     def flip(self) -> None:
         """To observe and back; clients' memberships are not in force meanwhile."""
         begun = time.monotonic()
-        self._client.call("mode", name="eth0", mode="observe")
-        self._client.call("mode", name="eth0", mode="host")
-        self.absences.append((begun, time.monotonic() + SLACK))
+        self._client().call("mode", name="eth0", mode="observe")
+        self._client().call("mode", name="eth0", mode="host")
+        self.absences.append((begun, time.monotonic()))
 
     def close(self) -> None:
-        self._client.close()
+        self._connection.close()
         super().close()

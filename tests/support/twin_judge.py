@@ -6,10 +6,7 @@ from collections.abc import Hashable, Iterator
 
 from support.host_lab import Filter, is_system
 from support.sniffer import Seen
-from support.twin_hosts import OWNERS, SLACK, Role, Twin
-
-FOLLOWS = 0.1
-"""Seconds after a kernel's record in which the agent's filter must follow it; meant are 20 ms."""
+from support.twin_hosts import OWNERS, Role, Twin
 
 INITIAL_SECONDS = 3.0
 """In which the kernel repeats what it said when the link came up."""
@@ -33,11 +30,12 @@ def harms(twin: Twin, since: float) -> Iterator[tuple[Hashable, str]]:
     """
     spoken = twin.sniffer.spoken(since)
     for each in spoken:
+        slack = twin.slack(each.at)
         for record in records(each):
             for owner, wanted in enumerate(twin.wanted):
                 if (OWNERS[owner] is Role.GUEST) != twin.is_guests(each):
                     continue
-                steady = set(wanted.throughout(record[1], each.at - SLACK, each.at + SLACK))
+                steady = set(wanted.throughout(record[1], each.at - slack, each.at + slack))
                 if len(steady) != 1:
                     continue  # it has just changed
                 (current,) = steady
@@ -45,7 +43,8 @@ def harms(twin: Twin, since: float) -> Iterator[tuple[Hashable, str]]:
                 if not lost or is_initial(twin, each, record):
                     continue
                 if is_excused(twin, each, owner) or (
-                    OWNERS[owner] is Role.CLIENT and is_said_again(spoken, each, record, lost)
+                    OWNERS[owner] is Role.CLIENT
+                    and is_said_again(spoken, each, record, lost, slack)
                 ):
                     continue
                 type_, group, sources = record
@@ -67,8 +66,12 @@ def is_initial(twin: Twin, seen: Seen, record: Record) -> bool:
 
 
 def is_excused(twin: Twin, seen: Seen, owner: int) -> bool:
-    """Whether nobody could speak for the client."""
-    return OWNERS[owner] in (Role.CLIENT, Role.KERNEL_CLIENT) and twin.is_absent(seen.at)
+    """Whether nobody could speak for the client: there was no agent, or no link any more."""
+    if OWNERS[owner] not in (Role.CLIENT, Role.KERNEL_CLIENT):
+        return False
+    slack = twin.slack(seen.at)
+    is_gone = any(seen.at - slack <= down <= seen.at + slack for down in twin.downs)
+    return is_gone or twin.is_absent(seen.at)
 
 
 def records(seen: Seen) -> tuple[Record, ...]:
@@ -96,10 +99,12 @@ def taken(record: Record, wanted: Filter | None) -> set[str]:
     return set()
 
 
-def is_said_again(spoken: list[Seen], harmful: Seen, record: Record, lost: set[str]) -> bool:
-    """Whether what was taken from a client is told soon after."""
+def is_said_again(
+    spoken: list[Seen], harmful: Seen, record: Record, lost: set[str], within: float
+) -> bool:
+    """Whether what was taken from a client is told soon after; meant are 20 ms."""
     return any(
-        harmful.at <= each.at <= harmful.at + FOLLOWS
+        harmful.at <= each.at <= harmful.at + within
         and about == record[1]
         and (lost - {ALL} <= sources if type_ in ("ALLOW", "IS_IN") else not lost & sources)
         for each in spoken
@@ -114,10 +119,13 @@ def excesses(twin: Twin, since: float) -> Iterator[tuple[Hashable, str]]:
         version = SPOKEN_IN[each.what] - (each.protocol == "mld")
         if each.protocol == "mld" and each.what == "report1":
             version = 1
-        cap = twin.cap_throughout(each.protocol, each.at - SLACK, each.at + SLACK)
+        slack = twin.slack(each.at)
+        cap = twin.cap_throughout(each.protocol, each.at - slack, each.at + slack)
         if version <= cap or twin.is_guests(each) or twin.is_absent(each.at):
             continue
-        if any(0 <= each.at - at <= READDRESSED_SECONDS for at in twin.readdressed):
+        if each.source == "::":  # before the link has its address again; it may be a child's
+            continue
+        if any(0 <= each.at - at <= READDRESSED_SECONDS + slack for at in twin.readdressed):
             continue
         if each.what == "report" and all(is_system(group) for _, group, _ in each.records):
             continue

@@ -35,8 +35,8 @@ QUESTIONS = {
 OLDER = {"igmp": ("version 2", "version 1"), "mld": ("version 1",)}
 
 KINDS = {
-    "want": 60, "ask": 18, "flip": 4, "restart": 3, "flap": 1.5, "fail over": 1.5, "many": 1.5,
-    "stall": 0.7, "quiet": 1.0,
+    "want": 60, "ask": 18, "flip": 4, "restart": 2, "flap": 1.5, "fail over": 1.5, "many": 1,
+    "stall": 0.5, "quiet": 1.0,
 }  # fmt: skip
 OF_VERSIONS = {"cap": 4, "older": 3}
 """Kinds of stories in which versions go down and up. In them the container has a group of its own:

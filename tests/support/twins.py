@@ -253,7 +253,7 @@ class Twins:
                     for group in alone.keys() | agent.keys()
                     if alone.get(group) != agent.get(group)
                 ]
-            time.sleep(0.1)
+            time.sleep(0.25)
 
     def comparable(self, held: Held) -> Held:
         """Under a cap no sources are told. Those of before stay with the bridge, by their timers:

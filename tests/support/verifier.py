@@ -6,8 +6,8 @@ import re
 from typing import NamedTuple
 
 from mcastd._libbpf import ffi
-from mcastd.fastpath.kernel import Kernel, Program, ProgramType
-from mcastd.fastpath.objects import BpfObject
+from mcastd.fastpath.kernel import Kernel, Map, Program, ProgramType
+from mcastd.fastpath.objects import BpfObject, ProgramSpec
 
 BPF_LOG_STATS = 4
 ROOM = 4096
@@ -36,13 +36,26 @@ class _Measured(Program):
 def work(compiled: BpfObject) -> dict[str, Work]:
     """By program. OSError if the kernel refuses one."""
     kernel = Kernel(compiled)
-    found = {}
-    for spec in compiled.programs:
-        program = _Measured(spec, kernel.maps)
-        walked = re.search(r"processed (\d+) insns", program.said)
-        took = re.search(r"verification time (\d+) usec", program.said)
-        assert walked, program.said
-        found[spec.name] = Work(int(walked[1]), int(took[1]) / 1000 if took else 0.0)
-        program.close()
+    found = {spec.name: _work_for(spec, kernel.maps) for spec in compiled.programs}
     kernel.close()
     return found
+
+
+def measured(compiled: BpfObject, alone: str) -> dict[str, Work]:
+    """The same of programs that each have a map of that name of their own. OSError."""
+    kernel = Kernel(compiled)
+    own = next(each for each in compiled.maps if each.name == alone)
+    found = {
+        spec.name: _work_for(spec, kernel.maps | {alone: Map(own)}) for spec in compiled.programs
+    }
+    kernel.close()
+    return found
+
+
+def _work_for(spec: ProgramSpec, maps: dict[str, Map]) -> Work:
+    program = _Measured(spec, maps)
+    walked = re.search(r"processed (\d+) insns", program.said)
+    took = re.search(r"verification time (\d+) usec", program.said)
+    assert walked, program.said
+    program.close()
+    return Work(int(walked[1]), int(took[1]) / 1000 if took else 0.0)

@@ -10,6 +10,7 @@ from mcastd.fastpath.objects import BPF_DIRECTORY
 from mcastd.service import bus, connections, control, exposition, limit, requests, state_file
 from mcastd.service.config import LARGEST_FILE, Settings
 from mcastd.service.faults import Fault
+from support.limits import parts, table
 
 TESTS = Path(__file__).resolve().parents[1]
 PAGE = (TESTS.parent / "docs" / "security.md").read_text()
@@ -26,6 +27,7 @@ def test_the_tests_that_it_names_exist() -> None:
     [
         ("control.clients", Settings().clients),
         ("control.clients_per_user", Settings().clients_per_user),
+        ("control.memberships", Settings().memberships),
         ("metrics.clients", Settings().metrics_clients),
         ("metrics.gone_interfaces", Settings().gone_interfaces),
         ("metrics.per_group", Settings().per_group),
@@ -52,6 +54,10 @@ def test_the_limits_that_cannot_be_set_are_as_it_says() -> None:
         f"{limit.BURST}, then one in 10 s",
     ):
         assert f"| {said}" in PAGE, said
+
+
+def test_the_table_of_the_limits_is_made_of_the_settings() -> None:
+    assert parts()[1] == table(), "run: python tests/support/limits.py"
 
 
 @pytest.mark.parametrize("name", ["assigned", "queriers"])

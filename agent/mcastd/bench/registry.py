@@ -17,6 +17,7 @@ from mcastd.bench import (
     scale,
     source_lists,
     startup,
+    streams,
     xdp,
 )
 from mcastd.bench.row import Row
@@ -28,6 +29,7 @@ SUITES: list[Callable[[], Iterable[Row]]] = [
     engine_sources.rows,
     engine_turns.rows,
     xdp.rows,
+    streams.rows,
     live.rows,
     flood.rows,
     handover.rows,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mcastd.classify.captures import CapturedPacket, CaptureError, read_capture
     from mcastd.classify.links import decode_link, is_readable
     from mcastd.classify.summary import Summary, packets
+    from mcastd.classify.whole import judged, not_looked_into
 
 __all__ = [
     "CaptureError",
@@ -23,6 +24,8 @@ __all__ = [
     "as_text",
     "decode_link",
     "is_readable",
+    "judged",
+    "not_looked_into",
     "packets",
     "read_capture",
 ]
@@ -31,6 +34,7 @@ MODULES = {
     "captures": ("CaptureError", "CapturedPacket", "read_capture"),
     "links": ("decode_link", "is_readable"),
     "summary": ("Summary", "packets"),
+    "whole": ("judged", "not_looked_into"),
 }
 
 __getattr__ = lazily(__name__, MODULES)

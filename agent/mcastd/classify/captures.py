@@ -7,7 +7,7 @@ interfaces but the first, and end in silence where a file is cut off; so the rea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any, BinaryIO
 
@@ -28,12 +28,15 @@ class CapturedPacket:
     """`data` begins with the header of `link_type` (the numbers of tcpdump.org/linktypes.html).
 
     `at`: nanoseconds since 1970; None where the file does not say. `length`: bytes on the wire.
+    `interface`: its number in the file, through all sections; `interface_name`, if it has one.
     """
 
     at: int | None
     link_type: int
     data: bytes
     length: int
+    interface: int = field(default=0, compare=False)
+    interface_name: str | None = field(default=None, compare=False)
 
     @property
     def is_cut_short(self) -> bool:
@@ -110,12 +113,14 @@ _LINK_TYPE = 0x03FF_FFFF
 
 @dataclass(frozen=True, slots=True)
 class _Interface:
-    """`ticks`: of its clock in a second; `offset`: seconds to add."""
+    """`ticks`: of its clock in a second; `offset`: seconds to add; `number`: in the whole file."""
 
     link_type: int
     snap_length: int
     ticks: int
     offset: int
+    number: int = 0
+    name: str | None = None
 
     def time(self, high: int, low: int) -> int:
         count = high << 32 | low
@@ -156,6 +161,7 @@ _ORDERS = {
 def _pcapng(stream: BinaryIO) -> Iterator[CapturedPacket]:
     order = _section(stream)
     interfaces: list[_Interface] = []
+    described = 0
     while raw_type := _or_end(stream, 4, "a block's header"):
         if raw_type == _SECTION_HEADER:
             order = _section(stream)
@@ -164,7 +170,8 @@ def _pcapng(stream: BinaryIO) -> Iterator[CapturedPacket]:
         block = raw_type + _rest_of_block(stream, order)
         match order.word.unpack(raw_type)[0]:
             case dpkt.pcapng.PCAPNG_BT_IDB:
-                interfaces.append(_interface(order, block))
+                interfaces.append(_interface(order, block, described))
+                described += 1
             case dpkt.pcapng.PCAPNG_BT_EPB:
                 yield _packet(order.enhanced_packet(), block, interfaces)
             case dpkt.pcapng.PCAPNG_BT_PB:
@@ -198,7 +205,7 @@ def _rest_of_block(stream: BinaryIO, order: _ByteOrder) -> bytes:
     return raw_length + rest
 
 
-def _interface(order: _ByteOrder, block: bytes) -> _Interface:
+def _interface(order: _ByteOrder, block: bytes, number: int) -> _Interface:
     described = _unpacked(order.interface, block)
     options = {option.code: option.data for option in described.opts}
     resolution = (options.get(dpkt.pcapng.PCAPNG_OPT_IF_TSRESOL) or b"\x06")[0]
@@ -209,7 +216,15 @@ def _interface(order: _ByteOrder, block: bytes) -> _Interface:
         snap_length=described.snaplen,
         ticks=(2 if resolution & 0x80 else 10) ** (resolution & 0x7F),
         offset=int.from_bytes(raw_offset, "little" if little else "big", signed=True),
+        number=number,
+        name=_name(options.get(dpkt.pcapng.PCAPNG_OPT_IF_NAME)),
     )
+
+
+def _name(raw: Any) -> str | None:
+    if isinstance(raw, bytes):
+        raw = raw.decode(errors="replace")
+    return raw.rstrip("\0") or None if isinstance(raw, str) else None
 
 
 def _packet(head: Any, block: bytes, interfaces: list[_Interface]) -> CapturedPacket:
@@ -225,7 +240,9 @@ def _packet(head: Any, block: bytes, interfaces: list[_Interface]) -> CapturedPa
     data = block[start : min(start + head.caplen, len(block) - 4)]
     if len(data) < head.caplen:
         raise CaptureError("the file is damaged: a packet longer than its block")
-    return CapturedPacket(at, interface.link_type, data, head.pkt_len)
+    return CapturedPacket(
+        at, interface.link_type, data, head.pkt_len, interface.number, interface.name
+    )
 
 
 def _simple_packet(order: _ByteOrder, block: bytes, interfaces: list[_Interface]) -> CapturedPacket:
@@ -236,7 +253,7 @@ def _simple_packet(order: _ByteOrder, block: bytes, interfaces: list[_Interface]
     interface = interfaces[0]
     captured = min(length, interface.snap_length) if interface.snap_length else length
     data = block[12 : min(12 + captured, len(block) - 4)]
-    return CapturedPacket(None, interface.link_type, data, length)
+    return CapturedPacket(None, interface.link_type, data, length, interface.number, interface.name)
 
 
 def _unpacked(kind: type[Any], block: bytes) -> Any:

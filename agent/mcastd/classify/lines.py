@@ -17,12 +17,21 @@ TRUNCATED = "truncated"
 
 
 def as_object(
-    number: int, at: int | None, decoded: Received | Rejected, cut: bool
+    number: int,
+    at: int | None,
+    decoded: Received | Rejected,
+    cut: bool,
+    *,
+    untold: bool = False,
 ) -> dict[str, Any]:
-    """The line of `--json`; fields of what could not be decoded are left out."""
+    """The line of `--json`; fields of what could not be decoded are left out.
+
+    `untold`: it was cut so short that there is no verdict.
+    """
     kind = decoded.kind
     source, destination = _addresses(decoded)
-    reason = decoded.reason.label if isinstance(decoded, Rejected) else None
+    refused = isinstance(decoded, Rejected) and not untold
+    reason = decoded.reason.label if isinstance(decoded, Rejected) and refused else None
     line = {
         "n": number,
         "ts": None if at is None else in_seconds(at),
@@ -30,7 +39,7 @@ def as_object(
         "protocol": kind.family.name,
         "type": kind.type,
         "version": kind.version,
-        "verdict": "reject" if reason else "accept",
+        "verdict": "cut" if untold else "reject" if reason else "accept",
         "reason": reason,
         "from": source,
         "to": destination,

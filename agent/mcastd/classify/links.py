@@ -51,6 +51,33 @@ _DECODERS: dict[int, Callable[[bytes, ReceptionContext], Decoded]] = {
 }
 
 
+TAGS = frozenset({0x8100, 0x88A8, 0x9100})
+"""EtherTypes of VLAN tags, four bytes each."""
+
+_ETHERTYPE_AT = {LINK_TYPE_ETHERNET: (12, 14), LINK_TYPE_LINUX_COOKED: (14, 16)}
+"""Where it is, and where what follows begins."""
+
+
+def network_of(link_type: int, data: bytes) -> tuple[int | None, int]:
+    """The EtherType, and where the network's header begins; None if the data end before."""
+    if link_type == LINK_TYPE_LINUX_COOKED_2:
+        return _number(data, 0), 20
+    if link_type not in _ETHERTYPE_AT:
+        start = 4 if link_type in (LINK_TYPE_NULL, LINK_TYPE_LOOP) else 0
+        version = data[start] >> 4 if len(data) > start else 0
+        return {4: 0x0800, 6: 0x86DD}.get(version), start
+    at, start = _ETHERTYPE_AT[link_type]
+    ethertype = _number(data, at)
+    while ethertype in TAGS:
+        ethertype = _number(data, start + 2)
+        start += 4
+    return ethertype, start
+
+
+def _number(data: bytes, at: int) -> int | None:
+    return int.from_bytes(data[at : at + 2]) if len(data) >= at + 2 else None
+
+
 def is_readable(link_type: int) -> bool:
     return link_type in _DECODERS
 

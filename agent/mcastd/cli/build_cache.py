@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from mcastd import __version__
-from mcastd.fastpath import FastPathError
+from mcastd.fastpath import FastPathError, streams
 from mcastd.fastpath.compiling import compile_object, keep
-from mcastd.fastpath.objects import PROGRAMS, BpfObject, cache_directory, file_name, source
+from mcastd.fastpath.objects import (
+    MAIN,
+    PROGRAMS,
+    BpfObject,
+    cache_directory,
+    file_name,
+    source,
+)
 
 DONE, BAD_INPUT, NOT_THERE = 0, 2, 3
 INSTRUCTION_BYTES = 8
@@ -24,8 +31,8 @@ def add_parser(subparsers: Any) -> None:
         help="compile the BPF programs and keep them",
         description=(
             "Compiles the BPF programs and keeps them, so that `mcastd run` needs neither bcc nor "
-            "LLVM. A package ships the file in the directory prebuilt/ of its mcastd._bpf. It fits "
-            "this version of mcastd on this kind of machine, whatever the kernel."
+            "LLVM. A package ships the files in the directory prebuilt/ of its mcastd._bpf. They "
+            "fit this version of mcastd on this kind of machine, whatever the kernel."
         ),
     )
     parser.add_argument(
@@ -36,17 +43,24 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    path = (args.output or cache_directory()) / file_name()
+    made = []
     print("mcastd build-cache: compiling the BPF programs", file=sys.stderr)
-    try:
-        document = compile_object(source(), (), PROGRAMS)
-        keep(path, document)
-    except FastPathError as error:
-        return complain(str(error), NOT_THERE)
-    except OSError as error:
-        return complain(f"{path}: {error.strerror}; choose another place with --output", BAD_INPUT)
-    about = describe(path, BpfObject.from_json(document))
-    print(json.dumps(about) if args.json else sentence(about))
+    for main, programs in ((MAIN, PROGRAMS), (streams.MAIN, streams.PROGRAMS)):
+        path = (args.output or cache_directory()) / file_name(main=main)
+        try:
+            document = compile_object(source(main), (), programs)
+            keep(path, document)
+        except FastPathError as error:
+            return complain(str(error), NOT_THERE)
+        except OSError as error:
+            words = f"{path}: {error.strerror}; choose another place with --output"
+            return complain(words, BAD_INPUT)
+        made.append(describe(path, BpfObject.from_json(document)))
+    about, about_streams = made
+    if args.json:
+        print(json.dumps(about | {"streams": about_streams}))
+    else:
+        print(sentence(about), sentence(about_streams), sep="\n")
     return DONE
 
 

@@ -7,10 +7,6 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from time import monotonic
 from typing import Any, BinaryIO, TextIO
 
 from mcastd.classify import (
@@ -19,22 +15,19 @@ from mcastd.classify import (
     Summary,
     as_object,
     as_text,
-    decode_link,
     is_readable,
+    judged,
+    not_looked_into,
     packets,
     read_capture,
 )
-from mcastd.files import open_stream
+from mcastd.cli.captured import PROGRESS_EVERY, opened, with_progress
 from mcastd.printable import printable
 from mcastd.wire import ReceptionContext
 
 DONE = 0
 BAD_INPUT = 2
 
-PROGRESS_EVERY = 0.5
-"""Seconds."""
-
-ERASE_TO_END = "\x1b[K"
 RED = "\x1b[31m"
 PLAIN = "\x1b[0m"
 
@@ -59,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """0, or 2 if not everything in the file could be read."""
     try:
-        with _opened(args.file) as stream:
+        with opened(args.file) as stream:
             problem = _classify(stream, args)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -75,22 +68,13 @@ def run(args: argparse.Namespace) -> int:
     return BAD_INPUT
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
-    with open_stream(Path(name)) as stream:
-        yield stream
-
-
 def _classify(stream: BinaryIO, args: argparse.Namespace) -> str | None:
     """Prints what is in the capture; what kept the rest from being read, if anything did."""
     summary = Summary()
     unreadable: Counter[int] = Counter()
     problem = None
     try:
-        for packet in _with_progress(read_capture(stream), stream):
+        for packet in with_progress(read_capture(stream), stream, PROGRESS_EVERY):
             if not is_readable(packet.link_type):
                 unreadable[packet.link_type] += 1
             _take(packet, summary, args)
@@ -104,11 +88,12 @@ def _classify(stream: BinaryIO, args: argparse.Namespace) -> str | None:
 
 
 def _take(packet: CapturedPacket, summary: Summary, args: argparse.Namespace) -> None:
-    decoded = decode_link(packet.link_type, packet.data, _CONTEXT)
-    summary.count(decoded)
+    decoded, untold = judged(packet, _CONTEXT)
+    inside = not_looked_into(packet) if decoded is None else None
+    summary.count(decoded, cut=untold, inside=inside)
     if decoded is None or args.summary:
         return
-    line = as_object(summary.packets, packet.at, decoded, packet.is_cut_short)
+    line = as_object(summary.packets, packet.at, decoded, packet.is_cut_short, untold=untold)
     print(json.dumps(line) if args.json else _coloured(line), flush=args.file == "-")
 
 
@@ -134,30 +119,6 @@ def _unreadable_text(link_types: Counter[int]) -> str | None:
         f"not read: {packets(link_types.total())} of link type {which}; capture on an Ethernet "
         "interface, or on `any`"
     )
-
-
-def _with_progress(
-    captured: Iterator[CapturedPacket], stream: BinaryIO
-) -> Iterator[CapturedPacket]:
-    """Tells a terminal how far it has come, unless the results go to the same terminal."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield from captured
-        return
-    size = os.fstat(stream.fileno()).st_size if stream.seekable() else 0
-    due = monotonic() + PROGRESS_EVERY
-    try:
-        for count, packet in enumerate(captured, 1):
-            yield packet
-            if monotonic() >= due:
-                due = monotonic() + PROGRESS_EVERY
-                share = f" ({100 * stream.tell() // size} %)" if size else ""
-                _show(f"{packets(count)}{share}")
-    finally:
-        _show(ERASE_TO_END)
-
-
-def _show(text: str) -> None:
-    print(f"\r{text}", end="", file=sys.stderr, flush=True)
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ import argparse
 import io
 import itertools
 import json
+import re
 import signal
 import sys
 import time
@@ -14,11 +15,15 @@ from typing import Any
 
 import mcastd
 from mcastd.cli import tables
+from mcastd.cli.namespace_tables import qualified
 from mcastd.client import AgentError, Client, NotThereError, socket_path
 from mcastd.printable import cleaned, printable
 
 CLEAR = "\x1b[H\x1b[2J"
 """Begins the screen anew, on terminals."""
+
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+"""A name that means nothing else to any shell."""
 
 DONE, NO, BAD_INPUT, NOT_THERE = 0, 1, 2, 3
 
@@ -78,6 +83,12 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added = command("groups", "the groups that this host receives; exit 1 if none fits", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
+    added = command("streams", "the multicast data that comes, by stream; exit 1 if none", streams)
+    added.add_argument("name", metavar="IFACE", nargs="?")
+    added.add_argument("group", metavar="GROUP", nargs="?")
+    added.add_argument("--watch", action="store_true", help="again and again, until interrupted")
+    added.add_argument("--interval", metavar="S", type=float, default=1.0, help="%(default)s s")
+    added.add_argument("--count", metavar="N", type=int, help="with --watch: end after so many")
     added = command("querier", "who asks on each link, how often, in which version", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added = command("counters", "all counters, exact, also the zero ones", ask)
@@ -94,6 +105,8 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added.add_argument("--type", metavar="T", help="a message's type, or an event's name")
     added.add_argument("--interface", metavar="IFACE")
     added.add_argument("--count", metavar="N", type=int, help="end after so many")
+    added = command("names", "interfaces or groups, one a line: for a shell's completion", names)
+    added.add_argument("of", choices=("interfaces", "groups"))
 
 
 def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> None:
@@ -109,7 +122,12 @@ def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> 
     added = command("mode", "hand an interface over to the agent (host) or back (observe)", change)
     added.add_argument("name", metavar="IFACE")
     added.add_argument("mode", choices=("observe", "host"))
-    command("reload", "read the configuration anew, as SIGHUP does", reload)
+    added = command(
+        "reload",
+        "read the configuration anew, as SIGHUP does; exit 1 if some needs a restart",
+        reload,
+    )
+    added.add_argument("--undo", action="store_true", help="also undo what was set by hand")
     added = command("version", "show or set the newest version that may be spoken", version)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("protocol", nargs="?", choices=("igmp", "mld"))
@@ -132,9 +150,26 @@ def ask(args: argparse.Namespace) -> int:
     parameters = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     with Client(args.control) as client:
         result = client.call(args.method, **parameters)
+    for namespace, problem in client.lacking.items():
+        print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
     show(args, result, tables.render(args.method, cleaned(result)))
     wrong = {"groups": not result, "doctor": bool(result)}
     return NO if wrong.get(args.method) else DONE
+
+
+def names(args: argparse.Namespace) -> int:
+    """Those that any shell takes as they are: interfaces are named by whoever makes them."""
+    try:
+        with Client(args.control) as client:
+            if args.of == "groups":
+                found = [each["group"] for each in client.call("groups")]
+            else:
+                found = [each["name"] for each in client.call("status")["interfaces"]]
+    except (AgentError, NotThereError):
+        return NOT_THERE  # the word is not completed; there is no place for a complaint
+    plain = sorted({each for each in found if PLAIN.fullmatch(each)})
+    show(args, plain, "\n".join(plain))
+    return DONE
 
 
 def show(args: argparse.Namespace, result: Any, text: str) -> None:
@@ -159,6 +194,21 @@ def top(args: argparse.Namespace) -> int:
             print(text if plain else f"{CLEAR}{text}", flush=True)
             if args.count is not None and count >= args.count:
                 break
+            time.sleep(args.interval)
+    return DONE
+
+
+def streams(args: argparse.Namespace) -> int:
+    """The streams, once or again and again; as JSON a line for each time."""
+    names = {name: value for name in ("name", "group") if (value := getattr(args, name))}
+    plain = args.json or not sys.stdout.isatty() or not args.watch
+    with Client(args.control) as client:
+        for count in itertools.count(1):
+            result = client.call("streams", **names)
+            text = json.dumps(result) if args.json else tables.streams(cleaned(result))
+            print(text if plain else f"{CLEAR}{text}", flush=True)
+            if not args.watch or (args.count is not None and count >= args.count):
+                return DONE if result else NO
             time.sleep(args.interval)
     return DONE
 
@@ -208,25 +258,26 @@ def change(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         result = client.call("mode", name=args.name, mode=args.mode)
     shown = cleaned(result)
-    show(args, result, f"{shown['interface']}: {shown['from']} -> {shown['to']}")
+    show(args, result, f"{qualified(shown)}: {shown['from']} -> {shown['to']}")
     return DONE
 
 
 def reload(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
-        result = client.call("reload")
-    running = ", ".join(cleaned(result["interfaces"])) or "no interface"
-    show(args, result, f"read; running {running}")
-    return DONE
+        result = client.call("reload", undo=args.undo)
+    show(args, result, tables.reloaded(cleaned(result)))
+    return NO if result.get("needs_restart") else DONE
 
 
 def version(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         if args.version is None:
             result = client.call("status")["interfaces"]
-            shown = [each for each in result if args.name in (None, each["name"])]
+            shown = [each for each in result if args.name in (None, qualified(each, "name"))]
             versions = [
-                {"interface": each["name"], "protocol": name} | tables.versions(each[name])
+                {key: each[key] for key in ("namespace",) if key in each}
+                | {"interface": each["name"], "protocol": name}
+                | tables.versions(each[name])
                 for each in shown
                 for name in ("igmp", "mld")
                 if args.protocol in (None, name)

@@ -35,6 +35,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--control", metavar="PATH", help="the control socket")
     parser.add_argument(
+        "--log-format", choices=("text", "json"), default="text",
+        help="json: one object a line, with who made a change (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "-v",
         "--verbose",
         action="store_true",

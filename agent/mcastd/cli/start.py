@@ -20,6 +20,9 @@ from mcastd.service.system import allow_files
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Callable
+
+    from mcastd.service.company import Alone
 
 DONE, FAILED, BAD_INPUT, NOT_THERE = 0, 1, 2, 3
 
@@ -30,7 +33,7 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
         settings = settings_of(args)
     except ConfigFileError as error:
         return complain(str(error), BAD_INPUT)
-    if not settings.interfaces:
+    if not settings.interfaces and not settings.namespaces and args.config is None:
         return complain(
             "no interface to run: name one with -i IFACE or [interface.NAME] in the configuration",
             BAD_INPUT,
@@ -38,8 +41,12 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
     try:
         allow_files()
         fast_path = opening.result(partial(say, args), settings.max_interfaces)
+        if settings.counts_streams:
+            fast_path.open_streams(partial(say, args), settings.streams.most)
         attach_early(fast_path, settings)
-        return run_agent(args, settings, fast_path)
+        set_up_log(args)
+        company = in_company(args) if settings.namespaces else None
+        return run_agent(fast_path, settings, lambda: settings_of(args), company)
     except FastPathError as error:
         return complain(f"{error}{about_log(error, keep=args.verbose)}", NOT_THERE)
 
@@ -62,19 +69,32 @@ def about_log(error: FastPathError, *, keep: bool) -> str:
     return f"; the verifier's log: {path}"
 
 
-def run_agent(args: argparse.Namespace, settings: Settings, fast_path: FastPath) -> int:
-    set_up_log(args)
+def in_company(args: argparse.Namespace) -> Alone:
+    """Starts what starts the agents in other namespaces; FastPathError if it cannot be."""
+    from mcastd.cli.namespaces import begin  # noqa: PLC0415 (most settings name none)
+    from mcastd.service.namespaces.first import First  # noqa: PLC0415
+
+    try:
+        return First(*begin(args))
+    except OSError as error:
+        raise FastPathError(f"the keeper of the namespaces: {error.strerror}") from None
+
+
+def run_agent(
+    fast_path: FastPath, settings: Settings, reread: Callable[[], Settings], company: Alone | None
+) -> int:
     # Only now: they are many, and the interfaces are attached already.
     import asyncio  # noqa: PLC0415
 
+    from mcastd.service.company import LostError  # noqa: PLC0415
     from mcastd.service.control_socket import ControlError  # noqa: PLC0415
     from mcastd.service.run import StartError, run  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     try:
-        asyncio.run(run(settings, fast_path, lambda: settings_of(args)))
-    except (ControlError, StartError) as error:
+        asyncio.run(run(settings, fast_path, reread, company))
+    except (ControlError, StartError, LostError) as error:
         return complain(str(error), NOT_THERE)
     return DONE
 
@@ -100,23 +120,21 @@ def say(args: argparse.Namespace, text: str) -> None:
     set_up_log(args).info(text)
 
 
-def set_up_log(args: argparse.Namespace) -> logging.Logger:
-    """The log, set up the first time that something is to be said, or the agent starts."""
+def set_up_log(args: argparse.Namespace, before: str = "") -> logging.Logger:
+    """The log, set up the first time that something is to be said, or the agent starts.
+
+    `before`: what each line begins with.
+    """
     import logging  # noqa: PLC0415 (most starts say nothing until the interfaces are attached)
 
-    from mcastd.cli.log import PrintableFormatter  # noqa: PLC0415
+    from mcastd.cli.log import formatter  # noqa: PLC0415
 
     level = logging.DEBUG if args.verbose else logging.INFO
     if not logging.root.handlers:
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(PrintableFormatter(log_format()))
+        handler.setFormatter(formatter(args.log_format, before))
         logging.basicConfig(level=level, handlers=[handler])
     return logging.getLogger("mcastd")
-
-
-def log_format() -> str:
-    """The journal has its own clock."""
-    return "%(message)s" if os.environ.get("JOURNAL_STREAM") else "%(asctime)s %(message)s"
 
 
 def complain(text: str, code: int) -> int:

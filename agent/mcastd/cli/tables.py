@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mcastd.classify import as_text
+from mcastd.cli.namespace_tables import namespace_remarks, qualified
+from mcastd.net.names import word
+from mcastd.streams.lines import as_text as stream_table
 
 
 def render(method: str, result: Any) -> str:
@@ -50,27 +54,59 @@ def status(result: dict[str, Any]) -> str:
         "SOURCES",
         "LOST",
     ]
+    counting = any(each.get("streams") for each in result["interfaces"])
+    if counting:
+        head.append("STREAMS")
     rows: list[tuple[object, ...]] = []
     remarks: list[str] = []
     for each in result["interfaces"]:
+        streams = (stream_states(each.get("streams")),) if counting else ()
         lost = sum(sum(causes.values()) for causes in each["lost"].values())
+        name = qualified(each, "name")
         for protocol in ("igmp", "mld"):
             family = each[protocol]
-            where = (each["name"], each["mode"], each["hook"], protocol, version_text(family))
-            rows.append((*where, querier_text(family), family["groups"], family["sources"], lost))
-            remarks += family_remarks(each["name"], protocol, family)
+            where = (name, each["mode"], each["hook"], protocol, version_text(family))
+            counts = (family["groups"], family["sources"], lost, *streams)
+            rows.append((*where, querier_text(family), *counts))
+            remarks += family_remarks(name, protocol, family)
         if each["problem"]:
-            remarks.append(f"{each['name']} {each['problem']}")
-        remarks += flood_remarks(each["name"], each["floods"])
-        remarks += [f"{each['name']}: {reason}" for reason in each["hook_reasons"]]
-        remarks += [f"{each['name']}: {remark}" for remark in each["remarks"]]
+            remarks.append(f"{name} {each['problem']}")
+        remarks += flood_remarks(name, each["floods"])
+        remarks += [f"{name}: {reason}" for reason in each["hook_reasons"]]
+        remarks += [f"{name}: {remark}" for remark in each["remarks"]]
+        remarks += [by_hand_remark(other, name) for other in each.get("by_hand", ())]
     remarks += [f"{name}: there is no such interface now" for name in result["missing"]]
-    remarks += fault_remarks(result)
+    restart = result.get("needs_restart", ())
+    remarks += [f"{key} of the files takes effect when mcastd is started anew" for key in restart]
+    remarks += fault_remarks(result.get("state", {}).get("problem"), result.get("faults", {}))
+    for each in result.get("namespaces", []):
+        remarks += namespace_remarks(each)
+        faults = fault_remarks(each.get("not_kept"), each.get("faults", {}))
+        remarks += [f"namespace {each['name']}: {remark}" for remark in faults]
     return "\n".join([table(head, rows), *remarks])
 
 
+def streams(result: list[dict[str, Any]]) -> str:
+    return stream_table(result) if result else "no stream"
+
+
+def stream_states(streams: dict[str, Any] | None) -> str:
+    """How many there are, and how many in each state that somebody should know of."""
+    if streams is None:
+        return "-"
+    states = streams["states"].items()
+    known = ", ".join(f"{count} {state}" for state, count in states if state != "live")
+    return f"{streams['streams']} ({known})" if known else str(streams["streams"])
+
+
 def version_text(family: dict[str, Any]) -> str:
-    return f"{family['version']} of {family['max_version']}"
+    """What is spoken, what is allowed, and by whom."""
+    return f"{family['version']} of {family['max_version']}{by(family)}"
+
+
+def by(family: dict[str, Any]) -> str:
+    """An agent of before an upgrade does not say it."""
+    return f" ({family['spoken_by']})" if "spoken_by" in family else ""
 
 
 def querier_text(family: dict[str, Any]) -> str:
@@ -86,16 +122,21 @@ def family_remarks(name: str, protocol: str, family: dict[str, Any]) -> list[str
         f"it is forgotten in {each['forgotten_in']:.0f} s"
         for each in family["older_queriers"]
     ]
+    configured = family.get("configured_max_version", family["max_version"])
+    if configured < family["max_version"]:
+        remarks.append(
+            f"{name}: {protocol}_max_version = {configured} is in force in host mode only "
+            f"(mcastctl mode {word(name)} host)"
+        )
     if family["unanswered_queries"]:
         remarks.append(f"{name}: {family['unanswered_queries']} {protocol} queries not answered")
     return remarks
 
 
-def fault_remarks(result: dict[str, Any]) -> list[str]:
+def fault_remarks(problem: str | None, faults: dict[str, Any]) -> list[str]:
     """State that is not kept, and what went wrong in the last hour; --json has all of it."""
-    problem = result.get("state", {}).get("problem")
     remarks = [f"not kept: {problem}"] if problem else []
-    for kind, each in result.get("faults", {}).items():
+    for kind, each in faults.items():
         if kind != "state_file" and time.time() - each["last"] < HOUR:
             of = kind.replace("_", " ")
             remarks.append(f"{each['count']} faults ({of}), {ago(each['last'])}: {each['text']}")
@@ -116,16 +157,26 @@ def flood_remarks(name: str, floods: dict[str, Any]) -> list[str]:
 
 
 def groups(result: list[dict[str, Any]]) -> str:
-    head = ("INTERFACE", "GROUP", "MODE", "SOURCES", "ASKED BY", "SINCE", "LAST REPORTED")
+    head = ["INTERFACE", "GROUP", "MODE", "SOURCES", "ASKED BY", "SINCE", "LAST REPORTED"]
+    counting = any("rate" in each for each in result)
+    if counting:
+        head += ["RATE", "LAST DATA"]
     rows = [
         (
-            each["interface"], each["group"], each["mode"], sources_text(each["sources"]),
+            qualified(each), each["group"], each["mode"], sources_text(each["sources"]),
             ", ".join(map(asker, each["applications"])), ago(each["since"]),
             ago(each["last_reported"]) if each["reported"] else "never reported",
+            *(data_texts(each) if counting else ()),
         )
         for each in result
     ]  # fmt: skip
     return table(head, rows)
+
+
+def data_texts(group: dict[str, Any]) -> tuple[str, str]:
+    """Packets a second of a group's streams, and when the last one came."""
+    rate, last = group.get("rate"), group.get("last_data")
+    return "-" if rate is None else f"{rate:.0f}/s", ago(last)
 
 
 MOST_PROCESSES = 4
@@ -166,7 +217,7 @@ def querier(result: list[dict[str, Any]]) -> str:
     head = ("INTERFACE", "PROTOCOL", "ADDRESS", "VERSION", *TIMES, "QUERIES", "LAST QUERY")
     rows: list[tuple[object, ...]] = []
     for each in result:
-        where = (each["interface"], each["protocol"])
+        where = (qualified(each), each["protocol"])
         rows += [(*where, *querier_row(view)) for view in each["queriers"]]
         if not each["queriers"]:
             rows.append((*where, "none heard", *["-"] * (len(head) - 3)))
@@ -195,7 +246,7 @@ def doctor(result: list[dict[str, Any]]) -> str:
         return "nothing found"
     parts = []
     for each in result:
-        where = " ".join(filter(None, (each["interface"], each["protocol"])))
+        where = " ".join(filter(None, (qualified(each), each["protocol"])))
         parts.append(f"{where + ': ' if where else ''}{each['text']}\n    {each['remedy']}")
     return "\n".join(parts)
 
@@ -204,7 +255,7 @@ def counters(result: list[dict[str, Any]]) -> str:
     parts = []
     for each in result:
         rx, tx = each["messages"]["rx"], each["messages"]["tx"]
-        parts.append(f"{each['interface']}")
+        parts.append(qualified(each))
         parts.append(table(("  MESSAGES", "RX", "TX"), [(f"  {k}", rx[k], tx[k]) for k in rx]))
         refused = each["rejected"]["rx"]
         rows = [(f"  {r}", refused["igmp"][r], refused["mld"][r]) for r in refused["igmp"]]
@@ -227,7 +278,7 @@ def discarded_text(counters: dict[str, Any], ring: str) -> str:
 def totals(result: list[dict[str, Any]]) -> dict[str, int]:
     """Messages by interface, direction and kind."""
     return {
-        f"{each['interface']} {direction} {kind}": count
+        f"{qualified(each)} {direction} {kind}": count
         for each in result
         for direction, kinds in each["messages"].items()
         for kind, count in kinds.items()
@@ -236,7 +287,11 @@ def totals(result: list[dict[str, Any]]) -> dict[str, int]:
 
 def rates(result: dict[str, float]) -> str:
     """What there is of it, a second."""
-    rows = [(*name.split(" ", 2), f"{rate:.1f}") for name, rate in result.items() if rate > 0]
+    rows = [
+        (*re.fullmatch(r"(.*) (rx|tx) (.*)", name).groups(), f"{rate:.1f}")  # type: ignore[union-attr]
+        for name, rate in result.items()
+        if rate > 0
+    ]
     return table(("INTERFACE", "WAY", "MESSAGES", "A SECOND"), rows)
 
 
@@ -252,8 +307,11 @@ def event_line(event: dict[str, Any]) -> str:
         text = as_text({"n": "", **fields}).strip()
         arrow = "<" if fields["direction"] == "rx" else FATES[fields.get("fate")]
         clock, _, rest = text.partition("  ")
-        return f"{clock}  {fields['interface']} {arrow} {rest}"
+        return f"{clock}  {qualified(event)} {arrow} {rest}"
     at = fields.pop("ts", None)
+    if "interface" in fields:
+        fields |= {"interface": qualified(fields)}
+        fields.pop("namespace", None)
     clock = " " * 15
     if at is not None:
         clock = time.strftime("%H:%M:%S", time.gmtime(at)) + f"{at % 1:.6f}"[1:]
@@ -265,10 +323,33 @@ def value_text(value: object) -> str:
     return "{" + ", ".join(map(str, value)) + "}" if isinstance(value, list) else str(value)
 
 
+def reloaded(result: dict[str, Any]) -> str:
+    """What runs, and what of the files is not in force all the same."""
+    running = ", ".join(result["interfaces"]) or "no interface"
+    undone = [
+        f"{each['interface']}: {each['key']} = {each['value']} is undone, {each['files']} again"
+        for each in result.get("undone", ())
+    ]
+    restart = [
+        f"{key}: takes effect when mcastd is started anew"
+        for key in result.get("needs_restart", ())
+    ]
+    by_hand = list(map(by_hand_remark, result.get("by_hand", ())))
+    return "\n".join([f"read; running {running}", *undone, *by_hand, *restart])
+
+
+def by_hand_remark(each: dict[str, Any], name: str | None = None) -> str:
+    where = name or each["interface"]
+    return (
+        f"{where}: {each['key']} = {each['value']} was set by hand, the files have "
+        f"{each['files']} (mcastctl reload --undo)"
+    )
+
+
 def membership_line(result: dict[str, Any]) -> str:
     sources = f" {{{', '.join(result['sources'])}}}" if result["sources"] else ""
     return (
-        f"{result['interface']}: {result['mode']} {result['group']}{sources} "
+        f"{qualified(result)}: {result['mode']} {result['group']}{sources} "
         f"for {result['application']}"
     )
 
@@ -288,7 +369,7 @@ def version_table(result: list[dict[str, Any]]) -> str:
         head,
         [
             (
-                each["interface"],
+                qualified(each),
                 each["protocol"],
                 each["version"],
                 each["max_version"],

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from mcastd.fastpath.errors import FastPathError, explained
     from mcastd.fastpath.fast_path import FastPath, is_unicast
     from mcastd.fastpath.hooks import Hook, HookChoice
-    from mcastd.fastpath.policies import ANY_ADDRESS, Limit, Policies, Policy, bits, own_bit
+    from mcastd.fastpath.policies import (
+        ANY_ADDRESS,
+        Limit,
+        Policies,
+        Policy,
+        Prefix,
+        bits,
+        own_bit,
+    )
     from mcastd.fastpath.ring import Captured, Fate, Ring
     from mcastd.fastpath.sockets import SocketPart, Sockets
 
@@ -43,6 +51,7 @@ __all__ = [
     "Passer",
     "Policies",
     "Policy",
+    "Prefix",
     "Ring",
     "SocketPart",
     "Sockets",
@@ -62,7 +71,7 @@ MODULES = {
     "hooks": ("Hook", "HookChoice"),
     "others": ("users_of",),
     "passers": ("Passer",),
-    "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "bits", "own_bit"),
+    "policies": ("ANY_ADDRESS", "Limit", "Policies", "Policy", "Prefix", "bits", "own_bit"),
     "ring": ("Captured", "Fate", "Ring"),
     "sockets": ("SocketPart", "Sockets"),
 }

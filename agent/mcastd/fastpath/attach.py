@@ -20,6 +20,7 @@ from mcastd._libbpf import ffi, lib
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program, checked
+from mcastd.fastpath.streams import BEHIND, Streams
 
 XDP_FLAGS_SKB_MODE = 1 << 1
 XDP_FLAGS_DRV_MODE = 1 << 2
@@ -95,7 +96,7 @@ class Attachment(NamedTuple):
     """What is attached to an interface, by which choice, and why nothing better is.
 
     `tags_taken_out`: XDP cannot see VLAN tags there, and a second program at traffic control's
-    ingress hook looks at what XDP has counted.
+    ingress hook looks at what XDP has counted. `streams`: they are counted, too.
     """
 
     ifindex: int
@@ -105,18 +106,19 @@ class Attachment(NamedTuple):
     links: tuple[Closable, ...]
     tags_taken_out: bool = False
     choice: HookChoice = HookChoice.AUTO
+    streams: bool = False
 
     def is_whole(self) -> bool:
         """Whether all programs are still where they were attached."""
         return all(link.is_attached() for link in self.links)
 
-    def is_outdated(self, choice: HookChoice) -> bool:
+    def is_outdated(self, choice: HookChoice, *, streams: bool = False) -> bool:
         """Whether it should be attached anew.
 
-        By another choice now, because somebody detached a program, or for other work of the driver,
-        which has begun to take tags out, or no longer does.
+        By another choice now, or for `streams`, because somebody detached a program, or for other
+        work of the driver, which has begun to take tags out, or no longer does.
         """
-        if choice is not self.choice or not self.is_whole():
+        if choice is not self.choice or streams is not self.streams or not self.is_whole():
             return True
         if self.ingress is not Hook.XDP_NATIVE:
             return False
@@ -154,20 +156,27 @@ XDP_LADDER = (
 )
 """Hook, whether for frames in several buffers, flags of the link, and what to call it."""
 
+IN_FRONT = {behind: name for name, behind in BEHIND.items()}
+"""The program that counts streams, by the one that it ends in."""
+
 Split = Callable[[bool], None]
 """Is told whether the program at traffic control's hook stands behind one of XDP's."""
 
 
 def attach(
-    kernel: Kernel, ifindex: int, choice: HookChoice = HookChoice.AUTO, split: Split | None = None
+    kernel: Kernel,
+    ifindex: int,
+    choice: HookChoice = HookChoice.AUTO,
+    split: Split | None = None,
+    streams: Streams | None = None,
 ) -> Attachment:
-    """Attaches to both directions.
+    """Attaches to both directions, with the programs that count `streams` if they are given.
 
     `split` is called before programs that share the work are attached, and when they are not.
     OSError if a direction has no place at all, FastPathError if the hook that was chosen is not to
     be had.
     """
-    made = _Ingress(kernel, ifindex, split or (lambda _: None))
+    made = _Ingress(kernel, ifindex, split or (lambda _: None), streams)
     try:
         ingress = made.attach(choice)
         egress, egress_link = attach_tc(kernel, ifindex, "mcast_egress", made.reasons)
@@ -176,19 +185,22 @@ def attach(
         raise
     links = (*made.links, egress_link)
     reasons = tuple(dict.fromkeys(made.reasons))
-    return Attachment(ifindex, ingress, egress, reasons, links, made.is_split, choice)
+    return Attachment(
+        ifindex, ingress, egress, reasons, links, made.is_split, choice, streams is not None
+    )
 
 
 class _Ingress:
     """The ingress hook of an interface, while a place for it is looked for."""
 
-    def __init__(self, kernel: Kernel, ifindex: int, split: Split) -> None:
+    def __init__(self, kernel: Kernel, ifindex: int, split: Split, streams: Streams | None) -> None:
         self.links: list[Closable] = []
         self.reasons: list[str] = []
         self.is_split = False
         self._kernel = kernel
         self._ifindex = ifindex
         self._split = split
+        self._streams = streams
         self._facts = LinkFacts.of(ifindex)
 
     def attach(self, choice: HookChoice) -> Hook:
@@ -210,7 +222,7 @@ class _Ingress:
         for hook, frags, flags, name in XDP_LADDER if generic else XDP_LADDER[:2]:
             self._stand_behind(self._facts.tags_taken_out or hook is Hook.XDP_GENERIC)
             try:
-                program = self._kernel.program("mcast_xdp", frags=frags)
+                program = self._program("mcast_xdp", frags=frags)
                 self.links.append(Link(program, self._ifindex, AttachType.XDP, flags))
                 return hook
             except OSError as error:
@@ -219,6 +231,15 @@ class _Ingress:
                     break  # the other modes exclude one another too
         self.close()
         return None
+
+    def _program(self, name: str, *, frags: bool = False) -> Program:
+        """The program, behind the one that counts streams where that belongs.
+
+        Where two programs share the work, the one that is told the tags counts. OSError.
+        """
+        if self._streams is None or (self.is_split and name == "mcast_xdp"):
+            return self._kernel.program(name, frags=frags)
+        return self._streams.program(IN_FRONT[name], frags=frags)
 
     def _stand_behind(self, needed: bool) -> None:
         """Where XDP cannot see tags, the program that can stands behind it before it is there.
@@ -230,7 +251,8 @@ class _Ingress:
             self._traffic_control()
 
     def _traffic_control(self) -> Hook:
-        hook, link = attach_tc(self._kernel, self._ifindex, "mcast_ingress", self.reasons)
+        program = self._program("mcast_ingress")
+        hook, link = attach_program(program, self._ifindex, "mcast_ingress", self.reasons)
         self.links.append(link)
         return hook
 
@@ -247,8 +269,14 @@ class _Ingress:
 
 
 def attach_tc(kernel: Kernel, ifindex: int, name: str, reasons: list[str]) -> tuple[Hook, Closable]:
+    return attach_program(kernel.program(name), ifindex, name, reasons)
+
+
+def attach_program(
+    program: Program, ifindex: int, name: str, reasons: list[str]
+) -> tuple[Hook, Closable]:
+    """At the hook of traffic control for which `name` is made. OSError."""
     ingress = name == "mcast_ingress"
-    program = kernel.program(name)
     try:
         kind = AttachType.TCX_INGRESS if ingress else AttachType.TCX_EGRESS
         return Hook.TCX, Link(program, ifindex, kind)

@@ -17,6 +17,10 @@ guess, and gives up before it has followed them all."""
 CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 12, 21, 38, 39
 
 
+FULL = frozenset({errno.E2BIG, errno.ENOMEM, errno.ENOSPC})
+"""What the kernel says of a map that has no room, or that there is no memory for."""
+
+
 class FastPathError(Exception):
     """The fast path cannot be had; the text says why and how to mend it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 from collections import Counter
@@ -13,15 +12,18 @@ from typing import TYPE_CHECKING
 from mcastd._native import lib as abi
 from mcastd.fastpath.attach import Attachment, attach
 from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
-from mcastd.fastpath.errors import FastPathError, explained
+from mcastd.fastpath.errors import FULL, FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
+from mcastd.fastpath.listed import Listed
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.passers import Passer, passers
 from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.sockets import Sockets
+from mcastd.fastpath.streams import Streams, obtain_streams
+from mcastd.fastpath.test_run import run
 
 if TYPE_CHECKING:
     from socket import socket
@@ -30,8 +32,12 @@ SOL_SOCKET, SO_COOKIE = 1, 57
 
 LINK_LOCAL = b"\xfe\x80"
 """How the addresses begin that MLD's messages come from (RFC 3810 §5)."""
-FULL = frozenset({errno.E2BIG, errno.ENOMEM, errno.ENOSPC})
-"""What the kernel says of a map that has no room, or that there is no memory for."""
+
+
+PROBE = bytes.fromhex(
+    "0800 46000024 00000000 010244d3 00000000 e0000001 94040000 110aecf3 00000000 02020000"
+)
+"""What follows the hardware addresses of a question to ourselves: a general query of IGMPv3."""
 
 
 class FastPath:
@@ -39,7 +45,8 @@ class FastPath:
 
     `sockets`: what the kernel's sockets have joined, once all is loaded; None if this kernel or its
     rights do not let us see that, and then `sockets_problem` says why.
-    `refused`: what a map had no room for, by the map's name.
+    `refused`: what a map had no room for, by the map's name. `streams`: if they can be counted;
+    `streams_problem`: why they cannot, where that was asked for.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -59,6 +66,7 @@ class FastPath:
         self._unicast: dict[int, set[bytes]] = {}
         self._queriers: dict[int, set[bytes]] = {}
         self._policies = Policies(kernel.maps)
+        self._listed = Listed(kernel.maps["listed"])
         self._counters = Reader(kernel.maps["counters"])
         self._max_interfaces = kernel.maps["counters"].spec.entries
         self._free = list(reversed(range(self._max_interfaces)))
@@ -70,6 +78,26 @@ class FastPath:
         self.sockets: Sockets | None = None
         self.sockets_problem: str | None = None
         self._split: set[int] = set()
+        self.streams: Streams | None = None
+        self.streams_problem: str | None = None
+
+    def open_streams(self, say: Callable[[str], None], most: int) -> None:
+        """Makes ready to count so many streams, as long as there are rights to load programs.
+
+        `say` is told what takes long.
+        """
+        try:
+            made = Streams(self._kernel, obtain_streams(say), most, self._max_interfaces)
+        except FastPathError as error:
+            self.streams_problem = str(error)
+            return
+        try:
+            made.load()
+        except OSError as error:
+            self.streams_problem = explained(error)
+            made.close()
+        else:
+            self.streams = made
 
     def wait(self) -> None:
         """Until all programs are loaded: rights to load them are not needed any more.
@@ -102,10 +130,17 @@ class FastPath:
         return made
 
     def attach_early(
-        self, name: str, ifindex: int, policy: Policy, choice: HookChoice = HookChoice.AUTO
+        self,
+        name: str,
+        ifindex: int,
+        policy: Policy,
+        choice: HookChoice = HookChoice.AUTO,
+        *,
+        streams: bool = False,
     ) -> None:
         """As `attach`, for whoever will call that later: counting begins, events wait."""
-        self._unclaimed[ifindex] = (name, self.attach(name, ifindex, policy, choice))
+        made = self.attach(name, ifindex, policy, choice, streams=streams)
+        self._unclaimed[ifindex] = (name, made)
 
     def close_unclaimed(self) -> None:
         """Gives up what was attached early and nobody wants: the link has changed meanwhile."""
@@ -115,9 +150,17 @@ class FastPath:
         self._unclaimed.clear()
 
     def attach(
-        self, name: str, ifindex: int, policy: Policy, choice: HookChoice = HookChoice.AUTO
+        self,
+        name: str,
+        ifindex: int,
+        policy: Policy,
+        choice: HookChoice = HookChoice.AUTO,
+        *,
+        streams: bool = False,
     ) -> Attachment:
         """Attaches to both directions of an interface, whose counters go on under its name.
+
+        With `streams` they are counted, if `open_streams` could make that ready.
 
         What was attached early is what its caller gets. OSError with the kernel's reason if no hook
         is free; FastPathError if there is no place, or the hook that was chosen is not to be had.
@@ -129,9 +172,14 @@ class FastPath:
         if early is not None:
             early.close()
         self._in_force[ifindex] = (self._slot(name), policy)
+        self._split.discard(ifindex)  # what was attached before may have shared the work
         try:
             self._write_policy(ifindex)
-            return attach(self._kernel, ifindex, choice, partial(self._set_split, ifindex))
+            counting = self.streams if streams else None
+            if counting is not None:
+                counting.begin(ifindex)
+            split = partial(self._set_split, ifindex)
+            return attach(self._kernel, ifindex, choice, split, counting)
         except (OSError, FastPathError):
             self.forget(ifindex)
             raise
@@ -159,6 +207,9 @@ class FastPath:
         slot, _ = self._in_force.pop(ifindex, (None, None))
         self._split.discard(ifindex)
         self._policies.leave(ifindex)
+        self._listed.tidy(ifindex)
+        if self.streams is not None:
+            self.streams.end(ifindex)
         name = next((name for name, each in self._slots.items() if each == slot), None)
         if name is not None:
             self._gone.pop(name, None)
@@ -204,8 +255,11 @@ class FastPath:
             has_ipv6=any(each[:2] == LINK_LOCAL for each in addresses if len(each) == 16),
             tags_taken_out=ifindex in self._split,
         )
+        policy = self._listed.put(ifindex, policy)
         own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
         self._policies.put(ifindex, slot, policy, own, queriers)
+        self._listed.tidy(ifindex, policy)
+        self.refused["listed"] = self._listed.refused
 
     def hand_over_reports(self, on: bool) -> None:
         """Whether other hosts' reports are events too, or only counted."""
@@ -281,6 +335,20 @@ class FastPath:
         """Hands a frame to this host alone, as if the interface had received it. OSError."""
         self._kernel.program("mcast_inject").run_live(ifindex, frame)
 
+    def probe(self, ifindex: int) -> None:
+        """Has the interface's program see a question of the agent's own, and nobody else.
+
+        It comes out of the ring of queries with the fate PROBE, if all is well. OSError if the
+        kernel cannot run the program so.
+        """
+        frame = 2 * self.asking + PROBE
+        context = struct.pack("=6I", 0, len(frame), 0, ifindex, 0, 0)
+        run(self._kernel.program("mcast_xdp"), frame, context)
+
+    def is_drained(self) -> bool:
+        """Whether all queries that were handed over have been taken."""
+        return self.rings["query"].waiting() == 0
+
     def counters(self) -> dict[str, Counters]:
         """Of each interface by name, also of those that are gone; one call into the kernel."""
         used = max(self._slots.values(), default=-1) + 1
@@ -297,6 +365,8 @@ class FastPath:
             ring.close()
         if self.sockets is not None:
             self.sockets.close()
+        if self.streams is not None:
+            self.streams.close()
         self._kernel.close()
 
 

@@ -33,6 +33,13 @@ class Limit(NamedTuple):
         return struct.pack("=QQ", interval, interval * max(self.burst - 1, 0))
 
 
+class Prefix(NamedTuple):
+    """Addresses of one family that begin with so many bits of this one."""
+
+    address: bytes
+    length: int
+
+
 SWITCHES = {
     "hand_over_reports": abi.MCAST_HAND_OVER_REPORTS,
     "host_mode": abi.MCAST_HOST_MODE,
@@ -45,6 +52,8 @@ SWITCHES = {
     "has_ipv4": abi.MCAST_HAS_IPV4,
     "has_ipv6": abi.MCAST_HAS_IPV6,
     "tags_taken_out": abi.MCAST_TAGS_TAKEN_OUT,
+    "lists_igmp": abi.MCAST_LISTED_IGMP,
+    "lists_mld": abi.MCAST_LISTED_MLD,
 }
 """Fields of a policy, and their bits in `struct mcast_policy`."""
 
@@ -58,7 +67,8 @@ class Policy(NamedTuple):
     refused are, too. `hardware`: the interface's own address; `has_ipv4`, `has_ipv6`: whether it
     has one that reports come from. `asking`: from which hardware address the agent's questions to
     the kernel come. `tags_taken_out`: the program at XDP has one behind it, which is told VLAN
-    tags.
+    tags. `listed`: the queriers that are named, if any are; `lists_igmp`, `lists_mld`: those of
+    others are refused.
     """
 
     igmp_max_version: int = 3
@@ -78,6 +88,9 @@ class Policy(NamedTuple):
     hardware: bytes = bytes(6)
     asking: bytes = b"\xff" * 6
     tags_taken_out: bool = False
+    lists_igmp: bool = False
+    lists_mld: bool = False
+    listed: tuple[Prefix, ...] = ()
     queries: Limit = Limit(1000, 200)
     reports: Limit = Limit(2000, 500)
     egress: Limit = Limit(20000, 4000)

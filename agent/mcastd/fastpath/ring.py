@@ -28,6 +28,7 @@ class Fate(IntEnum):
     HELD_BACK = abi.MCAST_HELD_BACK
     OWN = abi.MCAST_OWN
     PASSING = abi.MCAST_PASSING
+    PROBE = abi.MCAST_PROBE
 
 
 class Ring:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from mcastd.gmp.config import HostConfig, OlderQuerierFormula
-from mcastd.gmp.family import ProtocolFamily
+from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.state import HostState
 from mcastd.gmp.time import Duration, Instant
 
@@ -17,11 +18,12 @@ class HostCompatibilityMode:
     The mode is the oldest version whose timer runs, whatever else was heard since.
     """
 
-    __slots__ = ("_deadlines", "_family")
+    __slots__ = ("_deadlines", "_family", "_heard_from")
 
     def __init__(self, family: ProtocolFamily) -> None:
         self._family = family
         self._deadlines: dict[int, Instant] = {}
+        self._heard_from: dict[int, Address] = {}
 
     @property
     def version(self) -> int:
@@ -32,19 +34,46 @@ class HostCompatibilityMode:
         """By version, until when its querier is taken to be present."""
         return MappingProxyType(self._deadlines)
 
-    def hear(self, version: int, until: Instant) -> None:
+    def hear(self, version: int, until: Instant, source: Address) -> None:
         """An older querier was heard: its timer starts again."""
         self._deadlines[version] = until
+        self._heard_from[version] = source
 
     def forget(self) -> None:
         """As if no older querier had ever been heard."""
         self._deadlines.clear()
+
+    def believe(self, config: HostConfig, latest: Instant | None) -> None:
+        """Forgets those that are not believed any more; no timer ends after `latest`."""
+        self._deadlines = {
+            version: until if latest is None else min(until, latest)
+            for version, until in self._deadlines.items()
+            if config.is_believed(self._heard_from[version])
+        }
 
     def next_deadline(self) -> Instant | None:
         return min(self._deadlines.values(), default=None)
 
     def expire(self, now: Instant) -> None:
         self._deadlines = {v: until for v, until in self._deadlines.items() if until > now}
+
+
+class Remembered(NamedTuple):
+    """How long an older querier is, and how long it would be without a limit."""
+
+    interval: Duration
+    unlimited: Duration
+
+
+def remembered(state: HostState, version: int, max_response: Duration) -> Remembered:
+    """An older querier after its query, within the limit that is configured.
+
+    Two packets can teach an interval of days (RFC 9777 §9.12), after which the host would go on
+    speaking the older version. The limit is no RFC's.
+    """
+    unlimited = older_version_querier_interval(state, version, max_response)
+    limit = state.config.older_querier_limit
+    return Remembered(min(unlimited, limit) if limit else unlimited, unlimited)
 
 
 def older_version_querier_interval(

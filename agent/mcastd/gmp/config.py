@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final, NamedTuple
 
 from mcastd.gmp.family import FAMILIES, Address, AddressPattern, ProtocolFamily
-from mcastd.gmp.time import Duration, in_seconds, milliseconds, seconds
+from mcastd.gmp.time import NO_TIME, Duration, in_seconds, milliseconds, seconds
 from mcastd.printable import brief
 
 
@@ -49,6 +49,9 @@ QUERY_RESPONSE_INTERVAL: Final = seconds(10)
 OLDER_UNSOLICITED_REPORT_INTERVAL: Final = seconds(10)
 UNSOLICITED_REPORT_INTERVAL: Final = seconds(1)
 
+MOST_QUERIERS: Final = 64
+"""That can be named for one interface."""
+
 
 class HostConfig(NamedTuple):
     """Tunables of one family on one interface; `from_mapping` knows their names in files.
@@ -60,8 +63,13 @@ class HostConfig(NamedTuple):
     `older_unsolicited_report_interval`: of IGMPv1, IGMPv2 and MLDv1 (RFC 2236 §8.10,
     RFC 2710 §7.10).
     `unsolicited_report_interval`: of IGMPv3 and MLDv2 (RFC 9776 §8.11, RFC 9777 §9.11).
+    `older_querier_limit`: for how long an older querier is remembered at the most, whatever was
+    learned; 0 is no limit, as in the RFCs, which allow for 61 hours (RFC 9777 §9.12).
+    `queriers`: those that are believed; all if none is named.
     `compat_enable`: whether an older query changes the version spoken (RFC 9776 §7.2.1).
     `require_ttl1`, `require_router_alert`: what a received packet must have.
+    `report_suppression`: whether another host's older report makes ours unnecessary (RFC 2236 §3,
+    RFC 2710 §4).
     `leave_only_if_last_reporter`: the optimisation of RFC 2236 §3, RFC 2710 §4.
     `report_link_local_groups`: whether 224.0.0.0/24 and link-scope groups are reported at all.
     `ssm_enforce`: refuse any-source requests in the source-specific range (RFC 4604 §2.1).
@@ -79,9 +87,12 @@ class HostConfig(NamedTuple):
     older_unsolicited_report_interval: Duration = OLDER_UNSOLICITED_REPORT_INTERVAL
     unsolicited_report_interval: Duration = UNSOLICITED_REPORT_INTERVAL
     older_querier_formula: OlderQuerierFormula = OlderQuerierFormula.RFC9776
+    older_querier_limit: Duration = NO_TIME
+    queriers: tuple[AddressPattern, ...] = ()
     compat_enable: bool = True
     require_ttl1: bool = True
     require_router_alert: RouterAlertPolicy = RouterAlertPolicy.LENIENT
+    report_suppression: bool = True
     leave_only_if_last_reporter: bool = True
     report_link_local_groups: bool = True
     ssm_enforce: bool = True
@@ -110,6 +121,10 @@ class HostConfig(NamedTuple):
     def is_source_specific(self, group: Address) -> bool:
         """Whether the group is in a source-specific range (RFC 4607 §1)."""
         return any(each.matches(group) for each in self.ssm_ranges)
+
+    def is_believed(self, querier: Address) -> bool:
+        """Whether queries from there may change anything."""
+        return not self.queriers or any(each.matches(querier) for each in self.queriers)
 
 
 Reader = Callable[[Any, ProtocolFamily], Any]
@@ -195,6 +210,27 @@ def _ranges(field: str) -> Tunable:
     return Tunable(field, read, 'a list of prefixes such as "232.0.0.0/8" or "ff3x::/32"')
 
 
+def _sources(field: str) -> Tunable:
+    """A list of unicast addresses and prefixes of any family; none stands for all there are."""
+
+    def read(value: Any, family: ProtocolFamily) -> tuple[AddressPattern, ...]:
+        if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > MOST_QUERIERS:
+            raise TypeError
+        if not all(isinstance(text, str) for text in value):
+            raise TypeError
+        networks = [ip_network(text) for text in value]
+        if any(each.is_multicast for each in networks):
+            raise ValueError
+        return tuple(
+            AddressPattern(int(each.netmask), int(each.network_address))
+            for each in networks
+            if len(each.network_address.packed) == family.address_width
+        )
+
+    allowed = f'at most {MOST_QUERIERS} addresses and prefixes: ["192.0.2.1", "fe80::/64"]'
+    return Tunable(field, read, allowed)
+
+
 def address_range(text: str) -> tuple[int, AddressPattern]:
     """The address width and pattern of a prefix; an `x` in it stands for any hexadecimal digit."""
     low, _, length = text.partition("/")
@@ -218,9 +254,12 @@ TUNABLES: Final[Mapping[str, Tunable]] = {
     "uri_old": _interval("older_unsolicited_report_interval", milliseconds(10), seconds(3600)),
     "uri_new": _interval("unsolicited_report_interval", milliseconds(10), seconds(3600)),
     "ovqp_formula": _one_of("older_querier_formula", OlderQuerierFormula),
+    "ovqp_limit": _interval("older_querier_limit", NO_TIME, seconds(1_000_000)),
+    "queriers": _sources("queriers"),
     "compat_enable": _yes_or_no("compat_enable"),
     "require_ttl1": _yes_or_no("require_ttl1"),
     "require_router_alert": _one_of("require_router_alert", RouterAlertPolicy),
+    "report_suppression": _yes_or_no("report_suppression"),
     "leave_only_if_last_reporter": _yes_or_no("leave_only_if_last_reporter"),
     "report_link_local_groups": _yes_or_no("report_link_local_groups"),
     "ssm_ranges": _ranges("ssm_ranges"),

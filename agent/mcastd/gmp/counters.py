@@ -134,6 +134,11 @@ class Statistics:
             REJECTIONS.get((reason, message)) or REJECTIONS.get((reason, None)) or _RECEIVED
         )
 
+    def go_on_from(self, earlier: Statistics) -> None:
+        """Adds what was counted by another for the same family."""
+        for name, count in earlier._values.items():
+            self._values[name] += count
+
     def value(self, what: Counted) -> int:
         """Under the first of its names; 0 if it has none."""
         return next((self._values[name] for name in self._names.get(what, ())), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from mcastd.gmp.compatibility import remembered
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.counters import Counted
 from mcastd.gmp.delays import Delays
@@ -34,7 +35,7 @@ from mcastd.gmp.reading import (
 from mcastd.gmp.state import HostState
 from mcastd.gmp.subscription import changed, refusal
 from mcastd.gmp.sweep import Sweep
-from mcastd.gmp.time import Instant
+from mcastd.gmp.time import Instant, after
 from mcastd.gmp.view import HostView
 from mcastd.gmp.warnings import Warnings
 
@@ -156,6 +157,8 @@ class Host(HostView):
             return []
         if not self._link_is_up:
             return []
+        if not state.config.is_believed(query.source):
+            return self._warnings.of_unlisted_querier(now, query)
         if self._is_ignored(reading.version):
             return self._warnings.of_ignored_query(now, query)
         effects = self._warnings.of_older_query(now, state, query, reading)
@@ -173,7 +176,9 @@ class Host(HostView):
         effects: list[Effect] = []
         older = reading.older_querier
         if older is not None and state.config.compat_enable:
-            effects = self._speaker.hear(now, older, family.max_response(older, query.max_response))
+            found = remembered(state, older, family.max_response(older, query.max_response))
+            effects = self._warnings.of_limited_querier(now, query, found)
+            effects += self._speaker.hear(older, after(now, found.interval), query.source)
         if reading.version == family.newest == self.version:
             state.learn(query.robustness, query.query_interval)
         return effects
@@ -200,7 +205,8 @@ class Host(HostView):
             state.statistics.count(Counted.BAD_REPORT)
             return []
         state.statistics.count(Counted.OUR_REPORT, group in state.reception)
-        if not self._link_is_up or self._is_ignored(report.version):
+        ignored = self._is_ignored(report.version) or not state.config.report_suppression
+        if not self._link_is_up or ignored:
             return []
         return self._speaker.reporter.report_heard(now, group)
 
@@ -241,16 +247,16 @@ class Host(HostView):
         return effects
 
     def _say_again(self, now: Instant, event: SayAgain | Resume) -> list[Effect]:
+        """A group is said also on a link that is down as far as is known: what took away from it
+        has left by that link, which may be up before anybody has told of it."""
+        if isinstance(event, SayAgain):
+            if not self._is_reported(event.group):
+                return []
+            return self._speaker.reporter.say(now, event.group)
         if not self._link_is_up:
             return []
-        if isinstance(event, Resume):
-            nothing, within = self._state.family.no_sources, self._state.config
-            return self._speaker.reporter.query(
-                now, None, nothing, within.unsolicited_report_interval
-            )
-        if not self._is_reported(event.group):
-            return []
-        return self._speaker.reporter.say(now, event.group)
+        nothing, within = self._state.family.no_sources, self._state.config
+        return self._speaker.reporter.query(now, None, nothing, within.unsolicited_report_interval)
 
     def _source_address_changed(self, now: Instant, address: Address) -> list[Effect]:
         """All groups are reported from the first address (RFC 3590 §4, RFC 9777 §5.2.14)."""
@@ -265,7 +271,9 @@ class Host(HostView):
         before = self._state.config
         self._state.configure(config)
         effects = self._forget_unreported()
-        changes = self._speaker.configured()
+        if config.queriers != before.queriers:
+            self._state.forget_querier()
+        changes = self._speaker.configured(now)
         ordered = changes and config.max_version != before.max_version
         if ordered and config.announce_version_change and self._link_is_up:
             changes += self._announce(now)

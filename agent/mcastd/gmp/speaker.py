@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcastd.gmp.compatibility import HostCompatibilityMode, older_version_querier_interval
+from mcastd.gmp.compatibility import HostCompatibilityMode
 from mcastd.gmp.effects import Effect, VersionChanged
+from mcastd.gmp.family import Address
 from mcastd.gmp.recording import RecordReporter
 from mcastd.gmp.reporter import Reporter
 from mcastd.gmp.state import HostState
 from mcastd.gmp.suppressing import SuppressingReporter
-from mcastd.gmp.time import Duration, Instant, after
+from mcastd.gmp.time import Instant, after
 
 
 class Speaker:
@@ -45,20 +46,22 @@ class Speaker:
     def older_querier_deadlines(self) -> Mapping[int, Instant]:
         return self._compatibility.deadlines
 
-    def hear(self, now: Instant, version: int, max_response: Duration) -> list[Effect]:
-        """An older querier was heard, with a query that allowed `max_response`."""
-        interval = older_version_querier_interval(self._state, version, max_response)
-        self._compatibility.hear(version, after(now, interval))
+    def hear(self, version: int, until: Instant, source: Address) -> list[Effect]:
+        """An older querier was heard, which is taken to be present until then."""
+        self._compatibility.hear(version, until, source)
         return self.settle()
 
     def settle(self) -> list[Effect]:
         """Speaks the right version from now on."""
         return [] if self._right_version() == self.version else self._replace_reporter()
 
-    def configured(self) -> list[Effect]:
+    def configured(self, now: Instant) -> list[Effect]:
         """The configuration is another; without compatibility no older querier counts."""
-        if not self._state.config.compat_enable:
+        config = self._state.config
+        if not config.compat_enable:
             self._compatibility.forget()
+        limit = config.older_querier_limit
+        self._compatibility.believe(config, after(now, limit) if limit else None)
         return self.settle()
 
     def restart(self) -> list[Effect]:

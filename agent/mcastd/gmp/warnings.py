@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcastd.gmp.compatibility import Remembered
 from mcastd.gmp.effects import Effect, Warn
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter
@@ -9,7 +10,7 @@ from mcastd.gmp.messages import Query
 from mcastd.gmp.reading import Reading
 from mcastd.gmp.state import HostState
 from mcastd.gmp.subscription import readable
-from mcastd.gmp.time import Instant, seconds
+from mcastd.gmp.time import Instant, in_seconds, seconds
 
 WARNING_INTERVAL = seconds(10)
 """Between two warnings of the same cause; no RFC says how long."""
@@ -39,6 +40,19 @@ class Warnings:
     def of_ignored_query(self, now: Instant, query: Query) -> list[Effect]:
         said = f"{self._who(query)} is ignored: compatibility is disabled"
         return self._say(now, "older_query_ignored", said)
+
+    def of_unlisted_querier(self, now: Instant, query: Query) -> list[Effect]:
+        said = f"{self._who(query)} is ignored: it is none of the queriers that are named"
+        return self._say(now, "unlisted_querier", said)
+
+    def of_limited_querier(self, now: Instant, query: Query, found: Remembered) -> list[Effect]:
+        if found.interval == found.unlimited:
+            return []
+        said = (
+            f"{self._who(query)} is remembered for {in_seconds(found.interval):g} s, and not for "
+            f"{in_seconds(found.unlimited):g} s as its values say"
+        )
+        return self._say(now, "older_querier_limited", said)
 
     def of_filter(
         self, now: Instant, state: HostState, group: Address, current: SourceFilter

@@ -80,9 +80,9 @@ class RunningAgent:
         """What it has said so far, if that was not sent elsewhere."""
         return self._log_path.read_text(errors="replace")
 
-    def ask(self, method: str, **parameters: str) -> Any:
+    def ask(self, method: str, **parameters: object) -> Any:
         """One request; AgentError with its words if it refuses."""
-        with self._asked(method, parameters) as lines:
+        with self.asked(method, **parameters) as lines:
             answer = next(lines, None)
         if answer is None:
             raise AgentError("the agent ended before it answered")
@@ -93,11 +93,12 @@ class RunningAgent:
     @contextmanager
     def watching(self, **parameters: str) -> Iterator[Iterator[dict[str, Any]]]:
         """Events as they happen; TimeoutError if there is none for ANSWER_SECONDS."""
-        with self._asked("watch", parameters) as lines:
+        with self.asked("watch", **parameters) as lines:
             yield lines
 
     @contextmanager
-    def _asked(self, method: str, parameters: dict[str, str]) -> Iterator[Iterator[Any]]:
+    def asked(self, method: str, **parameters: object) -> Iterator[Iterator[Any]]:
+        """A connection on which a request was sent: the lines that come."""
         request = {"method": method, "parameters": parameters}
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(ANSWER_SECONDS)

@@ -5,7 +5,6 @@ Their names carry its identifier, by which leftovers are told.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from mcastd.lab.errors import LabError
 from mcastd.lab.iproute2 import ip
+from mcastd.net import namespaces
 
 DIRECTORY = Path("/run/netns")
 PREFIX = "mcastd-lab"
@@ -30,9 +30,6 @@ def owner() -> str:
     return f"{os.getpid()}-{os.stat('/proc/self/ns/pid').st_ino:x}"
 
 
-CLONE_NEWNET = 0x40000000
-
-_libc = ctypes.CDLL(None, use_errno=True)
 _numbers = count(1)
 
 
@@ -61,11 +58,11 @@ class Namespace:
             open("/proc/thread-self/ns/net", "rb") as before,
             open(DIRECTORY / self.name, "rb") as there,
         ):
-            _set_namespace(there.fileno())
+            namespaces.enter(there.fileno())
             try:
                 yield
             finally:
-                _set_namespace(before.fileno())
+                namespaces.enter(before.fileno())
 
     def sysctl(self, settings: Mapping[str, object]) -> None:
         """Keys below net., with dots."""
@@ -90,9 +87,3 @@ def remove(name: str) -> None:
                 with suppress(ProcessLookupError):
                     os.kill(int(process), signal.SIGKILL)
         ip("netns", "del", name)
-
-
-def _set_namespace(fd: int) -> None:
-    if _libc.setns(fd, CLONE_NEWNET):
-        code = ctypes.get_errno()
-        raise OSError(code, f"setns: {os.strerror(code)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,15 +15,18 @@ from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.time import Instant
 from mcastd.net import SocketMembership
 from mcastd.service import coexistence
+from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now
 from mcastd.service.config import Settings, is_pattern
 from mcastd.service.connections import Door
+from mcastd.service.deafness import Deafness
 from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
+from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.losses import Losses
@@ -32,6 +36,7 @@ from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.reader import KernelReader
+from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
 
 log = logging.getLogger("mcastd")
@@ -53,6 +58,7 @@ class Agent:
     """All interfaces, and what they share.
 
     `interfaces`: by name, also those that are not there now; `by_index`: those that are run.
+    `former`: those that the files no longer name, for what they have counted.
     `addresses`: of all links, by index: one may become ours later.
     """
 
@@ -64,12 +70,14 @@ class Agent:
         known_queriers: KnownQueriers | None = None,
         faults: Faults | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings = self.started_with = settings
+        self.by_hand = ByHand()
         self.faults = faults or Faults()
         self.doors: list[Door] = []
         self.fast_path = fast_path
         self.interfaces: dict[str, Interface] = {}
         self.by_index: dict[int, Interface] = {}
+        self.former: dict[str, Interface] = {}
         self.addresses: dict[int, dict[bytes, None]] = {}
         self.teller = Teller(fast_path, self.faults)
         self.reader = KernelReader(
@@ -82,16 +90,21 @@ class Agent:
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
         )
-        self.started = now()
+        self.streams = StreamReader(fast_path, self.by_index, self.teller)
+        self.streams.configure(settings)
+        self.started = self.turned_at = now()
         self.known_queriers = known_queriers or KnownQueriers(None, self.started)
         self.floods = FloodWatch(self.started)
         self._losses = Losses()
         self.programs = ProgramWatch(self.by_index, self._detached)
+        self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
+        self.turns.probed = self.deafness.heard
         self.started_at = self.reloaded_at = time.time()
         self.owned = owned or OwnedMemberships(None)
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
         self.hardware_filter = HardwareFilter()
-        self.reload: Callable[[], str | None] = lambda: None
+        self.reload: Callable[[bool], str | None] = lambda undo: None
+        """Takes over the files; `undo`: also where something else was set by hand."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
         self._remarked: dict[str, None] = {}
@@ -102,6 +115,7 @@ class Agent:
         """Takes events from now on, on this loop."""
         self._loop = loop
         self.turns.listen(loop)
+        self.streams.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
         self.reader.request()
         loop.call_later(RETRY_SECONDS, self._retry_keeping)
@@ -129,6 +143,8 @@ class Agent:
         for name in self._losses.look(counted):
             self._make_good(name)
         self.programs.look(now())
+        self.deafness.look(now())
+        self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _make_good(self, name: str) -> None:
@@ -143,6 +159,11 @@ class Agent:
     def _detached(self, interface: Interface) -> None:
         self.teller.announce("detached", interface.name)
         self.settle(interface)
+
+    def _deaf(self, index: int) -> None:
+        """Its maps are written anew with all else."""
+        self.teller.announce("deaf", self.by_index[index].name)
+        self.turns.failed(index, OSError(errno.EIO, "the programs hand nothing over"))
 
     def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
         """What it does between turns."""
@@ -223,10 +244,27 @@ class Agent:
             held=[name for name in interface.observers if interface.holds(name)],
         )
 
+    def settings_of(
+        self, name: str, alternative_names: Iterable[str] = ()
+    ) -> InterfaceSettings | None:
+        """The files', and what was set by hand; None if the files do not name the interface."""
+        written = self.settings.of(name, alternative_names)
+        return None if written is None else self.by_hand.applied(name, written)
+
+    def differences(self, interface: Interface) -> list[Difference]:
+        """What was set by hand on an interface, and is otherwise in the files."""
+        written = self.settings.of(interface.name, interface.alternative_names)
+        return list(self.by_hand.differences(interface.name, written)) if written else []
+
     def hook_choice(self, interface: Interface) -> HookChoice:
         """Which ingress hook the interface is to have."""
         settings = self.settings.of(interface.name, interface.alternative_names)
         return settings.hook if settings else HookChoice.AUTO
+
+    def counts_streams(self, interface: Interface) -> bool:
+        """Whether its streams are to be counted, and can be."""
+        settings = self.settings.of(interface.name, interface.alternative_names)
+        return self.streams.is_counting and settings is not None and settings.streams
 
     def enter_mode(self, interface: Interface) -> str | None:
         """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
@@ -248,6 +286,7 @@ class Agent:
         problem = self.change_mode(interface, mode)
         if problem is None:
             interface.wanted_mode = mode
+            self.by_hand.set(interface.name, "mode", mode)
             self.settle(interface)
         return problem
 
@@ -264,7 +303,8 @@ class Agent:
                 self.host_mode.start(interface, self.addresses.get(interface.index, {}))
             except OSError as error:
                 self.host_mode.stop(interface)
-                return f"{interface.name}: cannot be taken over: {said(error)}"
+                needs = " (host mode needs CAP_NET_RAW)" if error.errno == errno.EPERM else ""
+                return f"{interface.name}: cannot be taken over: {said(error)}{needs}"
             self._put_all(interface, self.wanted(interface))
         else:
             self.give_back(interface)
@@ -408,6 +448,10 @@ class Agent:
         gone = [name for name, each in self.interfaces.items() if each.index is None]
         for name in gone[: max(0, len(gone) - most)]:
             del self.interfaces[name]
+            self.by_hand.forget(name)
+        for name in list(self.former)[: max(0, len(self.former) - most)]:
+            del self.former[name]
+            self.by_hand.forget(name)
         self.fast_path.forget_gone(most)
 
     def missing(self) -> list[str]:
@@ -424,6 +468,7 @@ class Agent:
         if self._flood_timer is not None:
             self._flood_timer.cancel()
         self.turns.close()
+        self.streams.close()
         self.owned.close()
         if self._keep_timer is not None:
             self._keep_timer.cancel()

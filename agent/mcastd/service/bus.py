@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 WAITING = 2000
@@ -57,12 +58,14 @@ class Choice:
 class Watcher:
     """A queue of the events that were chosen, as lines, and how many did not fit."""
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(self, choice: Choice, label: Mapping[str, str] = MappingProxyType({})) -> None:
         self.choice = choice
+        self._label = label
         self._lines: deque[bytes] = deque()
         self._bytes = 0
         self._lost = 0
         self._came = asyncio.Event()
+        self._went = asyncio.Event()
 
     def has_taken(self, share: int) -> bool:
         """Whether one part of so many of the room is taken."""
@@ -80,13 +83,21 @@ class Watcher:
         """The next line; {"event": "lost", "count": N} first, if some did not fit."""
         if self._lost and not self.has_taken(CAUGHT_UP_SHARE):
             lost, self._lost = self._lost, 0
-            return encoded({"event": "lost", "count": lost, "cause": "slow_watcher"})
+            event = {"event": "lost", "count": lost, "cause": "slow_watcher"}
+            return encoded({**self._label, **event})
         while not self._lines:
             self._came.clear()
             await self._came.wait()
         line = self._lines.popleft()
         self._bytes -= len(line)
+        self._went.set()
         return line
+
+    async def room(self) -> None:
+        """Waits until there is some, for who can keep his events meanwhile."""
+        while self.has_taken(1):
+            self._went.clear()
+            await self._went.wait()
 
 
 class Bus:
@@ -98,6 +109,7 @@ class Bus:
 
     def __init__(self, on_interest: Callable[[bool], None]) -> None:
         self._watchers: set[Watcher] = set()
+        self.label: Mapping[str, str] = {}
         self._on_interest = on_interest
 
     @property
@@ -122,12 +134,12 @@ class Bus:
             if watcher.has_taken(share):
                 watcher.lose()
                 continue
-            line = line or encoded(event)
+            line = line or encoded({**self.label, **event})
             watcher.put(line)
 
     @contextmanager
     def watching(self, choice: Choice = Choice()) -> Iterator[Watcher]:
-        watcher = Watcher(choice)
+        watcher = Watcher(choice, self.label)
         needed = self.needs_reports
         self._watchers.add(watcher)
         if self.needs_reports and not needed:

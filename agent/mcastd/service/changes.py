@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mcastd.gmp.config import ConfigError
@@ -17,8 +18,10 @@ from mcastd.service.agent import Agent
 from mcastd.service.callers import Caller
 from mcastd.service.faults import said
 from mcastd.service.interface import Interface
+from mcastd.service.namespaces.inside import qualified
 from mcastd.service.observer import Observer, filter_object
 from mcastd.service.owned import Owned
+from mcastd.service.restart import needs_restart
 
 
 class ChangeError(Exception):
@@ -36,7 +39,7 @@ def speaking(agent: Agent, name: str) -> Interface:
         raise ChangeError(
             "observed",
             f"{name} is observed, the kernel speaks there; take it over: "
-            f"mcastctl mode {word(name)} host",
+            f"mcastctl mode {word(qualified(name))} host",
         )
     return interface
 
@@ -52,6 +55,12 @@ def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[st
     earlier = agent.owned.get(*membership.key)
     if earlier is not None:
         membership = membership._replace(since=earlier.since)
+    elif len(agent.owned) >= agent.settings.memberships:
+        raise ChangeError(
+            "too_many_memberships",
+            f"{len(agent.owned)} memberships were asked for already; leave some, or raise "
+            "control.memberships",
+        )
     put(agent, interface, membership)
     return membership_object(membership) | kept(agent, membership)
 
@@ -161,12 +170,32 @@ def mode(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[s
     return {"interface": interface.name, "from": before, "to": interface.mode}
 
 
-def reload(agent: Agent) -> dict[str, Any]:
-    """The files anew, as SIGHUP has them read."""
-    problem = agent.reload()
+def reload(agent: Agent, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The files anew, as SIGHUP has them read; with `undo` also where something was set by hand.
+
+    `by_hand`: what counts more than the files; `undone`: what did before; `needs_restart`: keys
+    whose values are not in force until the agent is started anew.
+    """
+    undo = bool(parameters.get("undo"))
+    before = by_hand(agent)
+    problem = agent.reload(undo)
     if problem is not None:
         raise ChangeError("bad_configuration", f"{problem}; the running configuration stays")
-    return {"interfaces": list(agent.interfaces)}
+    return {
+        "interfaces": list(agent.interfaces),
+        "by_hand": by_hand(agent),
+        "undone": before if undo else [],
+        "needs_restart": needs_restart(agent.started_with, agent.settings),
+    }
+
+
+def by_hand(agent: Agent) -> list[dict[str, Any]]:
+    """What was set at run time and is otherwise in the files."""
+    return [
+        difference._asdict()
+        for interface in agent.interfaces.values()
+        for difference in agent.differences(interface)
+    ]
 
 
 def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,12 +216,23 @@ def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dic
         return told
     announce = bool(parameters.get("announce"))
     set_version(agent, interface, observer, config._replace(announce_version_change=announce))
+    agent.by_hand.set(name, key, config.max_version)
     if parameters.get("persist"):
-        try:
-            told["persisted"] = str(drop_in.write(agent.settings.path, name, {key: wanted}))
-        except OSError as error:
-            raise ChangeError("not_persisted", f"changed, but not kept: {said(error)}") from None
+        told["persisted"] = str(persist(agent, interface, {key: wanted}))
     return told | {"version": observer.host.version}
+
+
+def persist(agent: Agent, interface: Interface, tunables: Mapping[str, Any]) -> Path:
+    """Keeps it under the name by which the files know the interface. ChangeError."""
+    settings = agent.settings
+    names = (interface.name, *interface.alternative_names)
+    name = next((each for each in names if each in settings.interfaces), interface.name)
+    try:
+        path = drop_in.write(settings.path, name, tunables, settings.namespace)
+    except OSError as error:
+        raise ChangeError("not_persisted", f"changed, but not kept: {said(error)}") from None
+    agent.settings = settings.kept(name, tunables)
+    return path
 
 
 def set_version(agent: Agent, interface: Interface, observer: Observer, config: Any) -> None:

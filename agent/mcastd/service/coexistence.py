@@ -13,6 +13,8 @@ from mcastd.net.names import raw, word
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.interface import Interface
 from mcastd.service.kernel_version import Older
+from mcastd.service.namespaces import inside
+from mcastd.service.namespaces.inside import command
 
 PROC = Path("/proc")
 NETWORKD_LINKS = Path("/run/systemd/netif/links")
@@ -117,10 +119,25 @@ def forced_versions(name: str, proc: Path) -> Iterator[str]:
         value = forced(name, proc, protocol)
         if value:
             sysctl = f"{folder}/{name}/{key}"
+            reset = command(f"sysctl -w {word(sysctl)}=0")
             yield (
-                f"{sysctl} = {value}: the kernel reports no sources (sysctl -w {word(sysctl)}=0, "
-                "and igmp_max_version or mld_max_version here instead)"
+                f"{sysctl} = {value}: the kernel reports no sources ({reset}, and "
+                "igmp_max_version or mld_max_version here instead)"
             )
+
+
+def forced_version(protocol: str, name: str) -> tuple[int, str] | None:
+    """To which older version the kernel is forced on an interface, and by which sysctl.
+
+    Of the interface's and that of all interfaces, the lower one counts.
+    """
+    folder, key, _ = FORCED[protocol]
+    found = [
+        (value, f"{folder}/{each}/{key}")
+        for each in ("all", name)
+        if (value := forced(each, PROC, protocol))
+    ]
+    return min(found, default=None)
 
 
 def forced(name: str, proc: Path, protocol: str) -> int:
@@ -138,7 +155,8 @@ def other_speakers(raw_sockets: str) -> Iterator[str]:
     count = igmp_sockets(raw_sockets)
     if count:
         are = "socket is" if count == 1 else "sockets are"
-        yield f"{count} raw IGMP {are} open: another daemon speaks IGMP here (ss --raw -a -p)"
+        shown = command("ss --raw -a -p")
+        yield f"{count} raw IGMP {are} open: another daemon speaks IGMP here ({shown})"
 
 
 def igmp_sockets(raw_sockets: str) -> int:
@@ -152,7 +170,9 @@ def igmp_sockets(raw_sockets: str) -> int:
 
 
 def networkd(name: str, link: str) -> Iterator[str]:
-    """`link`: what systemd-networkd keeps about the interface."""
+    """`link`: what systemd-networkd keeps about the interface: it is in no other namespace."""
+    if inside.name() is not None:
+        return
     file = dict(line.partition("=")[::2] for line in link.splitlines()).get("NETWORK_FILE")
     for line in read(file).splitlines() if file else ():
         key, _, value = line.partition("=")

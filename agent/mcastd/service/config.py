@@ -7,37 +7,37 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcastd import files as content
-from mcastd.fastpath import HookChoice
 from mcastd.fastpath.programs import MAX_INTERFACES
-from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
-from mcastd.net import names
-from mcastd.printable import brief, printable
-from mcastd.service import guard
-from mcastd.service.guard import Guard
-from mcastd.service.interface_names import hint, names_given, refusal, unquoted
-from mcastd.service.owned import CONFIG, Owned
+from mcastd.printable import brief
+from mcastd.service.interface_names import hint, names_given
+from mcastd.service.interface_settings import (
+    STREAMS,
+    WRITTEN,
+    InterfaceSettings,
+    Sections,
+    all_settings,
+    check_name,
+    read_interfaces,
+    read_tunables,
+)
+from mcastd.service.interface_settings import ConfigFileError as ConfigFileError  # noqa: PLC0414
+from mcastd.service.stream_settings import StreamSettings, StreamSettingsError, merged_streams
+
+if TYPE_CHECKING:
+    from mcastd.service.namespaces.settings import NamespaceSettings
 
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
 DEFAULT_METRICS = "127.0.0.1:9776"
 MOST_INTERFACES = 65_536
 
-WORDS = {
-    "mode": ("observe", "host"),
-    "hook": tuple(choice.value for choice in HookChoice),
-}
-"""Keys of an interface that are words, and which; the first is the default."""
-
 LARGEST_FILE = 4 << 20
 """Bytes; a membership takes about a hundred."""
-
-LONGEST_MESSAGE = 2000
-"""Characters of what is said about a mistake: keys can be long."""
 
 LONGEST_TEXT = 4096
 """Characters of a path or a name."""
@@ -48,14 +48,6 @@ STATE_DROP_INS = "mcastd.d"
 DEFAULT_STATE = Path("/var/lib/mcastd")
 
 
-class ConfigFileError(Exception):
-    """A file that cannot be used; the text names file, key, value and what is allowed."""
-
-    def __init__(self, path: str | Path, what: str) -> None:
-        text = printable(f"{path}: {what}")
-        super().__init__(text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}...")
-
-
 class Address(NamedTuple):
     """Where to listen; None for a port means nowhere."""
 
@@ -63,24 +55,17 @@ class Address(NamedTuple):
     port: int
 
 
-class InterfaceSettings(NamedTuple):
-    """An interface's mode, its tunables by family, its guard against floods, what the agent itself
-    joins there, and which ingress hook it is to have."""
-
-    mode: str
-    configs: Mapping[str, HostConfig]
-    guard: Guard
-    memberships: tuple[Owned, ...] = ()
-    hook: HookChoice = HookChoice.AUTO
-
-
 class Settings(NamedTuple):
-    """All that files and command line say. `interfaces`: by name or pattern, in their order."""
+    """All that files and command line say. `interfaces`: by name or pattern, in their order; those
+    of other network namespaces are in `namespaces`. `namespace`: whose settings these are, if it is
+    one of those.
+    """
 
     metrics: Address | None = None
     metrics_clients: int = 64
     querier_address: bool = False
     per_group: int = 0
+    per_stream: int = 0
     gone_interfaces: int = 32
     max_interfaces: int = MAX_INTERFACES
     socket: str = DEFAULT_SOCKET
@@ -88,8 +73,18 @@ class Settings(NamedTuple):
     admin_group: str | None = None
     clients: int = 256
     clients_per_user: int = 64
+    memberships: int = 262_144
     interfaces: Mapping[str, InterfaceSettings] = MappingProxyType({})
     path: Path = DEFAULT_PATH
+    namespaces: Mapping[str, NamespaceSettings] = MappingProxyType({})
+    max_namespaces: int = 128
+    namespace: str | None = None
+    streams: StreamSettings = StreamSettings()
+
+    @property
+    def counts_streams(self) -> bool:
+        """Whether any interface is to have its streams counted."""
+        return any(each.streams for each in self.interfaces.values())
 
     def of(self, name: str, alternative_names: Iterable[str] = ()) -> InterfaceSettings | None:
         """The settings for an interface: by one of its names, else by the first pattern that fits.
@@ -101,6 +96,17 @@ class Settings(NamedTuple):
                 return self.interfaces[each]
         fitting = (each for key, each in self.interfaces.items() if fnmatchcase(name, key))
         return next(fitting, None)
+
+    def kept(self, name: str, tunables: Mapping[str, Any]) -> Settings:
+        """As they are after these were added to the files for an interface."""
+        before = self.of(name)
+        assert before is not None
+        configs = {
+            family: config.changed(FAMILIES[family], tunables)
+            for family, config in before.configs.items()
+        }
+        changed = before._replace(configs=configs)
+        return self._replace(interfaces={**self.interfaces, name: changed})
 
 
 def is_pattern(name: str) -> bool:
@@ -148,6 +154,7 @@ KEYS: Mapping[tuple[str, str], Key] = {
     ("metrics", "listen"): ("metrics", listen_key, 'an address and port, or "" for nowhere'),
     ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
     ("metrics", "per_group"): ("per_group", *whole_key(0, 10_000)),
+    ("metrics", "per_stream"): ("per_stream", *whole_key(0, 10_000)),
     ("metrics", "clients"): ("metrics_clients", *whole_key(1, 10_000)),
     ("metrics", "gone_interfaces"): ("gone_interfaces", *whole_key(0, 10_000)),
     ("control", "socket"): ("socket", text_key, "a path"),
@@ -155,7 +162,9 @@ KEYS: Mapping[tuple[str, str], Key] = {
     ("control", "admin_group"): ("admin_group", text_key, "the name of a group of users"),
     ("control", "clients"): ("clients", *whole_key(1, 10_000)),
     ("control", "clients_per_user"): ("clients_per_user", *whole_key(1, 10_000)),
+    ("control", "memberships"): ("memberships", *whole_key(1, 1_000_000)),
     ("agent", "max_interfaces"): ("max_interfaces", *whole_key(1, MOST_INTERFACES)),
+    ("agent", "max_namespaces"): ("max_namespaces", *whole_key(1, 10_000)),
 }  # fmt: skip
 
 
@@ -169,31 +178,67 @@ def load(
     """
     fields: dict[str, Any] = {"metrics": parse_address(DEFAULT_METRICS)}
     defaults: dict[str, Any] = {}
-    sections: dict[str, dict[str, Any]] = {}
+    sections: Sections = {}
+    in_namespaces: dict[str, dict[str, Any]] = {}
+    streams = None
     for each in files(path):
         document = read(each)
         check_sections(each, document)
         fields |= read_keys(each, document)
+        streams = read_streams(each, streams, document)
         defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
-        for name, section in document.get("interface", {}).items():
-            name = names.given(name)  # noqa: PLW2901
-            check_name(f'{each}: [interface."{name}"]', name)
-            merged = read_tunables(each, f"interface.{name}", section)
-            earlier = sections.setdefault(name, {})
-            more = earlier.get(MEMBERSHIP, []) + merged.get(MEMBERSHIP, [])
-            earlier.update(merged | ({MEMBERSHIP: more} if more else {}))
+        read_interfaces(each, "", document.get("interface", {}), sections)
+        if document.get("namespace"):
+            namespace_settings().read(each, document["namespace"], in_namespaces)
     named = [name for text in interfaces for name in names_given(text)]
-    for name in named:
-        check_name(f"-i {name or repr(name)}", name)
     given = dict(overrides or {})
     mode = given.pop("mode", None)
     for name in named:
-        sections.setdefault(name, {})
-    for name in named or sections:
+        if "/" in name and name.partition("/")[0]:
+            namespace_settings().add_named(name, mode, in_namespaces)
+            continue
+        check_name(f"-i {name or repr(name)}", name)
+        sections.setdefault(name, {})[WRITTEN] = True
         if mode is not None:
             sections[name]["mode"] = mode
-    made = {name: settings_of(name, {**defaults, **each}) for name, each in sections.items()}
-    return Settings(**{**fields, **given, "interfaces": made, "path": path or DEFAULT_PATH})
+    if mode is not None and not named:
+        for section in sections.values():
+            section["mode"] = mode
+        for namespace in in_namespaces.values():
+            for section in namespace["interface"].values():
+                section["mode"] = mode
+    defaults.setdefault(STREAMS, streams is not None)
+    fields["streams"] = streams or StreamSettings()
+    made = all_settings(sections, defaults)
+    inside = namespace_settings().made(in_namespaces, defaults) if in_namespaces else {}
+    return Settings(
+        **{
+            **fields,
+            **given,
+            "interfaces": made,
+            "namespaces": inside,
+            "path": path or DEFAULT_PATH,
+        }
+    )
+
+
+def namespace_settings() -> ModuleType:
+    """Most settings name no other namespace, and do not wait for this."""
+    from mcastd.service.namespaces import settings  # noqa: PLC0415
+
+    return settings
+
+
+def read_streams(
+    path: Path, earlier: StreamSettings | None, document: Mapping[str, Any]
+) -> StreamSettings | None:
+    """[streams] of the files until now; None if none has it."""
+    if STREAMS not in document:
+        return earlier
+    try:
+        return merged_streams(earlier or StreamSettings(), document[STREAMS])
+    except StreamSettingsError as error:
+        raise ConfigFileError(path, f"streams.{error}") from None
 
 
 def files(path: Path | None) -> list[Path]:
@@ -243,24 +288,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def check_sections(path: Path, document: Mapping[str, Any]) -> None:
-    known = {"agent", "metrics", "control", "defaults", "interface"}
+    known = {"agent", "metrics", "control", "defaults", "interface", "namespace", STREAMS}
     for name, section in document.items():
         if name not in known:
             raise ConfigFileError(path, f"[{name}]: no such section; {', '.join(sorted(known))}")
         if not isinstance(section, dict):
             raise ConfigFileError(path, f"{name} = {brief(section)}: this is a section: [{name}]")
-    for name, section in document.get("interface", {}).items():
-        if not isinstance(section, dict):
-            raise ConfigFileError(
-                path, f"interface.{name} = {brief(section)}: this is a section: [interface.{name}]"
-            )
-
-
-def check_name(where: str, name: str) -> None:
-    """ConfigFileError for what no interface can be called."""
-    reason = refusal(name)
-    if reason is not None:
-        raise ConfigFileError(where, reason)
 
 
 def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -278,88 +311,3 @@ def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
                     path, f"{section}.{name} = {brief(value)}: allowed is {key[2]}"
                 ) from None
     return fields
-
-
-def read_tunables(path: Path, section: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Mode, memberships and tunables, as they are written; checked for both families."""
-    tunables = dict(values)
-    check_memberships(path, section, tunables.pop(MEMBERSHIP, []))
-    for key, allowed in WORDS.items():
-        value = tunables.pop(key, allowed[0])
-        if value not in allowed:
-            raise ConfigFileError(
-                path, f"{section}.{key} = {brief(value)}: allowed is {' or '.join(allowed)}"
-            )
-    for key, value in tunables.items():
-        if isinstance(value, dict) and section.startswith("interface."):
-            raise ConfigFileError(path, unquoted(section.removeprefix("interface."), key, value))
-        if key not in TUNABLES and key not in guard.KEYS:
-            known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
-            raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
-    try:
-        read_guard(tunables)
-        for family in FAMILIES.values():
-            HostConfig.from_mapping(family, tunables)
-    except ConfigError as error:
-        raise ConfigFileError(path, f"{section}.{error}") from None
-    return dict(values)
-
-
-def read_guard(tunables: dict[str, Any]) -> Guard:
-    """Takes the guard's keys out of the tunables. ConfigError."""
-    own = guard.KEYS.keys() & tunables.keys()
-    return Guard().changed({key: tunables.pop(key) for key in sorted(own)})
-
-
-def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
-    tunables = dict(values)
-    memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
-    mode, hook = (tunables.pop(key, allowed[0]) for key, allowed in WORDS.items())
-    guarded = read_guard(tunables)
-    configs = {name: HostConfig.from_mapping(family, tunables) for name, family in FAMILIES.items()}
-    return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook))
-
-
-MEMBERSHIP = "membership"
-MEMBERSHIP_KEYS = {"group", "mode", "sources", "kernel"}
-
-
-def check_memberships(path: Path, section: str, entries: Any) -> None:
-    if not isinstance(entries, list) or (entries and section == "defaults"):
-        raise ConfigFileError(
-            path, f"{section}.{MEMBERSHIP}: write [[interface.NAME.{MEMBERSHIP}]]"
-        )
-    if not entries:
-        return
-    # Only now: most settings have none, and interfaces are attached when the settings are read.
-    from mcastd.gmp import subscription  # noqa: PLC0415
-
-    for entry in entries:
-        if not isinstance(entry, dict) or set(entry) - MEMBERSHIP_KEYS:
-            raise ConfigFileError(
-                path,
-                f"{section}.{MEMBERSHIP} = {brief(entry)}: keys are group, mode, sources, kernel",
-            )
-        if not isinstance(entry.get("kernel", False), bool):
-            raise ConfigFileError(
-                path, f"{section}.{MEMBERSHIP} = {brief(entry)}: kernel is true or false"
-            )
-        try:
-            membership = membership_of("", entry)
-            family = membership.family
-            config = HostConfig.from_mapping(family, {})
-            refused = subscription.refusal(family, config, membership.address, membership.filter)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ConfigFileError(
-                path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {error}"
-            ) from None
-        if refused is not None:
-            raise ConfigFileError(path, f"{section}.{MEMBERSHIP} = {brief(entry)}: {refused.text}")
-
-
-def membership_of(interface: str, entry: Mapping[str, Any]) -> Owned:
-    """Sources are included unless the mode says exclude; without sources, any source is."""
-    sources = tuple(map(str, entry.get("sources", ())))
-    mode = entry.get("mode", "include" if sources else "exclude")
-    kernel = bool(entry.get("kernel"))
-    return Owned(interface, str(entry["group"]), str(mode), sources, CONFIG, kernel=kernel)

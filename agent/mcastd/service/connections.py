@@ -190,6 +190,10 @@ class Door:
         self._keep_spare()
         self._loop.add_reader(listening, self._accept_some)
 
+    def bring(self, sock: socket.socket) -> None:
+        """Lets in one who has come by another way; the socket is the door's."""
+        self._let_in(sock)
+
     async def close(self) -> None:
         """Lets nobody in any more, and ends all who are."""
         if self._listening is not None:
@@ -280,7 +284,7 @@ class Door:
                     sock.send(told)
             sock.close()
             return
-        task = self._loop.create_task(self._serve(connection))
+        task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._tasks[connection] = task
         task.add_done_callback(lambda _task: self._went(connection))
 

@@ -12,17 +12,18 @@ keep waiting, and each piece of work for clients has a turn of the loop of its o
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from itertools import islice
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
-from mcastd.printable import brief, printable
-from mcastd.service import changes, doctor, views
+from mcastd.printable import brief
+from mcastd.service import changes, doctor, stream_views, views
 from mcastd.service.agent import Agent
+from mcastd.service.answers import error_line, pieces_of
+from mcastd.service.audit import Audit
 from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.callers import Caller, caller_of, may_change
 from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
@@ -51,9 +52,6 @@ WATCH_SECONDS = 600.0
 LONG_SECONDS = 10.0
 """For the rest of a long request."""
 
-AT_ONCE = 128
-"""Of a long answer, in one turn of the loop: a few milliseconds."""
-
 Method = Callable[..., Any]
 Change = Callable[[Agent, Caller, Mapping[str, Any]], Any]
 
@@ -69,12 +67,12 @@ TOO_MANY = encoded(
 
 
 class Client:
-    """A connection, who is behind it, and what ends with it."""
+    """A connection, who is behind it, and how what it holds is ended with it."""
 
     def __init__(self, connection: Connection, caller: Caller) -> None:
         self.connection = connection
         self.caller = caller
-        self.held: list[Owned] = []
+        self.held: list[Callable[[], None]] = []
 
 
 class Control:
@@ -85,12 +83,14 @@ class Control:
         self.door = Door("control", self, agent.faults)
         agent.doors.append(self.door)
         self._turnstile = Turnstile()
+        self._audit = Audit()
         self._long = asyncio.Semaphore(LONG_AT_ONCE)
         self._methods: dict[str, Method] = {
             "status": views.status,
             "querier": views.querier,
             "groups": views.groups,
             "counters": views.counters,
+            "streams": stream_views.streams,
             "doctor": doctor.examine,
         }
         self._changes: dict[str, Change] = {
@@ -140,7 +140,7 @@ class Control:
 
     async def serve(self, connection: Connection) -> None:
         """Answers one request after the other, and ends what was held by the connection."""
-        client = Client(connection, caller_of(connection.socket))
+        client = Client(connection, self.caller(connection))
         try:
             while line := await self._line(client):
                 connection.is_waiting = False
@@ -150,8 +150,12 @@ class Control:
             error = RequestError("too_long", f"{text} only ask")
             await connection.send(error_line(error))
         finally:
-            for membership in client.held:
-                changes.end(self._agent, membership)
+            for end in client.held:
+                end()
+
+    def caller(self, connection: Connection) -> Caller:
+        """Who is behind a connection. OSError if the kernel does not say."""
+        return caller_of(connection.socket)
 
     async def _line(self, client: Client) -> bytes:
         """The next request; long ones only of who may change something, and a few at a time."""
@@ -170,21 +174,7 @@ class Control:
             async with self._turnstile:
                 method, parameters = parsed(line)
                 parameters = checked(method, parameters)
-            if method == "watch":
-                if "interface" in parameters:
-                    parameters["interface"] = called(
-                        self._agent.interfaces, parameters["interface"]
-                    )
-                await self._watch(parameters, client)
-                return
-            if method in self._changes or method == "reload":
-                result = await self._order(method, parameters, client)
-            else:
-                async with self._turnstile.for_answer(client.connection):
-                    result = self._call(method, parameters)
-                if isinstance(result, Gradual):
-                    result = await self._gradually(result, client)
-            await self._tell(pieces_of(result), client)
+            await self._carry_out(method, parameters, client)
         except (RequestError, changes.ChangeError) as error:
             await client.connection.send(error_line(error))
         except (ConnectionError, TimeoutError, SlowError):
@@ -193,7 +183,22 @@ class Control:
             self._agent.faults.tell_error(Fault.CONNECTION, "a request", error)
             await client.connection.send(error_line(RequestError("failed", said(error))))
 
-    async def _tell(self, pieces: Iterator[bytes], client: Client) -> None:
+    async def _carry_out(self, method: str, parameters: dict[str, Any], client: Client) -> None:
+        """Does what is asked, and tells the result."""
+        if method == "watch":
+            await self._watch(parameters, client)
+        else:
+            await self._tell(await self._result(method, parameters, client), client)
+
+    async def _result(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+        if method in self._changes or method == "reload":
+            return await self._order(method, parameters, client)
+        async with self._turnstile.for_answer(client.connection):
+            result = self._call(method, parameters)
+        return await self._gradually(result, client) if isinstance(result, Gradual) else result
+
+    async def _tell(self, result: Any, client: Client) -> None:
+        pieces = pieces_of(result)
         while True:
             async with self._turnstile.for_answer(client.connection):
                 piece = next(pieces, None)
@@ -225,13 +230,23 @@ class Control:
             client.connection.is_ordering = False
 
     async def _change(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+        try:
+            result = await self._changed(method, parameters, client)
+        except (RequestError, changes.ChangeError) as error:
+            self._audit.refused(client.caller, method, parameters, str(error))
+            raise
+        if not parameters.get("dry_run"):
+            self._audit.changed(client.caller, method, parameters)
+        return result
+
+    async def _changed(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
         if not await self._may_change(client.caller):
             raise RequestError(
                 "not_permitted", f"{method}: root and members of control.admin_group may change"
             )
         async with self._turnstile:
             if method == "reload":
-                return changes.reload(self._agent)
+                return changes.reload(self._agent, parameters)
             name = parameters["name"] = called(self._agent.interfaces, parameters.get("name", ""))
             if name not in self._agent.interfaces:
                 raise RequestError("unknown_interface", self._not_run(name))
@@ -242,8 +257,14 @@ class Control:
         if method == "join" and parameters.get("hold"):
             membership = self._agent.owned.get(name, result["group"], result["application"])
             if membership is not None:
-                client.held.append(membership)
+                client.held.append(partial(self._end, membership, client.caller))
         return result
+
+    def _end(self, membership: Owned, caller: Caller) -> None:
+        """The connection that held it is gone."""
+        changes.end(self._agent, membership)
+        ended = {"name": membership.interface, "group": membership.group}
+        self._audit.changed(caller, "leave", ended | {"because": "its client is gone"})
 
     def _not_run(self, name: object) -> str:
         run = ", ".join(self._agent.interfaces) or "none"
@@ -266,11 +287,18 @@ class Control:
     async def _watch(self, parameters: dict[str, Any], client: Client) -> None:
         """Sends events until the client closes its end, or says more than it should."""
         gone = asyncio.ensure_future(closed(client.connection))
-        with self._agent.teller.bus.watching(Choice(**parameters)) as watcher:
-            try:
+        try:
+            with self._watching(parameters, client) as watcher:
                 await send_events(watcher, gone, client.connection)
-            finally:
-                gone.cancel()
+        finally:
+            gone.cancel()
+
+    @contextmanager
+    def _watching(self, parameters: dict[str, Any], _client: Client) -> Iterator[Watcher]:
+        if "interface" in parameters:
+            parameters["interface"] = called(self._agent.interfaces, parameters["interface"])
+        with self._agent.teller.bus.watching(Choice(**parameters)) as watcher:
+            yield watcher
 
 
 async def send_events(watcher: Watcher, gone: asyncio.Future[None], connection: Connection) -> None:
@@ -289,22 +317,6 @@ async def send_events(watcher: Watcher, gone: asyncio.Future[None], connection: 
 
 def is_root(uid: int) -> bool:
     return Caller(uid, 0, None).is_root
-
-
-def error_line(error: RequestError | changes.ChangeError) -> bytes:
-    return encoded({"error": {"code": error.code, "text": printable(str(error))}})
-
-
-def pieces_of(result: Any) -> Iterator[bytes]:
-    """An answer as a line; one that comes bit by bit is never made as a whole."""
-    if not isinstance(result, Iterator):
-        yield encoded({"result": result})
-        return
-    before = b'{"result": ['
-    while some := list(islice(result, AT_ONCE)):
-        yield before + json.dumps(some)[1:-1].encode()
-        before = b", "
-    yield (b"" if before == b", " else before) + b"]}\n"
 
 
 async def closed(connection: Connection) -> None:

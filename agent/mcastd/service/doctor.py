@@ -18,6 +18,7 @@ from mcastd.service.faults import REMEDIES, Fault
 from mcastd.service.floods import FLOODED
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
+from mcastd.service.namespaces.inside import command, qualified
 from mcastd.service.observer import Observer
 
 FIRST_QUERY_SECONDS = 260.0
@@ -82,7 +83,8 @@ def of_interface(
             return
         yield interface.problem, "once that is over the interface is run as it should be, by itself"
     if interface.link is not None and not interface.link.is_running:
-        yield "the link is down", f"plug it in, or: ip link set dev {word(interface.name)} up"
+        remedy = command(f"ip link set dev {word(interface.name)} up")
+        yield "the link is down", f"plug it in, or: {remedy}"
     attachment = interface.attachment
     if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
         yield (
@@ -122,7 +124,7 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
         )
         remedy = (
             f"find who sends them: mcastctl watch --type {ring} --interface "
-            f"{word(interface.name)}; keep "
+            f"{word(qualified(interface.name))}; keep "
             f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
         )
         if history.is_active:
@@ -135,6 +137,7 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
 
 def of_family(agent: Agent, observer: Observer) -> Iterator[Finding]:
     yield from of_queriers(agent, observer)
+    yield from of_strangers(observer)
     yield from of_kernels_groups(observer)
     for older in views.older_queriers(observer):
         yield (
@@ -175,6 +178,21 @@ def of_kernels_groups(observer: Observer) -> Iterator[Finding]:
 def is_kernels_own(family: ProtocolFamily, group: Address) -> bool:
     """A group that the kernel joins by itself: of solicited nodes, and the like of link scope."""
     return family.link_local_groups.matches(group)
+
+
+def of_strangers(observer: Observer) -> Iterator[Finding]:
+    """Queriers that are none of those named."""
+    if observer.unlisted is None:
+        return
+    at, address = observer.unlisted
+    ago = in_seconds(now() - at)
+    if ago < RECENTLY:
+        yield (
+            f"{observer.family.format(address)} asks, and is none of the queriers that are named "
+            f"(told {ago:.0f} s ago)",
+            "if it is this network's querier, add it to queriers (mcastd.toml) and reload; if not, "
+            "find who forges queries",
+        )
 
 
 def of_queriers(agent: Agent, observer: Observer) -> Iterator[Finding]:

@@ -24,7 +24,9 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
             continue
         policy = policy_of(wanted.configs, wanted.guard, reports=False, hardware=each.hardware)
         try:
-            fast_path.attach_early(each.name, each.ifindex, policy, wanted.hook)
+            fast_path.attach_early(
+                each.name, each.ifindex, policy, wanted.hook, streams=wanted.streams
+            )
             addresses[each.ifindex] = each.addresses
         except FastPathError:
             continue  # too many, or not the hook that was asked for: the agent says so of each

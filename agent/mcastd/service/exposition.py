@@ -12,7 +12,7 @@ from mcastd.service.agent import Agent
 from mcastd.service.config import Address
 from mcastd.service.connections import Connection, Door, SlowError
 from mcastd.service.faults import Fault
-from mcastd.service.metrics import AgentCollector
+from mcastd.service.health import PAGES, Page
 from mcastd.service.rendering import CONTENT_TYPES, Renderings, form_of
 
 REQUEST_SECONDS = 5.0
@@ -36,11 +36,13 @@ PLAIN = "text/plain; charset=utf-8"
 
 
 class MetricsServer:
-    """GET /metrics over HTTP/1.1, on the agent's own loop, one request a connection."""
+    """GET /metrics, and the pages of health.py, over HTTP/1.1, on the agent's own loop, one request
+    a connection.
+    """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, renderings: Renderings) -> None:
         self._agent = agent
-        self._renderings = Renderings(AgentCollector(agent).collect)
+        self._renderings = renderings
         self._door = Door("metrics", self, agent.faults)
         agent.doors.append(self._door)
 
@@ -95,7 +97,16 @@ class MetricsServer:
         if why is not None:
             await refuse(connection, *why)
             return
+        page = PAGES.get(path_of(request.target))
+        if page is not None:
+            await self._show(page(self._agent), request, connection)
+            return
         await self._tell(request, connection)
+
+    async def _show(self, page: Page, request: h11.Request, connection: Connection) -> None:
+        body = page.text.encode(errors="backslashreplace")
+        answer = head(page.status, page.content_type, len(body))
+        await connection.send(answer if request.method == b"HEAD" else answer + body)
 
     async def _tell(self, request: h11.Request, connection: Connection) -> None:
         accepted = ",".join(
@@ -163,7 +174,8 @@ def refusal(request: h11.Request) -> tuple[int, str] | None:
         return 414, "the target is too long"
     if request.method not in (b"GET", b"HEAD"):
         return 405, "GET and HEAD only"
-    if path_of(request.target) != b"/metrics":
+    path = path_of(request.target)
+    if path != b"/metrics" and path not in PAGES:
         return 404, "The metrics are at /metrics"
     return None
 

@@ -27,6 +27,7 @@ class Fault(Enum):
     INTERFACE = "interface"
     STATE_FILE = "state_file"
     MAP_FULL = "map_full"
+    NAMESPACE = "namespace"
 
 
 REMEDIES = {
@@ -38,6 +39,7 @@ REMEDIES = {
     "room and the right to write",
     Fault.MAP_FULL: "queries for the groups that have no place there are refused: receive fewer "
     "groups",
+    Fault.NAMESPACE: "its agent is started anew by itself; the log says why it ended",
 }
 """What to do about each kind."""
 

@@ -20,10 +20,14 @@ from mcastd.service.observer import Happening
 
 log = logging.getLogger("mcastd")
 
-MAPS = {"assigned": "the groups and addresses of all interfaces", "queriers": "known queriers"}
+MAPS = {
+    "assigned": "the groups and addresses of all interfaces",
+    "queriers": "known queriers",
+    "listed": "named queriers",
+}
 """What is in the maps that can become full."""
 
-LOGGED = ("querier", "version", "unanswered", "warning")
+LOGGED = ("querier", "unlisted_querier", "version", "unanswered", "warning")
 """Happenings that an operator finds in the log."""
 
 

@@ -3,7 +3,7 @@
 The kernel speaks for its own sockets. The agent speaks beside it, for memberships of its own; it
 holds the kernel's reports back, and speaks for all groups, while a cap below the newest version is
 set for a family, or while the kernel keeps to an older version that is not to be gone by. Fail
-open: the programs hold nothing back once the heartbeat is older than BEAT_LASTS.
+open: the programs hold nothing back without a fresh heartbeat.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 
 from mcastd.fastpath import FastPath, Policy, users_of
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
-from mcastd.gmp.time import Duration, Instant, after, milliseconds, seconds
+from mcastd.gmp.time import Duration, Instant, milliseconds, seconds
+from mcastd.service.heartbeat import Heartbeat
 from mcastd.service.interface import Interface
 from mcastd.service.lock import Locks
 from mcastd.service.observer import AT_ONCE, Happening, Observer
@@ -25,9 +26,6 @@ from mcastd.service.voice import CareForKernel, Voice
 from mcastd.wire import query
 
 log = logging.getLogger("mcastd")
-
-BEAT_LASTS = seconds(2)
-BEAT_EVERY = milliseconds(500)
 
 BUSY_SECONDS = 0.005
 """Until it is looked again whether more can be said."""
@@ -77,9 +75,7 @@ class HostMode:
         """Where the agent speaks for the kernel: whether that is under a cap."""
         self._locks = Locks()
         self._sender: Sender | None = None
-        self._beats_until = Instant(0)
-        self._timer: asyncio.TimerHandle | None = None
-        self.lapses = 0
+        self._heartbeat = Heartbeat(clock, fast_path.beat, self._lapsed)
 
     def refusal(self, interface: Interface) -> str | None:
         """Why the interface cannot be run in host mode; None if it can."""
@@ -136,7 +132,7 @@ class HostMode:
         assert link is not None
         sender = self._open()
         self._interfaces[link.index] = interface
-        self._beat()
+        self._heartbeat.begin()
         interface.mode = "host"
         place = Place(link.index, hardware(link.hardware_address), link.mtu, {})
         for name, family in FAMILIES.items():
@@ -175,7 +171,7 @@ class HostMode:
                 observer.speak_for_kernel(self._clock(), group)
             self._ask_kernel(interface, observer)
         if not self._interfaces:
-            self._quiet()
+            self._heartbeat.end()
 
     def _send_what_waits(self, interface: Interface) -> None:
         found = (self.voice(interface, name) for name in interface.observers)
@@ -299,46 +295,25 @@ class HostMode:
 
     # Time.
 
-    def _beat(self) -> None:
-        """Says that the agent lives; after a pause the kernel may have spoken."""
-        now = self._clock()
-        lapsed = Instant(0) < self._beats_until < now
-        self._beats_until = after(now, BEAT_LASTS)
-        self._fast_path.beat(self._beats_until)
-        if lapsed:
-            self.lapses += 1
-            log.warning("the heartbeat lapsed: the kernel spoke for itself meanwhile")
-            if self.is_holding():
-                self._reader.fresh().add_done_callback(self._tell_again)
-        if self._timer is None:
-            self._schedule()
+    def _lapsed(self) -> None:
+        """What the kernel said meanwhile in its own version is said anew in the capped one."""
+        if self.is_holding():
+            self._reader.fresh().add_done_callback(self._tell_again)
 
     def _tell_again(self, _waited: asyncio.Future[bool]) -> None:
-        """What the kernel said meanwhile in its own version is said anew in the capped one."""
         for interface in self._interfaces.values():
             for name, observer in interface.observers.items():
                 if observer.is_holding:
                     self._report(interface, name, observer.announce(self._clock()))
 
-    def _schedule(self) -> None:
-        def beat() -> None:
-            self._beat()
-            self._schedule()
-
-        self._timer = asyncio.get_running_loop().call_later(BEAT_EVERY / 1e9, beat)
-
-    def _quiet(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
-        self._beats_until = Instant(0)
-        self._fast_path.beat(0)
+    @property
+    def lapses(self) -> int:
+        """How often the heartbeat was not there in time."""
+        return self._heartbeat.lapses
 
     def age(self) -> float | None:
         """Seconds since the last heartbeat; None without an interface in host mode."""
-        if not self._interfaces:
-            return None
-        return (self._clock() - (self._beats_until - BEAT_LASTS)) / 1e9
+        return self._heartbeat.age() if self._interfaces else None
 
     # Links and addresses.
 

@@ -18,7 +18,7 @@ from mcastd.service.joined import Joined
 from mcastd.service.kernel_version import KernelVersion
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import Owned
-from mcastd.wire import Received, ReceptionContext, Rejected, decode_event
+from mcastd.wire import Reason, Received, ReceptionContext, Rejected, decode_event
 
 CLASSIFIED = ReceptionContext(addresses_known=False)
 """The programs have asked for the addresses already."""
@@ -32,6 +32,11 @@ class Event(NamedTuple):
 
     captured: Captured
     decoded: Received | Rejected
+
+    @property
+    def went_to_many(self) -> bool:
+        """Whether the frame went to a multicast or broadcast address."""
+        return bool(self.captured.frame[0] & 1)
 
 
 REMEMBERED = 256
@@ -101,6 +106,11 @@ class Interface:
     def index(self) -> int | None:
         return self.link.index if self.link else None
 
+    def go_on_from(self, earlier: Interface) -> None:
+        """Counts on where the one before it under this name has ended."""
+        for name, observer in self.observers.items():
+            observer.go_on_from(earlier.observers[name])
+
     def close_sockets(self) -> None:
         for each in self.sockets.values():
             each.close()
@@ -124,17 +134,29 @@ class Interface:
         return any(each.is_holding for each in self.observers.values())
 
     def hear(self, event: Event) -> list[Happening]:
-        """A message from outside. Those in a VLAN are not this interface's own business."""
-        decoded = event.decoded
-        if isinstance(decoded, Rejected) or is_tagged(decoded.vlan):
+        """A message from outside. Those in a VLAN are not this interface's own business.
+
+        A report to this host alone was heard by no querier: it makes nothing unnecessary, neither
+        here nor for the kernel.
+        """
+        decoded, at = event.decoded, Instant(event.captured.at)
+        if is_tagged(decoded.vlan):
             return []
-        name, at = decoded.family.name, Instant(event.captured.at)
-        query = decoded.message
-        if isinstance(query, Query) and not (
-            query.version < decoded.family.newest and self.keeps_kernel_newest(name)
+        name, message = decoded.family.name, decoded.message
+        observer = self.observers[name]
+        if isinstance(decoded, Rejected):
+            if decoded.reason is not Reason.UNLISTED_QUERIER or not isinstance(message, Query):
+                return []
+            if self.mode != "host":
+                self.kernel_versions[name].hear(at, message)
+            return observer.hear_unlisted(at, message)
+        if isinstance(message, MembershipReport) and not event.went_to_many:
+            return []
+        if isinstance(message, Query) and not (
+            message.version < decoded.family.newest and self.keeps_kernel_newest(name)
         ):
-            self.kernel_versions[name].hear(at, query)
-        return self.observers[name].hear(at, decoded)
+            self.kernel_versions[name].hear(at, message)
+        return observer.hear(at, decoded)
 
     def overhear(self, event: Event) -> list[Happening]:
         """A message of this host's kernel."""

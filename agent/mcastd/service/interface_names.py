@@ -34,13 +34,16 @@ def refusal(name: str) -> str | None:
     return None
 
 
-def unquoted(name: str, key: str, value: Mapping[str, Any]) -> str:
-    """What to write for a section whose name has dots that TOML took for its own."""
+def unquoted(where: str, name: str, key: str, value: Mapping[str, Any]) -> str:
+    """What to write for a section whose name has dots that TOML took for its own.
+
+    `where`: what stands before the name, "interface." but for other namespaces.
+    """
     while True:
         name = f"{name}.{key}"
         inner = next(((k, v) for k, v in value.items() if isinstance(v, dict)), None)
         if inner is None:
-            return f'[interface.{name}]: a name with a dot stands in quotes: [interface."{name}"]'
+            return f'[{where}{name}]: a name with a dot stands in quotes: [{where}"{name}"]'
         key, value = inner
 
 

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterable
 
+from mcastd.gmp.family import Address
 from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
@@ -29,6 +30,9 @@ class Links:
         self._teller = agent.teller
         self._fast_path = agent.fast_path
         self._links: dict[int, Link] = {}
+        self._gone_with_link: dict[int, set[Address]] = {}
+        """Addresses that went with the link. For the programs they stay the interface's until one
+        comes: the kernel reports from them as soon as the link is up, before it tells us."""
         agent.turns.failed = self.failed
         self._settling = Settling(agent)
         agent.settle = self._settling.soon
@@ -117,10 +121,24 @@ class Links:
         self._settling.soon(interface)  # also what a driver does may be another now
 
     def _run(self, interface: Interface, *, running: bool) -> None:
-        """The interface is up and has a carrier, or no longer so."""
-        self._teller.tell_all(interface, interface.set_running(now(), running))
+        """The interface is up and has a carrier, or no longer so.
+
+        Who has left a group meanwhile is looked up before the kernel's groups are told anew: what a
+        socket does while the link is down makes the kernel say nothing.
+        """
+        if running and interface.is_holding:
+            self._agent.reader.fresh().add_done_callback(lambda _: self._up_again(interface))
+        else:
+            self._agent.reader.request()
+            self._teller.tell_all(interface, interface.set_running(now(), running))
         self._teller.announce("link", interface.name, running=running)
         log.info("%s: the link is %s", interface.name, "up" if running else "down")
+
+    def _up_again(self, interface: Interface) -> None:
+        """What the kernel receives is known, or could not be looked up."""
+        if interface.link is not None and interface.link.is_running:
+            self._teller.tell_all(interface, interface.set_running(now(), True))
+            self._agent.turns.arm({interface.link.index})
 
     def _failed_over(self, interface: Interface, old: int, new: int) -> None:
         """A bond has another active port. What is to be reported again, the kernel says besides."""
@@ -130,9 +148,9 @@ class Links:
 
     def _adopt(self, link: Link) -> None:
         """An interface that the configuration names has appeared, for the first time or again."""
-        settings = self._agent.settings.of(link.name, link.alternative_names)
+        settings = self._agent.settings_of(link.name, link.alternative_names)
         assert settings is not None
-        earlier = self._agent.interfaces.get(link.name)
+        earlier = self._agent.interfaces.get(link.name) or self._agent.former.pop(link.name, None)
         if earlier is not None and earlier.index is not None:
             self._release(earlier)  # it was renamed to this once; the name is another's now
         interface = Interface(
@@ -143,6 +161,8 @@ class Links:
             wanted_mode=settings.mode,
             alternative_names=link.alternative_names,
         )
+        if earlier is not None:
+            interface.go_on_from(earlier)
         self._agent.interfaces[link.name] = interface
         self._agent.by_index[link.index] = interface
         if not link.is_running:
@@ -155,7 +175,9 @@ class Links:
         self._teller.announce("renamed", interface.name, to=name)
         other = self._agent.interfaces.get(name)
         if other is not None and other is not interface and other.index is None:
+            interface.go_on_from(other)
             del self._agent.interfaces[name]
+        self._agent.by_hand.rename(interface.name, name)
         self._fast_path.rename(interface.name, name)
         self._agent.floods.rename(interface.name, name)
         self._agent.interfaces.pop(interface.name, None)
@@ -174,6 +196,7 @@ class Links:
                 self._agent.interfaces[interface.name] = self._agent.interfaces.pop(interface.name)
             self._agent.forget_names()
         self._agent.addresses.pop(index, None)
+        self._gone_with_link.pop(index, None)
 
     def _release(self, interface: Interface) -> None:
         index = interface.index
@@ -184,12 +207,14 @@ class Links:
             interface.attachment = None
         if index is None:
             return
+        self._agent.streams.forget(index)
         self._agent.by_index.pop(index, None)
         self._agent.turns.forget(index)
         for address in interface.known_queriers:
             self._fast_path.know_querier(index, address, known=False)
         interface.known_queriers = set()
-        assigned = [*self._agent.addresses.get(index, ()), *interface.groups()]
+        gone = self._gone_with_link.pop(index, ())
+        assigned = [*self._agent.addresses.get(index, ()), *gone, *interface.groups()]
         self._teller.assign(index, assigned, assigned=False)
         self._fast_path.forget(index)
         interface.link = None
@@ -206,8 +231,21 @@ class Links:
             known[change.address] = None
         else:
             known.pop(change.address, None)
-        if change.index in self._agent.by_index:
-            self._teller.assign(change.index, [change.address], assigned=change.usable)
+        if change.index not in self._agent.by_index:
+            return
+        if change.usable:
+            self._teller.assign(change.index, [change.address], assigned=True)
+            gone = self._gone_with_link.pop(change.index, set()) - known.keys()
+        elif self._is_down(change.index):
+            self._gone_with_link.setdefault(change.index, set()).add(change.address)
+            gone = set()
+        else:
+            gone = {change.address}
+        self._teller.assign(change.index, gone, assigned=False)
+
+    def _is_down(self, index: int) -> bool:
+        link = self._links.get(index)
+        return link is not None and not link.is_running
 
     def _choose_sources(self, indices: Iterable[int]) -> None:
         """Once for all addresses of an interface that came or went together."""
@@ -225,18 +263,14 @@ class Links:
     def configure(self, settings: Settings) -> None:
         """Takes over other settings: for new, gone and changed interfaces. The rest stays as is."""
         before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
-        if settings.max_interfaces != self._agent.settings.max_interfaces:
-            log.warning(
-                "agent.max_interfaces = %d takes effect when mcastd is started anew",
-                settings.max_interfaces,
-            )
         self._agent.settings = settings
+        self._agent.streams.configure(settings)
         self._agent.reloaded_at = time.time()
         for interface in list(self._agent.interfaces.values()):
-            wanted = settings.of(interface.name, interface.alternative_names)
+            wanted = self._agent.settings_of(interface.name, interface.alternative_names)
             if wanted is None:
                 self._release(interface)
-                del self._agent.interfaces[interface.name]
+                self._agent.former[interface.name] = self._agent.interfaces.pop(interface.name)
                 continue
             interface.guard = wanted.guard
             self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
@@ -249,6 +283,7 @@ class Links:
             named = settings.of(link.name, link.alternative_names) is not None
             if link.index not in self._agent.by_index and named:
                 self._adopt(link)
+        self._agent.forget_names()
         self._agent.turns.arm()
 
     # What the kernel refuses for one interface.

@@ -49,6 +49,9 @@ class OwnedMemberships:
     def __iter__(self) -> Iterator[Owned]:
         return iter(list(self._by_key.values()))
 
+    def __len__(self) -> int:
+        return len(self._by_key)
+
     @property
     def keeps(self) -> bool:
         """Whether there is a place where they are kept."""

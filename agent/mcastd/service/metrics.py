@@ -28,6 +28,7 @@ from mcastd.service.happenings import MAPS
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
 from mcastd.service.responses import BUCKETS
+from mcastd.service.stream_metrics import stream_metrics
 from mcastd.wire import Kind, Reason
 
 FAMILY = ["interface", "protocol"]
@@ -48,6 +49,7 @@ class AgentCollector(Collector):
         yield from self._largest_groups()
         yield from self._responses()
         yield from self._host_mode()
+        yield from stream_metrics(self._agent)
         yield from self._interfaces()
         yield from self._clients()
         yield from self._faults()

@@ -44,7 +44,7 @@ from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
 from mcastd.gmp.host import Host
 from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
 from mcastd.gmp.records import GroupRecord, RecordType
-from mcastd.gmp.time import Duration, Instant, after, in_seconds, milliseconds
+from mcastd.gmp.time import NO_TIME, Duration, Instant, after, in_seconds, milliseconds, seconds
 from mcastd.native import SourceList
 from mcastd.service.joined import Joined
 from mcastd.service.querier import Queriers
@@ -58,6 +58,9 @@ CURRENT_STATE = frozenset({RecordType.MODE_IS_INCLUDE, RecordType.MODE_IS_EXCLUD
 
 AT_ONCE = 512
 """Groups that one call of the engine looks at: two to five milliseconds."""
+
+UNLISTED_TOLD = seconds(10)
+"""Between two words on queriers that are not named."""
 
 BREATHING_SPACE = milliseconds(5)
 """Until a voice that is busy is asked again."""
@@ -90,9 +93,18 @@ def speaking(config: HostConfig) -> HostConfig:
     return config._replace(ssm_enforce=False, max_sources_per_filter=1_000_000)
 
 
-def observing(config: HostConfig) -> HostConfig:
-    """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it."""
-    return speaking(config)._replace(older_querier_formula=OlderQuerierFormula.RFC3376)
+def observing(family: ProtocolFamily, config: HostConfig) -> HostConfig:
+    """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it, without
+    a limit, believes all queriers, and knows nothing of a cap.
+    """
+    return speaking(config)._replace(
+        older_querier_formula=OlderQuerierFormula.RFC3376,
+        older_querier_limit=NO_TIME,
+        queriers=(),
+        report_suppression=True,
+        max_version=family.newest,
+        compat_enable=True,
+    )
 
 
 class Observer:
@@ -100,13 +112,14 @@ class Observer:
 
     `received`: what the host receives, the kernel's and the agent's own. `host`: the engine, which
     holds what the agent speaks for. `is_holding`: it speaks for the kernel, too. `asked`: the last
-    query of the newest version, from which the kernel has learned.
+    query of the newest version, from which the kernel has learned. `unlisted`: when a querier was
+    told of last that is none of those named, and its address.
     """
 
     def __init__(self, family: ProtocolFamily, config: HostConfig) -> None:
         self.family = family
         self.config = config
-        self.host = Host(family, observing(config), RandomDelays(Random()), AT_ONCE)
+        self.host = Host(family, observing(family, config), RandomDelays(Random()), AT_ONCE)
         self.received = Received(family, self._is_source_specific)
         self.voice: Voice | None = None
         self.is_holding = False
@@ -118,9 +131,18 @@ class Observer:
         self.responses = Responses()
         self.times = GroupTimes()
         self.asked: tuple[Instant, Query] | None = None
+        self.unlisted: tuple[Instant, Address] | None = None
         self.last_reported_version: int | None = None
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
+
+    def go_on_from(self, earlier: Observer) -> None:
+        """Counts on where the one before it under this name has ended."""
+        self.responses.go_on_from(earlier.responses)
+        self.host.statistics.go_on_from(earlier.host.statistics)
+        self.state_changes += earlier.state_changes
+        for way, count in earlier.compatibility_changes.items():
+            self.compatibility_changes[way] = self.compatibility_changes.get(way, 0) + count
 
     @property
     def nothing(self) -> SourceFilter:
@@ -142,11 +164,28 @@ class Observer:
         message = received.message
         happenings = []
         if isinstance(message, Query):
+            if not self.config.is_believed(message.source):
+                return self.hear_unlisted(at, message)
             happenings = self._hear_query(at, received, message)
         elif isinstance(message, MembershipReport) and self.host.version != self.family.newest:
             self.responses.excuse({message.group})
         self._cause = message if isinstance(message, Query) else None
         happenings += self._effects(at, self.host.handle(at, message))
+        self._cause = None
+        return happenings
+
+    def hear_unlisted(self, at: Instant, query: Query) -> list[Happening]:
+        """A query of none of those that are named: only the kernel heeds it, if it hears it."""
+        happenings = []
+        if self.unlisted is None or at >= after(self.unlisted[0], UNLISTED_TOLD):
+            self.unlisted = (at, query.source)
+            fields = {"address": self.family.format(query.source), "version": query.version}
+            happenings.append(Happening("unlisted_querier", fields))
+        if self.voice is not None:
+            return happenings
+        self._note_question(at, query, query.group == self.family.unspecified)
+        self._cause = query
+        happenings += self._effects(at, self.host.handle(at, query))
         self._cause = None
         return happenings
 
@@ -372,7 +411,7 @@ class Observer:
     def configure(self, now: Instant, config: HostConfig) -> list[Happening]:
         """Other tunables, at once."""
         self.config = config
-        tunables = observing(config) if self.voice is None else speaking(config)
+        tunables = observing(self.family, config) if self.voice is None else speaking(config)
         return self._effects(now, self.host.handle(now, Configure(tunables)))
 
     def advance(self, now: Instant) -> list[Happening]:

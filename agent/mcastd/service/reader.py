@@ -40,7 +40,8 @@ class KernelReader:
     `sockets`: the iterator over them, once there is one. `known` says what is known of each
     interface, by index; `apply` takes what is otherwise. `is_holding`: whether the agent speaks for
     the kernel anywhere. `speaks` is told which IGMP versions the kernel speaks, by index.
-    `problem`: why the last reading failed, None if it did not.
+    `problem`: why the last reading failed, None if it did not. `was_read`: whether one has ever
+    succeeded.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class KernelReader:
         self._pause = 0.0
         self._cost = 0.0
         self.problem: str | None = None
+        self.was_read = False
 
     @property
     def cost(self) -> float:
@@ -122,7 +124,7 @@ class KernelReader:
                 log.error("%s", problem)
             self.problem = problem
             return None
-        self.problem = None
+        self.problem, self.was_read = None, True
         return found
 
     def _schedule(self) -> None:

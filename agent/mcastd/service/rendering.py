@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,8 @@ END = b"# EOF\n"
 """Of OpenMetrics; once."""
 
 Pieces = list[bytes]
+
+Complete = Callable[[str, Pieces], Awaitable[Pieces]]
 
 
 class Family:
@@ -63,11 +65,14 @@ ENCODERS: Mapping[str, Callable[[Metric], bytes]] = {
 class Renderings:
     """Gives each who asks a rendering that was begun after he asked, and shares it with all others.
 
-    `collect`: the families of metrics, one by one.
+    `collect`: the families of metrics, one by one. `complete`: adds what others have, to a form.
     """
 
-    def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
+    def __init__(
+        self, collect: Callable[[], Iterator[Metric]], complete: Complete | None = None
+    ) -> None:
         self._collect = collect
+        self._complete = complete
         self._turnstile = Turnstile()
         self._wanted: dict[str, asyncio.Future[Pieces]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -116,6 +121,9 @@ class Renderings:
                 for form in forms:
                     made[form].append(ENCODERS[form](metric))
                 cost[0] += time.monotonic() - begun
+        if self._complete is not None:
+            for form in forms:
+                made[form] = await self._complete(form, made[form])
         if OPENMETRICS in made:
             made[OPENMETRICS].append(END)
         return made

@@ -74,6 +74,7 @@ PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
     "querier": {"name": TEXT},
     "groups": {"name": TEXT, "group": TEXT},
     "counters": {"name": TEXT},
+    "streams": {"name": TEXT, "group": TEXT},
     "doctor": {"name": TEXT, "group": TEXT},
     "watch": {"type": TEXT, "interface": TEXT},
     "join": OF_MEMBERSHIP,
@@ -83,7 +84,7 @@ PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
         "name": TEXT, "protocol": TEXT, "version": NUMBER,
         "dry_run": YES_OR_NO, "announce": YES_OR_NO, "persist": YES_OR_NO,
     },
-    "reload": {},
+    "reload": {"undo": YES_OR_NO},
 }  # fmt: skip
 """All methods. None of a parameter's value is as if it were left out."""
 

@@ -34,6 +34,12 @@ class Histogram:
             if value <= bound:
                 self.counts[index] += 1
 
+    def add(self, other: Histogram) -> None:
+        """All its observations, too."""
+        self.total += other.total
+        self.sum += other.sum
+        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -51,6 +57,11 @@ class Responses:
     histogram: Histogram = field(default_factory=Histogram)
     unanswered: int = 0
     _asked: deque[Asked] = field(default_factory=deque)
+
+    def go_on_from(self, earlier: Responses) -> None:
+        """Adds what another has counted."""
+        self.histogram.add(earlier.histogram)
+        self.unanswered += earlier.unanswered
 
     def ask(self, at: Instant, group: Address | None, max_response: Duration) -> None:
         """A query about `group`, or about all of them, that there is something to say to."""

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import signal
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -16,12 +17,14 @@ from mcastd.net import LinkWatcher
 from mcastd.printable import printable
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
+from mcastd.service.company import Alone
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
 from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults, is_of_a_connection, said
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.links import Links
 from mcastd.service.memberships import OwnedMemberships
+from mcastd.service.restart import check_machine, needs_restart, warnings
 from mcastd.service.state_file import state_directory
 from mcastd.service.system import (
     drop_capabilities,
@@ -44,13 +47,20 @@ class StartError(Exception):
     """Something that the agent needs is not to be had; one line for the operator."""
 
 
-async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Settings]) -> None:
+async def run(
+    settings: Settings,
+    fast_path: FastPath,
+    reread: Callable[[], Settings],
+    company: Alone | None = None,
+) -> None:
     """Runs until SIGTERM or SIGINT, and closes the fast path; SIGHUP reads the settings anew.
 
-    FastPathError, ControlError or StartError, with one line each, if it cannot start.
+    `company`: of agents in other network namespaces. FastPathError, ControlError or StartError,
+    with one line each, if it cannot start.
     """
     loop = asyncio.get_running_loop()
-    state = state_directory()
+    company = company or Alone()
+    state = state_directory(settings.namespace)
     faults = Faults()
     agent = Agent(
         settings,
@@ -60,14 +70,20 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
         faults,
     )
     links = Links(agent)
-    control = Control(agent)
     stopped = asyncio.Event()
+    failures: list[BaseException] = []
+
+    def fail(error: Exception | None) -> None:
+        if error is not None:
+            failures.append(error)
+        stopped.set()
+
+    control = company.control(agent, fail)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    agent.reload = partial(reload, links, reread)
-    loop.add_signal_handler(signal.SIGHUP, agent.reload)
+    agent.reload = partial(reload, agent, links, reread, company)
+    loop.add_signal_handler(signal.SIGHUP, agent.reload, False)
     metrics: MetricsServer | None = None
-    failures: list[BaseException] = []
     loop.set_exception_handler(lambda _loop, context: judge(faults, failures, stopped, context))
     try:
         with closing(LinkWatcher()) as watcher:
@@ -76,7 +92,7 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
             agent.listen(loop)  # events that wait already are taken when all interfaces are there
             fast_path.close_unclaimed()
             agent.started_up()
-            metrics = await serve(settings, agent, control)
+            metrics = await serve(settings, agent, control, company)
             fast_path.wait()
             agent.reader.request()  # now its sockets can be looked at
             drop_capabilities()
@@ -90,6 +106,7 @@ async def run(settings: Settings, fast_path: FastPath, reread: Callable[[], Sett
         await control.stop()
         if metrics is not None:
             await metrics.stop()
+        await company.close()
         agent.close()
         links.close()
         fast_path.close()
@@ -127,7 +144,9 @@ def watchdog(loop: asyncio.AbstractEventLoop) -> None:
         loop.call_later(interval, watchdog, loop)
 
 
-async def serve(settings: Settings, agent: Agent, control: Control) -> MetricsServer | None:
+async def serve(
+    settings: Settings, agent: Agent, control: Control, company: Alone
+) -> MetricsServer | None:
     """Opens the control socket, and the port of the metrics if there is to be one.
 
     Only now is imported what they need: the interfaces are attached first.
@@ -137,7 +156,7 @@ async def serve(settings: Settings, agent: Agent, control: Control) -> MetricsSe
         return None
     from mcastd.service.exposition import MetricsServer  # noqa: PLC0415
 
-    metrics = MetricsServer(agent)
+    metrics = MetricsServer(agent, company.renderings(agent))
     try:
         await metrics.start(settings.metrics)
     except OSError as error:
@@ -168,13 +187,24 @@ async def first_of(following: asyncio.Future[None], stopped: asyncio.Event) -> N
     following.cancel()
 
 
-def reload(links: Links, reread: Callable[[], Settings]) -> str | None:
-    """Takes over a new configuration; a bad one is told and returned, and the running one stays."""
-    notify("RELOADING=1")
+def reload(
+    agent: Agent, links: Links, reread: Callable[[], Settings], company: Alone, undo: bool = False
+) -> str | None:
+    """Takes over a new configuration; a bad one is told and returned, and the running one stays.
+
+    What was set by hand stays, too, unless it is to be undone.
+    """
+    notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
     problem = None
     try:
-        links.configure(reread())
+        settings = reread()
+        check_machine(settings)
+        if undo:
+            agent.by_hand.undo()
+        company.configured(settings, undo=undo)
+        links.configure(settings)
         log.info("configuration read")
+        tell_of_reload(agent)
     except ConfigFileError as error:
         problem = str(error)
         log.error("%s; the running configuration stays", problem)
@@ -183,6 +213,20 @@ def reload(links: Links, reread: Callable[[], Settings]) -> str | None:
         log.error("%s", problem)
     notify("READY=1")
     return problem
+
+
+def tell_of_reload(agent: Agent) -> None:
+    """What of the files is not in force all the same, and why."""
+    for interface in agent.interfaces.values():
+        for each in agent.differences(interface):
+            log.warning(
+                "%s: %s = %s was set by hand and stays (%s in the files; mcastctl reload --undo)",
+                each.interface, each.key, each.value, each.files,
+            )  # fmt: skip
+    for key in needs_restart(agent.started_with, agent.settings):
+        log.warning("%s takes effect when mcastd is started anew", key)
+    for text in warnings(agent.settings):
+        log.warning("%s", text)
 
 
 def shown(address: Address | None) -> str:

@@ -150,7 +150,8 @@ class Settling:
         Why it cannot be attached any more, if it cannot.
         """
         attachment, choice = interface.attachment, self._agent.hook_choice(interface)
-        if attachment is None or not attachment.is_outdated(choice):
+        streams = self._agent.counts_streams(interface)
+        if attachment is None or not attachment.is_outdated(choice, streams=streams):
             return None
         attachment.close()
         interface.attachment = None
@@ -165,12 +166,16 @@ class Settling:
         agent = self._agent
         policy, choice = agent.policy(interface), agent.hook_choice(interface)
         try:
-            attachment = agent.fast_path.attach(interface.name, index, policy, choice)
+            attachment = agent.fast_path.attach(
+                interface.name, index, policy, choice, streams=agent.counts_streams(interface)
+            )
         except OSError as error:
             return f"cannot attach: {said(error)}"
         except FastPathError as error:
             return str(error)
         interface.attachment = attachment
+        if not attachment.streams:
+            agent.streams.forget(index)
         log.info(
             "%s: %s%s and %s%s",
             interface.name,

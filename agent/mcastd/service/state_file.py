@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mcastd import files
+from mcastd.net.names import raw
 from mcastd.printable import brief
 from mcastd.service.faults import said
 
@@ -131,9 +132,13 @@ def line_of(value: Any) -> bytes:
     return (json.dumps(value) + "\n").encode()
 
 
-def state_directory() -> Path | None:
-    """Where state is kept: as the service manager says, or the system's place for root."""
+def state_directory(namespace: str | None = None) -> Path | None:
+    """Where state is kept: as the service manager says, or the system's place for root.
+
+    Each network namespace that has a name has a directory of its own there.
+    """
     given = os.environ.get("STATE_DIRECTORY")
-    if given:
-        return Path(given.split(":")[0])
-    return Path("/var/lib/mcastd") if os.geteuid() == 0 else None
+    if not given and os.geteuid() != 0:
+        return None
+    place = Path(given.split(":")[0] if given else "/var/lib/mcastd")
+    return place if namespace is None else place / "namespaces" / os.fsdecode(raw(namespace))

@@ -5,18 +5,32 @@ from __future__ import annotations
 import os
 import resource
 import socket
+from collections.abc import Iterable
+from contextlib import suppress
 
 from mcastd._libbpf import lib
 
-CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF = 12, 13, 39
+CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON, CAP_BPF = 12, 13, 38, 39
 
 KEPT = (CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF)
 
+KEEPERS = (19, 21, CAP_PERFMON)
+"""Of who starts agents in other network namespaces, besides: CAP_SYS_PTRACE to find one by a
+process, CAP_SYS_ADMIN to enter it, and what loading takes."""
 
-def drop_capabilities() -> None:
+_manager: socket.socket | None = None
+
+
+def report_to(manager: socket.socket) -> None:
+    """Who is told instead of the service manager, for a process that somebody else looks after."""
+    global _manager  # noqa: PLW0603 (as NOTIFY_SOCKET is, it is the process's)
+    _manager = manager
+
+
+def drop_capabilities(kept: Iterable[int] = KEPT) -> None:
     """Keeps what attaching to a new interface needs, of what there is. OSError if refused."""
     mask = 0
-    for capability in KEPT:
+    for capability in kept:
         mask |= 1 << capability
     result = lib.mcast_keep_capabilities(mask)
     if result:
@@ -43,6 +57,10 @@ def watchdog_seconds() -> float | None:
 
 def notify(state: str) -> None:
     """Tells the service manager, if there is one (sd_notify(3))."""
+    if _manager is not None:
+        with suppress(OSError):
+            _manager.send(state.encode(errors="backslashreplace"), socket.MSG_DONTWAIT)
+        return
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return

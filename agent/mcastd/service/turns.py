@@ -29,7 +29,7 @@ class Turns:
     `interfaces`: those that are run, by index; they come and go. `known_changed` is called when a
     querier has come to be known, or is no longer; `look_at_kernel` when what the kernel receives
     may have changed. `failed` is called with what the kernel refuses for one interface: it is not
-    the others' end.
+    the others' end; `probed` when the agent's own question came out of the ring.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Turns:
         look_at_kernel: Callable[[], None],
     ) -> None:
         self.failed: Callable[[int, OSError], None] = lambda index, error: None
+        self.probed: Callable[[int], None] = lambda index: None
         self._known_changed = known_changed
         self._look_at_kernel = look_at_kernel
         self._fast_path = fast_path
@@ -92,6 +93,9 @@ class Turns:
 
     def _take(self, captured: Captured, *, from_outside: bool) -> None:
         interface = self._interfaces.get(captured.ifindex)
+        if captured.fate == Fate.PROBE:
+            self.probed(captured.ifindex)
+            return
         event = self._decode(captured)
         if interface is None or event is None:
             return

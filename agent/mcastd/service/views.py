@@ -23,7 +23,9 @@ from mcastd.service.observer import Observer, filter_object
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
+from mcastd.service.restart import needs_restart
 from mcastd.service.statistics import statistics
+from mcastd.service.stream_views import interface_streams
 from mcastd.wire import Kind, Reason
 
 
@@ -40,6 +42,7 @@ def status(agent: Agent) -> Steps[dict[str, Any]]:
         "uptime": in_seconds(now() - agent.started),
         "interfaces": interfaces,
         "missing": agent.missing(),
+        "needs_restart": needs_restart(agent.started_with, agent.settings),
         "faults": agent.faults.as_object(),
         "clients": {each.name: each.clients for each in agent.doors},
         "state": {"problem": agent.owned.problem or agent.known_queriers.problem},
@@ -62,8 +65,10 @@ def interface_status(
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
         "remarks": coexistence.of_interface(interface, host),
+        "by_hand": [each._asdict() for each in agent.differences(interface)],
         **{name: family_status(interface, each) for name, each in interface.observers.items()},
         "lost": lost_events(values) if values else {},
+        "streams": interface_streams(agent, interface),
         "guard": interface.guard.as_mapping(),
         "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
     }
@@ -79,16 +84,42 @@ def floods(history: History) -> dict[str, Any]:
     }
 
 
+def spoken_by(observer: Observer) -> str:
+    """Who speaks on the link for this host."""
+    if observer.voice is None:
+        return "kernel"
+    return "agent" if observer.is_holding else "kernel and agent"
+
+
+def allowed_version(name: str, observer: Observer) -> tuple[int, str]:
+    """The newest version that may be spoken, and by whose word: the protocol's end, a sysctl's
+    while the kernel speaks, or the agent's settings.
+    """
+    family, in_force = observer.family, observer.host.config.max_version
+    if in_force < family.newest:
+        return in_force, f"{family.name}_max_version"
+    forced = coexistence.forced_version(family.name, name)
+    return forced if forced is not None else (family.newest, "protocol")
+
+
 def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
+    """`version`: spoken by whom `spoken_by` says; `max_version`: allowed, by whom `allowed_by`
+    says; `configured_max_version`: what the settings allow, which is in force in host mode.
+    """
     host, current = observer.host, observer.queriers.current
+    allowed, by = allowed_version(interface.name, observer)
     older = interface.kernel_versions[observer.family.name].older(now())
     return {
-        "version": host.version,
+        "version": min(host.version, allowed),
+        "spoken_by": spoken_by(observer),
         "last_reported_version": observer.last_reported_version,
-        "max_version": host.config.max_version,
+        "max_version": allowed,
+        "allowed_by": by,
+        "configured_max_version": observer.config.max_version,
         "querier": observer.family.format(current.address) if current else None,
         "querier_version": current.version if current else None,
         "older_queriers": older_queriers(observer),
+        "unlisted_querier": unlisted_querier(observer),
         "groups": len(observer.received.groups),
         "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
         "speaks_for_kernel": observer.is_holding,
@@ -100,6 +131,14 @@ def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
         },
         "unanswered_queries": observer.responses.unanswered,
     }
+
+
+def unlisted_querier(observer: Observer) -> dict[str, Any] | None:
+    """The one that was told of last which is none of those named."""
+    if observer.unlisted is None:
+        return None
+    at, address = observer.unlisted
+    return {"address": observer.family.format(address), "told": wall_clock(at)}
 
 
 def older_queriers(observer: Observer) -> list[dict[str, Any]]:
@@ -240,6 +279,7 @@ def group_object(
         "reported": family.is_reportable(group),
         "since": clock(observer.times.since(group)),
         "last_reported": clock(observer.reported(group)),
+        **agent.streams.last_data(interface.index, group),
     }
 
 

@@ -22,6 +22,7 @@ class Reason(IntEnum):
     BAD_SOURCE_COUNT = lib.MCAST_BAD_SOURCE_COUNT
     UNKNOWN_TYPE = lib.MCAST_UNKNOWN_TYPE
     LOOPBACK = lib.MCAST_LOOPBACK
+    UNLISTED_QUERIER = lib.MCAST_UNLISTED_QUERIER
 
     @property
     def label(self) -> str:

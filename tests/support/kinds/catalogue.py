@@ -115,7 +115,8 @@ def team(place: Place) -> Built:
         "ports": {near: {} for near in below},
     }
     place.lab.process(place.host, "teamd", "-o", "-U", "-t", name, "-c", json.dumps(settings))
-    place.wait_for(name)
+    for port in below:
+        place.wait_for_master(port)  # which takes only ports that are down
     place.order(place.host, *(f"link set {each} up" for each in (*below, name)))
     place.give_address(name)
     return Built(name, ports, below)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from mcastd.lab import Bridge, Lab, Namespace
@@ -83,15 +84,13 @@ class Place:
     def give_address(self, interface: str) -> None:
         self.order(self.host, f"address add {self.address}/24 dev {interface}")
 
-    def wait_for(self, interface: str) -> None:
-        """Until another process has made it in the host."""
-        eventually(lambda: self._is_there(interface), what=f"{interface} is there")
+    def wait_for_master(self, interface: str) -> None:
+        """Until another process has made the host's interface a port."""
+        eventually(lambda: self._is_port(interface), what=f"{interface} is a port")
 
-    def _is_there(self, interface: str) -> bool:
-        try:
-            return self.host.index(interface) > 0
-        except OSError:
-            return False
+    def _is_port(self, interface: str) -> bool:
+        (link,) = json.loads(self.host.ip("-json", "link", "show", interface))
+        return "master" in link
 
 
 class Network:

@@ -59,7 +59,7 @@ class Aside:
         found = json.loads(path.read_text())
         if "error" in found:
             raise MachineError(found["error"])
-        passed, failed, skipped, properties, text = found["outcome"]
+        passed, failed, skipped, properties, text, _ = found["outcome"]
         return found["release"], Outcome(passed, tuple(failed), tuple(skipped), properties, text)
 
     def close(self) -> None:

@@ -11,13 +11,14 @@ from xml.etree import ElementTree
 
 from support import bytecode
 from support.machines.machine import SHARED, Machine
-from support.machines.places import BUILD
+from support.machines.places import BUILD, REPOSITORY
 
 BYTECODE = BUILD / "bytecode"
 """Compiling takes a minute in a machine, and the compiler may not be the guest's."""
 
 PYTEST = (
     *("python", "-m", "pytest", "-v", "-p", "no:cacheprovider"),
+    *("-p", "support.machines.at_once", "--tb=short"),
     *(f"--junit-xml={SHARED}/report.xml", "-o", "junit_family=xunit1"),
 )
 
@@ -30,6 +31,8 @@ class Outcome(NamedTuple):
     skipped: tuple[str, ...]
     properties: dict[str, str]
     text: str
+    held: tuple[str, ...] = ()
+    """Names of those that passed."""
 
     @property
     def fine(self) -> bool:
@@ -61,6 +64,7 @@ def run_tests(
         environment={
             bytecode.VARIABLE: brought(machine, bytecode_from),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(REPOSITORY / "tests"),
         },
         follow=follow,
     )
@@ -94,8 +98,10 @@ def outcome(done: subprocess.CompletedProcess[str], report: Path) -> Outcome:
         for case in cases
         for each in case.iter("property")
     }
-    passed = len(cases) - len({*failed, *skipped} & {name(each) for each in cases})
-    return Outcome(passed, tuple(failed), tuple(skipped), found, text)
+    held = tuple(
+        each for each in dict.fromkeys(map(name, cases)) if each not in {*failed, *skipped}
+    )
+    return Outcome(len(held), tuple(failed), tuple(skipped), found, text, held)
 
 
 def name(case: ElementTree.Element) -> str:

@@ -73,8 +73,8 @@ def test_a_pcapng_file_is_read_with_all_its_interfaces(order: str) -> None:
 
     assert read(file) == [
         CapturedPacket(3 * SECOND + 1000, 1, FIRST, len(FIRST)),
-        CapturedPacket(3 * SECOND + 1, 113, FIRST, 99),
-        CapturedPacket(103 * SECOND + SECOND // 2, 276, FIRST, len(FIRST)),
+        CapturedPacket(3 * SECOND + 1, 113, FIRST, 99, interface=1),
+        CapturedPacket(103 * SECOND + SECOND // 2, 276, FIRST, len(FIRST), interface=2),
     ]
 
 

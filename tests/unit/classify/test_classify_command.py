@@ -130,7 +130,7 @@ def test_a_packet_captured_in_part_has_a_note(
     capture.write_bytes(files.pcap(ethernet(QUERY), left_out=2))
 
     (line,) = json_lines(capture, capsys)
-    assert (line["reason"], line["notes"]) == ("too_short", ["truncated"])
+    assert (line["verdict"], line["reason"], line["notes"]) == ("cut", None, ["truncated"])
 
 
 COOKED = b"\0\0\0\1\0\6" + bytes(8)
@@ -180,9 +180,61 @@ def test_the_summary_is_one_document(capture: Path, capsys: pytest.CaptureFixtur
     assert json.loads(capsys.readouterr().out) == {
         "packets": 5,
         "other": 1,
+        "cut": 0,
+        "not_looked_into": {},
         "accepted": {"igmp query 3": 2, "mld report 2": 1},
         "rejected": {"bad_checksum": 1},
     }
+
+
+CUTTABLE = [QUERY, REPORT_6, wire.query(IGMP, 2, source=QUERIER), wire.query(MLD, 2, source=HOST_6)]
+
+
+@pytest.mark.parametrize("packet", CUTTABLE, ids=["igmp3", "mld report", "igmp2", "mld"])
+def test_a_whole_packet_is_never_refused_for_where_it_was_cut(
+    packet: bytes, capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the snap length: good, or cut, and nothing else."""
+    frame = ethernet(packet)
+    capture.write_bytes(files.pcap(frame))
+    assert call(str(capture), "--summary") == 0
+    assert json.loads(capsys.readouterr().out)["rejected"] == {}
+    for left_out in range(1, len(frame) + 1):
+        capture.write_bytes(files.pcap(frame, left_out=left_out))
+        assert call(str(capture), "--summary") == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["cut"], found["rejected"], found["other"]) == (1, {}, 0), left_out
+
+
+def test_what_is_too_short_is_so_also_where_something_behind_it_was_cut(
+    capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture.write_bytes(files.pcap(ethernet(ipv4(b"\x11\0\0\0")) + bytes(20), left_out=4))
+    assert call(str(capture), "--summary") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["cut"], found["rejected"]) == (0, {"too_short": 1})
+
+
+def tagged(packet: bytes, ethertype: int) -> bytes:
+    return ethernet(packet)[:12] + ethertype.to_bytes(2) + packet
+
+
+@pytest.mark.parametrize(
+    ("frame", "name"),
+    [
+        (tagged(b"\x11\0\0\1\0\x20\0\x21" + QUERY, 0x8864), "PPPoE"),
+        (tagged(bytes(4) + QUERY, 0x8847), "MPLS"),
+        (ethernet(ipv4(QUERY, protocol=47)), "GRE"),
+        (ethernet(ipv4(QUERY, protocol=4)), "IP in IP"),
+        (tagged(b"\0\5\x88\x64" + b"\x11\0\0\1\0\x20\0\x21" + QUERY, 0x8100), "PPPoE"),
+    ],
+)
+def test_what_may_hold_a_packet_is_named_and_not_called_other(
+    frame: bytes, name: str, capture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture.write_bytes(files.pcap(frame))
+    assert call(str(capture)) == 0
+    assert f"0 neither IGMP nor MLD, 1 {name} not looked into" in capsys.readouterr().out
 
 
 def test_people_get_a_line_for_each_packet(

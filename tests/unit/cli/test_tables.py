@@ -9,7 +9,8 @@ import pytest
 from mcastd.cli import tables
 
 FAMILY: dict[str, Any] = {
-    "version": 3, "last_reported_version": 3, "max_version": 3, "querier": "192.0.2.1",
+    "version": 3, "last_reported_version": 3, "max_version": 3, "spoken_by": "kernel",
+    "allowed_by": "protocol", "configured_max_version": 3, "querier": "192.0.2.1",
     "querier_version": 3, "older_queriers": [], "groups": 2, "sources": 5, "unanswered_queries": 0,
 }  # fmt: skip
 NO_LOSS = {"ring_full": 0, "rate_limited": 0}

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from mcastd.gmp.config import (
+    MOST_QUERIERS,
     TUNABLES,
     ConfigError,
     HostConfig,
     OlderQuerierFormula,
     RouterAlertPolicy,
 )
-from mcastd.gmp.family import IGMP, MLD, ProtocolFamily
-from mcastd.gmp.time import milliseconds, seconds
+from mcastd.gmp.family import IGMP, MLD, AddressPattern, ProtocolFamily
+from mcastd.gmp.time import NO_TIME, milliseconds, seconds
 from support.network import Network
 
 
@@ -27,9 +28,12 @@ def test_the_defaults_are_the_rfcs(family: ProtocolFamily) -> None:
         older_unsolicited_report_interval=seconds(10),
         unsolicited_report_interval=seconds(1),
         older_querier_formula=OlderQuerierFormula.RFC9776,
+        older_querier_limit=NO_TIME,
+        queriers=(),
         compat_enable=True,
         require_ttl1=True,
         require_router_alert=RouterAlertPolicy.LENIENT,
+        report_suppression=True,
         leave_only_if_last_reporter=True,
         report_link_local_groups=True,
         ssm_enforce=True,
@@ -37,6 +41,12 @@ def test_the_defaults_are_the_rfcs(family: ProtocolFamily) -> None:
         max_sources_per_filter=4096,
         max_pending_sources=1024,
     )
+
+
+NAMED = {
+    "igmp": AddressPattern(0xFFFFFF00, 0xC0000200),
+    "mld": AddressPattern((1 << 128) - 1, 0xFE80 << 112 | 1),
+}
 
 
 def test_every_tunable_can_be_set(family: ProtocolFamily) -> None:
@@ -49,9 +59,12 @@ def test_every_tunable_can_be_set(family: ProtocolFamily) -> None:
         "uri_old": 2.5,
         "uri_new": 0.01,
         "ovqp_formula": "rfc3376",
+        "ovqp_limit": 3600,
+        "queriers": ["192.0.2.0/24", "fe80::1"],
         "compat_enable": False,
         "require_ttl1": False,
         "require_router_alert": "strict",
+        "report_suppression": False,
         "leave_only_if_last_reporter": False,
         "report_link_local_groups": False,
         "ssm_ranges": [],
@@ -71,9 +84,12 @@ def test_every_tunable_can_be_set(family: ProtocolFamily) -> None:
         older_unsolicited_report_interval=milliseconds(2500),
         unsolicited_report_interval=milliseconds(10),
         older_querier_formula=OlderQuerierFormula.RFC3376,
+        older_querier_limit=seconds(3600),
+        queriers=(NAMED[family.name],),
         compat_enable=False,
         require_ttl1=False,
         require_router_alert=RouterAlertPolicy.STRICT,
+        report_suppression=False,
         leave_only_if_last_reporter=False,
         report_link_local_groups=False,
         ssm_enforce=False,
@@ -101,6 +117,15 @@ def test_every_tunable_can_be_set(family: ProtocolFamily) -> None:
         ("query_interval", float("nan")),
         ("ovqp_formula", "rfc2236"),
         ("ovqp_formula", []),
+        ("ovqp_limit", -1),
+        ("ovqp_limit", 1_000_001),
+        ("queriers", "192.0.2.1"),
+        ("queriers", [1]),
+        ("queriers", ["192.0.2.1/24"]),
+        ("queriers", ["224.0.0.1"]),
+        ("queriers", ["ff02::1"]),
+        ("queriers", ["router.example"]),
+        ("report_suppression", 1),
         ("compat_enable", 1),
         ("require_router_alert", True),
         ("ssm_ranges", "232.0.0.0/8"),
@@ -156,3 +181,10 @@ def test_a_list_without_a_family_leaves_that_familys_range() -> None:
     mapping = {"ssm_ranges": ["239.232.0.0/16"]}
 
     assert HostConfig.from_mapping(MLD, mapping).ssm_ranges == (MLD.ssm,)
+
+
+def test_so_many_queriers_can_be_named(family: ProtocolFamily) -> None:
+    names = [f"192.0.2.{number}" for number in range(MOST_QUERIERS)]
+    HostConfig.from_mapping(family, {"queriers": names})
+    with pytest.raises(ConfigError, match="at most 64 addresses"):
+        HostConfig.from_mapping(family, {"queriers": [*names, "192.0.2.99"]})

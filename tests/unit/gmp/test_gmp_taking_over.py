@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcastd.gmp.counters import Counted
-from mcastd.gmp.events import Listen, Resume, SayAgain
+from mcastd.gmp.events import LinkDown, Listen, Resume, SayAgain
 from mcastd.gmp.family import Address
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.records import GroupRecord, RecordType
@@ -60,6 +60,15 @@ def test_after_a_restart_all_is_told_once_as_if_somebody_asked(net: Network) -> 
 def test_a_group_is_said_again_at_once_and_once(net: Network) -> None:
     timeline = Timeline(net).takes(known(net.g1, net.everything))
     timeline.at(5).takes(SayAgain(net.g1)).takes(SayAgain(net.g2)).at(100)
+
+    record = GroupRecord(RecordType.MODE_IS_EXCLUDE, net.g1, net.sources())
+    assert timeline.sent() == [(5, [record])]
+
+
+def test_a_group_is_said_again_before_the_link_is_known_to_be_up(net: Network) -> None:
+    """What took away from it has left by the link: it is up, and nobody has told of it yet."""
+    timeline = Timeline(net).takes(known(net.g1, net.everything)).takes(LinkDown())
+    timeline.at(5).takes(SayAgain(net.g1)).at(6)
 
     record = GroupRecord(RecordType.MODE_IS_EXCLUDE, net.g1, net.sources())
     assert timeline.sent() == [(5, [record])]

@@ -23,13 +23,13 @@ class Idle:
     """An agent without an interface."""
 
     def __init__(self) -> None:
-        self.settings = Settings()
+        self.settings = self.started_with = Settings()
         self.interfaces: dict[str, Any] = {}
         self.bus = Bus(lambda interest: None)
         self.owned: list[Any] = []
         self.faults = Faults()
         self.doors: list[Door] = []
-        self.reload: Callable[[], str | None] = lambda: None
+        self.reload: Callable[[bool], str | None] = lambda undo: None
 
 
 @pytest.fixture
@@ -85,8 +85,10 @@ def test_refusals_have_codes(path: str, method: str, parameters: dict[str, Any],
 
 def test_a_reload_that_fails_is_told(path: str, agent: Idle) -> None:
     with Client(path) as client:
-        assert client.call("reload") == {"interfaces": []}
-        agent.reload = lambda: "mcastd.toml: spoilt"
+        assert client.call("reload") == {
+            "interfaces": [], "by_hand": [], "undone": [], "needs_restart": []
+        }  # fmt: skip
+        agent.reload = lambda undo: "mcastd.toml: spoilt"
         with pytest.raises(AgentError, match="spoilt; the running configuration stays") as refused:
             client.call("reload")
     assert refused.value.code == "bad_configuration"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcastd.service.answers import AT_ONCE, pieces_of
 from mcastd.service.callers import Caller, may_change
-from mcastd.service.control import AT_ONCE, pieces_of
 from mcastd.service.control_socket import ControlError, bound
 from mcastd.service.requests import RequestError, checked, parsed
 

@@ -436,5 +436,5 @@ def test_kinds_and_reasons_have_the_names_of_the_interfaces() -> None:
     assert [reason.label for reason in sorted(Reason)] == [
         "fragment", "too_short", "bad_length", "bad_checksum", "bad_ttl", "no_router_alert",
         "bad_source", "bad_destination", "bad_group", "bad_source_count", "unknown_type",
-        "loopback",
+        "loopback", "unlisted_querier",
     ]  # fmt: skip

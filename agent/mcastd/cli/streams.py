@@ -1,0 +1,167 @@
+"""`mcastd streams`: the streams of multicast data in a capture file, by the code of the NIC."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from mcastd.classify import CapturedPacket, CaptureError, packets, read_capture
+from mcastd.cli.captured import opened, with_progress
+from mcastd.printable import printable
+from mcastd.streams import FormatError, Link, StreamTable, as_object, as_text, parse_format
+from mcastd.streams.table import MOST_FORMATS
+
+DONE = 0
+BAD_INPUT = 2
+
+LINKS = {
+    1: Link.ETHERNET, 12: Link.IP, 101: Link.IP, 228: Link.IP, 229: Link.IP, 113: Link.COOKED,
+    276: Link.COOKED,
+}  # fmt: skip
+"""By the numbers of tcpdump.org/linktypes.html."""
+
+NO_ADDRESSES = bytes(12)
+COOKED, COOKED_2 = 113, 276
+COOKED_HEADER, COOKED_2_HEADER = 16, 20
+ETHERNET_HEADER = 14
+
+NANOSECONDS = 1_000_000_000
+
+NO_TIMES = dict.fromkeys(("first", "last", "rate", "bit_rate", "longest_gap"))
+"""In a file that has none."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds the sub-command to argparse's `subparsers`."""
+    parser = subparsers.add_parser(
+        "streams",
+        help="count the multicast streams in a capture file",
+        description=(
+            "Reads a pcap or pcapng file and prints a line for each stream of multicast UDP: "
+            "packets, rates, gaps, and what its sequence numbers (RTP, MPEG-TS, sACN, MoldUDP64 or "
+            "configured ones) say of loss. Needs no privileges."
+        ),
+    )
+    parser.add_argument("file", metavar="FILE", help="a pcap or pcapng file; - for standard input")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--summary", action="store_true", help="only totals, as one JSON document")
+    parser.add_argument(
+        "--format",
+        metavar="GROUP:PORT=FORMAT",
+        action="append",
+        default=[],
+        help="not to be guessed there: rtp, mpegts, rtp+mpegts, sacn, moldudp64, none, or "
+        "custom:OFFSET,WIDTH[,COUNT]; GROUP may be a prefix, PORT may be *; may be given again",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0, or 2 if not everything in the file could be read."""
+    problem: str | None
+    try:
+        formats = [parse_format(each) for each in args.format]
+        if len(formats) > MOST_FORMATS:
+            raise FormatError(f"{len(formats)} formats: {MOST_FORMATS} at the most")
+        with opened(args.file) as stream:
+            counted = Counted(StreamTable(formats))
+            problem = counted.read(stream)
+        counted.show(args)
+        sys.stdout.flush()
+    except FormatError as error:
+        print(printable(f"mcastd streams: --format {error}"), file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        problem = "interrupted"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem is None:
+        return DONE
+    print(printable(f"mcastd streams: {args.file}: {problem}"), file=sys.stderr)
+    return BAD_INPUT
+
+
+class Counted:
+    """What is in a capture."""
+
+    def __init__(self, table: StreamTable) -> None:
+        self._table = table
+        self._names: list[str | None] = []
+        self._unreadable: Counter[int] = Counter()
+        self._end: int | None = None
+
+    def read(self, stream: BinaryIO) -> str | None:
+        """What kept the rest from being read, if anything did."""
+        try:
+            for packet in with_progress(read_capture(stream), stream):
+                self._take(packet)
+        except CaptureError as error:
+            return str(error)
+        if not self._unreadable:
+            return None
+        which = ", ".join(str(each) for each in sorted(self._unreadable))
+        return f"not read: {packets(self._unreadable.total())} of link type {which}"
+
+    def _take(self, packet: CapturedPacket) -> None:
+        """A packet without a time came when the one before it did."""
+        if packet.at is not None:
+            self._end = packet.at
+        link = LINKS.get(packet.link_type)
+        if link is None:
+            self._unreadable[packet.link_type] += 1
+            return
+        if packet.interface >= len(self._names):
+            self._names += [None] * (packet.interface + 1 - len(self._names))
+        self._names[packet.interface] = packet.interface_name
+        data, length = packet.data, max(packet.length, len(packet.data))
+        if packet.link_type == COOKED:
+            data = NO_ADDRESSES + data[COOKED_HEADER - 2 :]
+            length += ETHERNET_HEADER - COOKED_HEADER
+        elif packet.link_type == COOKED_2:
+            data = NO_ADDRESSES + data[:2] + data[COOKED_2_HEADER:]
+            length += ETHERNET_HEADER - COOKED_2_HEADER
+        self._table.take(data, length, link, packet.interface, max(self._end or 0, 0))
+
+    def show(self, args: argparse.Namespace) -> None:
+        lines = self._lines()
+        if args.summary:
+            print(json.dumps(self._summary()))
+        elif args.json:
+            for line in lines:
+                print(json.dumps(line))
+        elif len(self._table):
+            print(as_text(lines))
+        else:
+            print("no multicast stream")
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        second = (self._end or 0) // NANOSECONDS - 1
+        for key, sample, counted in self._table:
+            rate, size = counted.counted_in(second)
+            in_time = sample.first <= second * NANOSECONDS
+            line = as_object(
+                key,
+                sample,
+                interface=self._names[key.ifindex],
+                rate=rate if in_time else None,
+                bit_rate=8 * size if in_time else None,
+            )
+            yield line if self._end is not None else line | NO_TIMES
+
+    def _summary(self) -> dict[str, int]:
+        """`packets`: those of the streams."""
+        rest = self._table.rest
+        return {
+            "packets": sum(sample.packets for _, sample, _ in self._table),
+            "streams": len(self._table),
+            "fragments": rest.fragments,
+            "untracked": rest.untracked,
+        }

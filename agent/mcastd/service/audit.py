@@ -1,0 +1,55 @@
+"""Who has changed what: a line of the log for every change, and for every one that was refused."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mcastd.service.callers import Caller
+from mcastd.service.clock import now
+from mcastd.service.limit import SayingLimit
+
+log = logging.getLogger("mcastd.audit")
+
+MOST_SOURCES = 4
+"""Told in the line of people; the fields have all."""
+
+
+class Audit:
+    """All changes are told; refusals of one user and kind only so often: anybody can earn them."""
+
+    def __init__(self) -> None:
+        self._limit = SayingLimit()
+
+    def changed(self, caller: Caller, method: str, parameters: Mapping[str, Any]) -> None:
+        """A change that was made."""
+        tell(logging.INFO, caller, method, parameters, None)
+
+    def refused(self, caller: Caller, method: str, parameters: Mapping[str, Any], why: str) -> None:
+        """One that was not."""
+        if self._limit.may_say((caller.uid, method), now()) is not None:
+            tell(logging.WARNING, caller, method, parameters, why)
+
+
+def tell(
+    level: int, caller: Caller, method: str, parameters: Mapping[str, Any], why: str | None
+) -> None:
+    given = {name: value for name, value in parameters.items() if value not in (None, False, [])}
+    who = {"uid": caller.uid, "pid": caller.pid, "name": caller.name}
+    audit = {"method": method, **who, "parameters": given, "refused": why}
+    text = " ".join(f"{name}={shown(value)}" for name, value in given.items())
+    name = f" ({caller.name})" if caller.name else ""
+    end = f": refused: {why}" if why else ""
+    log.log(
+        level,
+        "change: %s %s by uid %d pid %d%s%s", method, text, caller.uid, caller.pid, name, end,
+        extra={"audit": audit},
+    )  # fmt: skip
+
+
+def shown(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    rest = f",...{len(value) - MOST_SOURCES} more" if len(value) > MOST_SOURCES else ""
+    return ",".join(map(str, value[:MOST_SOURCES])) + rest

@@ -1,0 +1,250 @@
+"""The control socket of an agent with other namespaces: one answer of all, or of the one named.
+
+In what is told of another namespace each thing has a "namespace"; what has none is the agent's own.
+What could not be had of a namespace stands beside the result: {"result": [...], "lacking": {"blue":
+"did not answer within 5 s"}}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, contextmanager
+from itertools import islice
+from typing import Any
+
+from mcastd.service.agent import Agent
+from mcastd.service.answers import AT_ONCE
+from mcastd.service.bus import Choice, Watcher, encoded
+from mcastd.service.connections import Connection
+from mcastd.service.control import Client, Control
+from mcastd.service.namespaces.inside import joined, parted
+from mcastd.service.namespaces.peers import (
+    ANSWER_SECONDS,
+    RUNNING,
+    Peer,
+    Peers,
+    answered,
+    request,
+)
+from mcastd.service.namespaces.reloading import Reloading
+from mcastd.service.requests import RequestError
+
+LISTS = frozenset({"querier", "groups", "counters", "doctor", "streams"})
+
+REMEDIES = {
+    "waiting": "make it, or take it out of the configuration: ip netns list",
+    "starting": "wait a moment; it is served as soon as its agent is ready",
+    "ended": "it is started anew by itself; the log has more",
+    "refused": "mend that; it is served by itself then",
+}
+"""What to do about a namespace that is not served."""
+
+
+class GatheringControl(Control):
+    """Answers for the agents in all namespaces."""
+
+    def __init__(self, agent: Agent, peers: Peers, reloading: Reloading) -> None:
+        super().__init__(agent)
+        self._peers, self._reloading = peers, reloading
+
+    async def _carry_out(self, method: str, parameters: dict[str, Any], client: Client) -> None:
+        namespace, name = parted(parameters.get("name") or "")
+        if namespace and method != "watch":
+            peer = self._peers.get(namespace)
+            client.connection.is_ordering = method in self._changes
+            try:
+                await self._pass_on(peer, method, {**parameters, "name": name or None}, client)
+            finally:
+                client.connection.is_ordering = False
+        elif method in LISTS and "name" not in parameters:
+            await self._tell_list(method, parameters, client)
+        else:
+            await super()._carry_out(method, parameters, client)
+
+    async def _result(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+        result = await super()._result(method, parameters, client)
+        if method == "status":
+            return await self._with_peers(result, client)
+        if method == "reload":
+            names, problems = await self._reloading.done()
+            if problems:
+                raise RequestError("bad_configuration", "; ".join(problems))
+            result["interfaces"] += names
+        return result
+
+    # One namespace.
+
+    async def _pass_on(
+        self, peer: Peer, method: str, parameters: dict[str, Any], client: Client
+    ) -> None:
+        if method in LISTS:
+            answer = ListAnswer(client.connection)
+            try:
+                await add(answer, self._peers.listed(peer, client.caller, method, parameters))
+            except RequestError:
+                if answer.has_begun:
+                    raise ConnectionAbortedError from None  # half a list is no answer
+                raise
+            await answer.end({})
+        elif parameters.get("hold"):
+            await self._tell(await self._held(peer, method, parameters, client), client)
+        else:
+            result = await self._peers.ask(peer, client.caller, method, parameters)
+            await self._tell(result, client)
+
+    async def _held(
+        self, peer: Peer, method: str, parameters: dict[str, Any], client: Client
+    ) -> Any:
+        """What ends with the client's connection ends with one to the peer, and the other way."""
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(self._peers.asking(peer, client.caller))
+            await connection.send(request(method, parameters))
+            result = (await answered(peer, connection, ANSWER_SECONDS))["result"]
+            kept = stack.pop_all()
+        task = asyncio.get_running_loop().create_task(self._end_with(kept, connection, client))
+
+        def end() -> None:
+            task.cancel()
+
+        client.held.append(end)
+        return result
+
+    async def _end_with(self, kept: AsyncExitStack, theirs: Connection, client: Client) -> None:
+        async with kept:
+            await theirs.receive()
+            self.door.end(client.connection, "failed")
+
+    # All namespaces.
+
+    async def _tell_list(self, method: str, parameters: dict[str, Any], client: Client) -> None:
+        own = await super()._result(method, parameters, client)
+        answer, lacking = ListAnswer(client.connection), {}
+        async for items in self._in_turns(iter(own), client):
+            await answer.add(items)
+        for peer in self._peers:
+            if peer.state == "waiting":
+                continue
+            try:
+                asked = self._peers.listed(peer, client.caller, method, parameters, ANSWER_SECONDS)
+                await add(answer, asked)
+            except RequestError as error:
+                lacking[peer.name] = str(error).removeprefix(f"{peer.name}: ")
+        if method == "doctor":
+            await answer.add(json.dumps(self._findings())[1:-1].encode())
+        await answer.end(lacking)
+
+    async def _in_turns(self, items: Iterator[Any], client: Client) -> AsyncIterator[bytes]:
+        while True:
+            async with self._turnstile.for_answer(client.connection):
+                some = list(islice(items, AT_ONCE))
+                made = json.dumps(some)[1:-1].encode()
+            if not some:
+                return
+            yield made
+
+    def _findings(self) -> list[dict[str, Any]]:
+        """Of namespaces that are not served, and of those whose agent had to be started anew."""
+        found = []
+        for peer in self._peers:
+            text, remedy = None, ""
+            if peer.state != RUNNING:
+                text = peer.problem or {"waiting": "there is no such namespace now"}.get(peer.state)
+                remedy = REMEDIES.get(peer.state, "")
+            if text is not None:
+                found.append(
+                    {
+                        "namespace": peer.name,
+                        "interface": None,
+                        "protocol": None,
+                        "text": text,
+                        "remedy": remedy,
+                    }
+                )
+        return found
+
+    async def _with_peers(self, own: dict[str, Any], client: Client) -> dict[str, Any]:
+        """The status of all. What concerns a namespace as a whole stands in "namespaces"."""
+        peers = list(self._peers)
+        running = [each for each in peers if each.state == RUNNING]
+        asked = (
+            self._peers.ask(each, client.caller, "status", {}, ANSWER_SECONDS) for each in running
+        )
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        told = {each.name: answer for each, answer in zip(running, answers, strict=True)}
+        own["namespaces"] = []
+        for peer in peers:
+            about = peer.as_object()
+            own["namespaces"].append(about)
+            answer = told.get(peer.name)
+            if isinstance(answer, RequestError):
+                about["problem"] = str(answer).removeprefix(f"{peer.name}: ")
+            elif isinstance(answer, BaseException):
+                raise answer
+            elif answer is not None:
+                add_status(own, about, answer)
+        return own
+
+    # Events.
+
+    @contextmanager
+    def _watching(self, parameters: dict[str, Any], client: Client) -> Iterator[Watcher]:
+        namespace, name = parted(parameters.get("interface") or "")
+        if namespace:
+            wanted = {key: value for key, value in parameters.items() if key != "interface"}
+            if name:
+                wanted["interface"] = name
+            self._peers.get(namespace)
+            watcher = Watcher(Choice(**wanted))
+            with self._peers.watched(watcher, wanted, client.caller, namespace):
+                yield watcher
+        elif "interface" in parameters:
+            with super()._watching(parameters, client) as watcher:
+                yield watcher
+        else:
+            with (
+                super()._watching(parameters, client) as watcher,
+                self._peers.watched(watcher, parameters, client.caller),
+            ):
+                yield watcher
+
+
+def add_status(own: dict[str, Any], about: dict[str, Any], answer: dict[str, Any]) -> None:
+    """Adds a namespace's status to the agent's own, and to what is told about the namespace."""
+    name = about["name"]
+    own["interfaces"] += [{"namespace": name, **each} for each in answer["interfaces"]]
+    own["missing"] += [joined(name, each) for each in answer["missing"]]
+    about |= {key: answer[key] for key in ("uptime", "faults", "clients")}
+    about["not_kept"] = answer["state"]["problem"]
+
+
+class ListAnswer:
+    """A list that is told as it comes; nothing is told before there is something, or the end."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._before = b'{"result": ['
+
+    @property
+    def has_begun(self) -> bool:
+        return self._before == b", "
+
+    async def add(self, items: bytes) -> None:
+        """Items as they stand between the brackets."""
+        if items:
+            await self._connection.send(self._before + items)
+            self._before = b", "
+
+    async def end(self, lacking: Mapping[str, str]) -> None:
+        """`lacking`: of which namespaces there is nothing, and why."""
+        head = b"" if self.has_begun else self._before
+        tail = encoded({"lacking": dict(lacking)})[1:] if lacking else b"}\n"
+        await self._connection.send(head + b"]" + (b", " if lacking else b"") + tail)
+
+
+async def add(answer: ListAnswer, asked: AsyncGenerator[bytes, None]) -> None:
+    """Adds a peer's list. RequestError."""
+    async with aclosing(asked) as parts:
+        async for items in parts:
+            await answer.add(items)

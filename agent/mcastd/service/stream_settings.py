@@ -1,0 +1,99 @@
+"""[streams] of the configuration: what is said of all interfaces' streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from mcastd.gmp.time import Duration, seconds
+from mcastd.printable import brief
+
+DEFAULT_MOST = 4096
+"""Streams of all interfaces."""
+
+MOST = 65_536
+MOST_FORMATS = 32
+"""MCAST_STREAM_FORMATS."""
+
+
+class StreamSettingsError(ValueError):
+    """Names the key and says what is allowed."""
+
+
+class StreamSettings(NamedTuple):
+    """`lossy`: the share that may be lost; `most`: streams that have room; `formats`: tables."""
+
+    lossy: float = 0.001
+    stalled_after: Duration = seconds(3)
+    most: int = DEFAULT_MOST
+    formats: tuple[Any, ...] = ()
+
+
+def merged_streams(earlier: StreamSettings, section: Any) -> StreamSettings:
+    """A file's [streams] over those of files before it. StreamSettingsError."""
+    made = earlier
+    for key, value in section.items():
+        if key == "lossy":
+            made = made._replace(lossy=_number(key, value, 0, 1))
+        elif key == "stalled_after":
+            made = made._replace(stalled_after=seconds(_number(key, value, 0.1, 3600)))
+        elif key == "max_streams":
+            made = made._replace(most=int(_number(key, value, 1, MOST)))
+        elif key == "format":
+            more = tuple(each for entry in _tables(key, value) for each in _formats(entry))
+            made = made._replace(formats=made.formats + more)
+        else:
+            known = "lossy, stalled_after, max_streams, format"
+            raise StreamSettingsError(f"{key} = {brief(value)}: no such key; {known}")
+    if len(made.formats) > MOST_FORMATS:
+        raise StreamSettingsError(f"format: {len(made.formats)} of them; {MOST_FORMATS} at most")
+    return made
+
+
+def _number(key: str, value: Any, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        allowed = f"allowed is a number from {least:g} to {most:g}"
+        raise StreamSettingsError(f"{key} = {brief(value)}: {allowed}")
+    return value
+
+
+def _tables(key: str, value: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise StreamSettingsError(f"{key} = {brief(value)}: write [[streams.{key}]]")
+    return value
+
+
+KEYS = {"groups", "port", "format", "offset", "width", "count"}
+
+
+def _formats(entry: Mapping[str, Any]) -> list[Any]:
+    """One for each of the groups."""
+    # Only now: most settings have none, and interfaces are attached when the settings are read.
+    from mcastd.streams.formats import FormatError, StreamFormat, networks  # noqa: PLC0415
+
+    unknown = set(entry) - KEYS
+    if unknown or "groups" not in entry:
+        raise StreamSettingsError(f"format = {brief(entry)}: keys are {', '.join(sorted(KEYS))}")
+    groups = entry["groups"]
+    numbers = {key: entry.get(key, default) for key, default in NUMBERS.items()}
+    for key, value in numbers.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise StreamSettingsError(f"format.{key} = {brief(value)}: a whole number")
+    custom = "custom" if "width" in entry else "none"
+    try:
+        return [
+            StreamFormat(
+                networks(str(each)),
+                numbers["port"],
+                str(entry.get("format", custom)),
+                numbers["offset"] or 0,
+                numbers["width"] or 0,
+                1 if numbers["count"] is None else numbers["count"],
+            ).checked()
+            for each in (groups if isinstance(groups, list) else [groups])
+        ]
+    except FormatError as error:
+        raise StreamSettingsError(f"format = {brief(entry)}: {error}") from None
+
+
+NUMBERS: Mapping[str, int | None] = {"port": None, "offset": 0, "width": 0, "count": 1}

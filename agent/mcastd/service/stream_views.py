@@ -1,0 +1,36 @@
+"""Streams as JSON documents: answers of the control socket, and parts of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mcastd.gmp.family import FAMILIES
+
+if TYPE_CHECKING:
+    from mcastd.service.agent import Agent
+    from mcastd.service.interface import Interface
+
+
+def streams(
+    agent: Agent, name: str | None = None, group: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Streams, and groups from which nothing comes. ValueError for what is no address."""
+    address = None if group is None else FAMILIES["mld" if ":" in group else "igmp"].parse(group)
+    return agent.streams.objects(name, address)
+
+
+def interface_streams(agent: Agent, interface: Interface) -> dict[str, Any] | None:
+    """What `status` says of an interface's streams; None where they are not counted."""
+    attachment = interface.attachment
+    if attachment is None or not attachment.streams:
+        return None
+    totals = agent.streams.totals(interface.name, interface.index)
+    states: Mapping[str, int] = agent.streams.states.get(interface.index or 0, {})
+    return {
+        "packets": totals.packets,
+        "streams": sum(count for state, count in states.items() if state != "silent"),
+        "fragments": totals.fragments,
+        "untracked": totals.untracked,
+        "states": dict(states),
+    }

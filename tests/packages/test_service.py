@@ -1,0 +1,114 @@
+"""The service under a real systemd, which is the first process of a tree that the package is in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.packages import TREES, Copy, copy_of, install, tree
+from support.waiting import eventually
+
+pytestmark = pytest.mark.packages
+
+CGROUPS = [Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")]
+
+BOOT = """
+echo $$ > "$1/cgroup.procs"
+exec unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child sh -ec '
+mount --bind "$0" "$0"
+mount -t proc proc "$0/proc"; mount -t sysfs sysfs "$0/sys"
+mount -t cgroup2 none "$0/sys/fs/cgroup"; mount -t bpf bpf "$0/sys/fs/bpf"
+mount -t tmpfs tmpfs "$0/run"; mount --rbind /dev "$0/dev"
+ip link add eth0 type veth peer name other; ip link set eth0 up; ip link set other up
+ip link set lo up
+cd "$0"; mount --move . /
+exec chroot . env container=mcastd /lib/systemd/systemd --log-target=console' "$0"
+"""
+
+
+class System:
+    """What was booted; programs enter it by its first process."""
+
+    def __init__(self, copy: Copy, boot: subprocess.Popen[bytes]) -> None:
+        self._copy, self._boot = copy, boot
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        enter = ["nsenter", "--target", str(self._init()), "--all", "--root", "--wd=/"]
+        return subprocess.run(
+            [*enter, *command], capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def _init(self) -> int:
+        """The child of what made the namespaces."""
+        path = Path(f"/proc/{self._boot.pid}/task/{self._boot.pid}/children")
+        return int(path.read_text().split()[0])
+
+    def say(self, *command: str) -> str:
+        return self.run(*command).stdout.strip()
+
+
+@pytest.fixture
+def system(suite: str, packages: list[Path]) -> Iterator[System]:
+    unified = next((each for each in CGROUPS if (each / "cgroup.procs").exists()), None)
+    if unified is None:
+        pytest.skip("systemd wants a cgroup2 hierarchy")
+    cgroup = unified / f"mcastd-test-{os.getpid()}"
+    place = TREES / f"{suite}-running-{time.time_ns()}"
+    with copy_of(tree(suite, "minimal"), place) as copy:
+        install(copy, packages)
+        cgroup.mkdir()
+        boot = subprocess.Popen(
+            ["sh", "-ec", BOOT, str(copy.root), str(cgroup)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield System(copy, boot)
+        finally:
+            boot.kill()
+            boot.wait()
+            eventually(lambda: removed(cgroup))
+
+
+def removed(cgroup: Path) -> bool:
+    """With all that are below it; False while something still runs there."""
+    try:
+        below = [each for each in cgroup.iterdir() if each.is_dir()]
+        if not all(map(removed, below)):
+            return False
+        cgroup.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def test_the_service_runs_as_it_is_confined_and_is_reloaded_and_ended(system: System) -> None:
+    eventually(lambda: system.say("systemctl", "is-active", "mcastd") == "active", within=300)
+    assert "no interface is named" in system.say("journalctl", "-u", "mcastd")
+    configure = "echo '[interface.eth0]' > /etc/mcastd/mcastd.d/10-eth0.toml"
+    assert system.run("sh", "-c", configure).returncode == 0
+    reloaded = system.run("mcastctl", "reload")
+    assert (reloaded.returncode, reloaded.stdout) == (0, "read; running eth0\n"), reloaded.stderr
+
+    def attached() -> bool:
+        status = json.loads(system.say("mcastctl", "status", "--json"))
+        return [each["hook"] for each in status["interfaces"]] == ["xdp-native"]
+
+    eventually(attached)
+    assert system.run("mcastctl", "mode", "eth0", "host").returncode == 0
+    assert "change: mode name=eth0 mode=host by uid 0" in system.say("journalctl", "-u", "mcastd")
+    warned = system.say("journalctl", "-u", "mcastd", "-p", "warning", "-o", "cat")
+    assert "change: mode" not in warned
+    assert system.say("systemctl", "show", "-P", "NRestarts", "mcastd") == "0"
+    assert system.run("systemctl", "reload", "mcastd").returncode == 0
+    assert system.run("systemctl", "restart", "mcastd").returncode == 0
+    eventually(attached)
+    assert system.run("systemctl", "stop", "mcastd").returncode == 0
+    assert system.say("systemctl", "show", "-P", "Result", "mcastd") == "success"
+    assert system.run("test", "-e", "/run/mcastd").returncode != 0

@@ -1,0 +1,38 @@
+"""So many memberships may be asked for, and who asks for one more is told what to do."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mcastd.gmp.config import HostConfig
+from mcastd.gmp.family import IGMP
+from mcastd.service.callers import Caller
+from mcastd.service.changes import ChangeError, join, leave
+from mcastd.service.config import Settings
+from mcastd.service.memberships import OwnedMemberships
+
+ROOT = Caller(0, 1, "player")
+
+
+def asked(group: str) -> dict[str, Any]:
+    return {"name": "eth0", "group": group}
+
+
+def test_one_too_many_is_refused_until_another_is_left() -> None:
+    observer = SimpleNamespace(config=HostConfig.from_mapping(IGMP, {}))
+    interface = SimpleNamespace(mode="host", observers={"igmp": observer})
+    agent: Any = SimpleNamespace(
+        interfaces={"eth0": interface}, owned=OwnedMemberships(None),
+        settings=Settings(memberships=2), put=lambda *_: None, withdraw=lambda *_: None,
+    )  # fmt: skip
+    for group in ("239.1.1.1", "239.1.1.2", "239.1.1.2"):
+        join(agent, ROOT, asked(group))
+
+    with pytest.raises(ChangeError, match=r"2 memberships .* raise control.memberships") as caught:
+        join(agent, ROOT, asked("239.1.1.3"))
+
+    assert caught.value.code == "too_many_memberships"
+    leave(agent, ROOT, asked("239.1.1.1"))
+    join(agent, ROOT, asked("239.1.1.3"))
