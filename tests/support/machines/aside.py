@@ -23,8 +23,6 @@ from support.machines.machine import ENDS_WITH_US, Machine
 from support.machines.matrix import obtain
 from support.machines.places import BUILD, REPOSITORY
 
-IDLE = ("chrt", "--idle", "0")
-
 
 class Aside:
     """Runs the tests on kernels of these series, each for `seconds` at most."""
@@ -37,7 +35,7 @@ class Aside:
         asked = json.dumps({"kernels": kernels, "tests": tests, "seconds": seconds})
         with (self._place / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [*IDLE, *ENDS_WITH_US, sys.executable, "-m", __name__, self._place, asked],
+                [*ENDS_WITH_US, sys.executable, "-m", __name__, self._place, asked],
                 cwd=REPOSITORY / "tests",
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -47,14 +45,14 @@ class Aside:
     def outcome(self, kernel: str) -> tuple[str, Outcome]:
         """The release and what became of its tests; waits, with no more politeness to others.
 
-        MachineError if there is no such machine to be had.
+        MachineError if there is no such machine to be had; RuntimeError if nothing became of it.
         """
         hurry(self._process.pid)
         path, deadline = self._place / kernel, time.monotonic() + self._seconds
         while not path.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 said = (self._place / "log").read_text(errors="replace").splitlines()
-                raise MachineError(f"{kernel}: nothing became of it: {said[-1:]}")
+                raise RuntimeError(f"{kernel}: nothing became of it: {said[-1:]}")
             time.sleep(0.1)
         found = json.loads(path.read_text())
         if "error" in found:
@@ -107,7 +105,8 @@ def run(place: Path, kernel: str, tests: Sequence[str], seconds: float) -> None:
 def main() -> None:
     place, asked = Path(sys.argv[1]), json.loads(sys.argv[2])
     BYTECODE.mkdir(parents=True, exist_ok=True)
-    bytecode.make(BYTECODE)  # once for all
+    bytecode.make(BYTECODE)  # once for all, and soon: compiling has a limit of its own
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     with ThreadPoolExecutor(len(asked["kernels"])) as pool:
         running = [
             pool.submit(run, place, each, asked["tests"], asked["seconds"])
