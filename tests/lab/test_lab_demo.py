@@ -57,7 +57,7 @@ def test_it_shows_events_tables_and_metrics_and_ends_by_itself() -> None:
     assert re.search(r"eth0 > igmpv3 report +192\.0\.2\.10 > 224\.0\.0\.22 +TO_EX", events)
     assert "ALLOW 232.1.2.3 {198.51.100.1}" in events
     assert "JOINED" in events
-    assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 +192\.0\.2\.1", tables)
+    assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 \(kernel\) +192\.0\.2\.1", tables)
     assert re.search(r"232\.1\.2\.3 +include +198\.51\.100\.1", tables)
     assert re.search(r"igmp query 3 +[1-9]", tables)
     assert 'mcastd_querier_info{interface="eth0",protocol="mld",version="2"} 1.0' in tables
