@@ -130,7 +130,7 @@ def test_the_demonstration_runs_from_a_fresh_clone(
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     events, _, tables = done.stdout.partition("$ mcastctl status")
     assert "JOINED" in events
-    assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 +192\.0\.2\.1", tables)
+    assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 \(kernel\) +192\.0\.2\.1", tables)
     assert re.search(r"232\.1\.2\.3 +include +198\.51\.100\.1", tables)
     tried.parts["`make demo`"] = "from a fresh clone"
 
