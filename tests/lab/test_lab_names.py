@@ -100,7 +100,8 @@ def test_a_list_with_commas_is_each_of_its_interfaces(cable: Cable) -> None:
         ("eth0@if5", "its name is eth0"),
         ("eth0,,eth1", "no interface is called so"),
         ("", "no interface is called so"),
-        ("net/eth0", "no interface is called so"),
+        ("a/b/eth0", "no interface is called so"),
+        ("../eth0", "no namespace is called so"),
         ("eth 0", "no interface is called so"),
     ],
 )
