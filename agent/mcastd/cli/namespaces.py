@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcastd.service.config import Settings
     from mcastd.service.namespaces.inside import Place
 
-KEPT = ("config", "interfaces", "mode", "verbose")
+KEPT = ("config", "interfaces", "mode", "verbose", "log_format")
 """Of the arguments, what is for all namespaces."""
 
 
