@@ -72,12 +72,18 @@ def test_the_metrics_say_what_the_counters_say(observed_cable: Cable) -> None:
             )  # fmt: skip
 
 
-def test_only_the_metrics_are_served(observed_cable: Cable) -> None:
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 200), ("/-/healthy", 200), ("/-/ready", 200), ("/metric", 404), ("/-/", 404)],
+)
+def test_the_pages_that_there_are_and_no_others(
+    observed_cable: Cable, path: str, status: int
+) -> None:
     with observed_cable.host.entered():
         sock = socket.create_connection(("127.0.0.1", 9776), timeout=20)
     with sock:
-        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        assert sock.recv(4096).startswith(b"HTTP/1.1 404 ")
+        sock.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+        assert sock.recv(4096).startswith(f"HTTP/1.1 {status} ".encode())
 
 
 def test_no_more_rights_are_kept_than_are_needed(observed_cable: Cable) -> None:
