@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import mcastd
@@ -85,6 +86,14 @@ def test_the_shells_take_the_completions(shell: str) -> None:
     for path in (DEPLOY / "completions" / shell).iterdir():
         result = run(shell, "-n", str(path))
         assert result.returncode == 0, result.stderr
+
+
+def test_every_package_of_the_agent_is_installed() -> None:
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())
+    named = set(project["tool"]["setuptools"]["packages"])
+    agent = DEPLOY.parent / "agent"
+    there = {".".join(each.parent.relative_to(agent).parts) for each in agent.rglob("__init__.py")}
+    assert named == there | {"mcastd._bpf"}
 
 
 def test_what_the_package_installs_is_there() -> None:

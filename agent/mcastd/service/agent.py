@@ -93,14 +93,16 @@ class Agent:
         self.streams = StreamReader(fast_path, self.by_index, self.teller)
         self.streams.configure(settings)
         self.started = self.turned_at = now()
-        self.known_queriers = known_queriers or KnownQueriers(None, self.started)
+        self.known_queriers = (
+            KnownQueriers(None, self.started) if known_queriers is None else known_queriers
+        )
         self.floods = FloodWatch(self.started)
         self._losses = Losses()
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
         self.started_at = self.reloaded_at = time.time()
-        self.owned = owned or OwnedMemberships(None)
+        self.owned = OwnedMemberships(None) if owned is None else owned
         self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
         self.hardware_filter = HardwareFilter()
         self.reload: Callable[[bool], str | None] = lambda undo: None

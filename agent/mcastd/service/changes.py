@@ -55,10 +55,10 @@ def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[st
     earlier = agent.owned.get(*membership.key)
     if earlier is not None:
         membership = membership._replace(since=earlier.since)
-    elif len(agent.owned) >= agent.settings.memberships:
+    elif agent.owned.total >= agent.settings.memberships:
         raise ChangeError(
             "too_many_memberships",
-            f"{len(agent.owned)} memberships were asked for already; leave some, or raise "
+            f"{agent.owned.total} memberships were asked for already; leave some, or raise "
             "control.memberships",
         )
     put(agent, interface, membership)

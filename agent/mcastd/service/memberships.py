@@ -49,7 +49,9 @@ class OwnedMemberships:
     def __iter__(self) -> Iterator[Owned]:
         return iter(list(self._by_key.values()))
 
-    def __len__(self) -> int:
+    @property
+    def total(self) -> int:
+        """How many were asked for, on all interfaces."""
         return len(self._by_key)
 
     @property

@@ -130,3 +130,12 @@ def test_a_directory_that_cannot_be_written_is_told_once(
     assert len(list(owned)) == 3
     assert owned.problem == f"{tmp_path}/file/state/{STATE_FILE}: not written: Not a directory"
     assert [each.getMessage() for each in caplog.records].count(owned.problem) == 1
+
+
+def test_an_empty_store_is_one_nevertheless(tmp_path: Path) -> None:
+    """`x or y` must not take another for one that has nothing yet."""
+    owned = OwnedMemberships(tmp_path)
+    assert owned.total == 0
+    assert bool(owned)
+    owned.put(PLAYER)
+    assert owned.total == 1
