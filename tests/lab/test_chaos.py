@@ -14,7 +14,7 @@ from support.chaos.telling import chaos
 
 pytestmark = pytest.mark.lab
 
-SECONDS = 5.0
+SECONDS = 1.0
 """In which stories begin; at least one is told, and the last one is told to its end."""
 
 STEPS = 6
