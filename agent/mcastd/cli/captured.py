@@ -1,10 +1,10 @@
-"""A capture file that a command reads: how it is opened, and how far it has come."""
+"""A capture file that a command reads: how it is opened, how far it has come, how it ends."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -12,6 +12,10 @@ from typing import BinaryIO
 
 from mcastd.classify import CapturedPacket, packets
 from mcastd.files import open_stream
+from mcastd.printable import printable
+
+DONE = 0
+BAD_INPUT = 2
 
 PROGRESS_EVERY = 0.5
 """Seconds."""
@@ -26,6 +30,27 @@ def opened(name: str) -> Iterator[BinaryIO]:
         return
     with open_stream(Path(name)) as stream:
         yield stream
+
+
+def exit_code(command: str, file: str, read: Callable[[], str | None]) -> int:
+    """DONE, or BAD_INPUT and a line that says why if not everything in the file could be read.
+
+    `read` prints what it finds, and returns what kept the rest from being read, if anything did.
+    """
+    try:
+        problem = read()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        problem = "interrupted"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem is None:
+        return DONE
+    print(printable(f"mcastd {command}: {file}: {problem}"), file=sys.stderr)
+    return BAD_INPUT
 
 
 def with_progress(

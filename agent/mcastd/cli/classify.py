@@ -21,12 +21,8 @@ from mcastd.classify import (
     packets,
     read_capture,
 )
-from mcastd.cli.captured import PROGRESS_EVERY, opened, with_progress
-from mcastd.printable import printable
+from mcastd.cli.captured import PROGRESS_EVERY, exit_code, opened, with_progress
 from mcastd.wire import ReceptionContext
-
-DONE = 0
-BAD_INPUT = 2
 
 RED = "\x1b[31m"
 PLAIN = "\x1b[0m"
@@ -51,21 +47,12 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0, or 2 if not everything in the file could be read."""
-    try:
+
+    def read() -> str | None:
         with opened(args.file) as stream:
-            problem = _classify(stream, args)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except KeyboardInterrupt:
-        problem = "interrupted"
-    except OSError as error:
-        problem = error.strerror or str(error)
-    if problem is None:
-        return DONE
-    print(printable(f"mcastd classify: {args.file}: {problem}"), file=sys.stderr)
-    return BAD_INPUT
+            return _classify(stream, args)
+
+    return exit_code("classify", args.file, read)
 
 
 def _classify(stream: BinaryIO, args: argparse.Namespace) -> str | None:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from mcastd.classify import CapturedPacket, CaptureError, packets, read_capture
-from mcastd.cli.captured import opened, with_progress
+from mcastd.cli.captured import BAD_INPUT, exit_code, opened, with_progress
 from mcastd.printable import printable
 from mcastd.streams import FormatError, Link, StreamTable, as_object, as_text, parse_format
 from mcastd.streams.table import MOST_FORMATS
-
-DONE = 0
-BAD_INPUT = 2
 
 LINKS = {
     1: Link.ETHERNET, 12: Link.IP, 101: Link.IP, 228: Link.IP, 229: Link.IP, 113: Link.COOKED,
@@ -63,30 +59,22 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0, or 2 if not everything in the file could be read."""
-    problem: str | None
     try:
         formats = [parse_format(each) for each in args.format]
         if len(formats) > MOST_FORMATS:
             raise FormatError(f"{len(formats)} formats: {MOST_FORMATS} at the most")
-        with opened(args.file) as stream:
-            counted = Counted(StreamTable(formats))
-            problem = counted.read(stream)
-        counted.show(args)
-        sys.stdout.flush()
+        counted = Counted(StreamTable(formats))
     except FormatError as error:
         print(printable(f"mcastd streams: --format {error}"), file=sys.stderr)
         return BAD_INPUT
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-    except KeyboardInterrupt:
-        problem = "interrupted"
-    except OSError as error:
-        problem = error.strerror or str(error)
-    if problem is None:
-        return DONE
-    print(printable(f"mcastd streams: {args.file}: {problem}"), file=sys.stderr)
-    return BAD_INPUT
+
+    def read() -> str | None:
+        with opened(args.file) as stream:
+            problem = counted.read(stream)
+        counted.show(args)
+        return problem
+
+    return exit_code("streams", args.file, read)
 
 
 class Counted:
