@@ -122,6 +122,10 @@ class HostConfig(NamedTuple):
         """Whether the group is in a source-specific range (RFC 4607 §1)."""
         return any(each.matches(group) for each in self.ssm_ranges)
 
+    def is_capped(self, family: ProtocolFamily) -> bool:
+        """Whether only older versions than the newest may be spoken."""
+        return self.max_version < family.newest
+
     def is_believed(self, querier: Address) -> bool:
         """Whether queries from there may change anything."""
         return not self.queriers or any(each.matches(querier) for each in self.queriers)

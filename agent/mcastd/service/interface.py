@@ -125,7 +125,7 @@ class Interface:
     def keeps_kernel_newest(self, protocol: str) -> bool:
         """Whether older queries are kept from the kernel, which so stays in the newest version."""
         config = self.configs[protocol]
-        capped = config.max_version < FAMILIES[protocol].newest
+        capped = config.is_capped(FAMILIES[protocol])
         return self.mode == "host" and (capped or not config.compat_enable)
 
     @property
@@ -177,7 +177,7 @@ class Interface:
         """Whether the agent is to speak for the kernel: under a cap, or while the kernel keeps to
         an older version that is not to be gone by."""
         config, kernel = self.configs[protocol], self.kernel_versions[protocol]
-        capped = config.max_version < FAMILIES[protocol].newest
+        capped = config.is_capped(FAMILIES[protocol])
         return self.mode == "host" and (capped or (not config.compat_enable and kernel.is_older))
 
     def kernel(self) -> dict[bytes, Joined]:

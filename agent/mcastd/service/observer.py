@@ -152,7 +152,7 @@ class Observer:
     @property
     def is_capped(self) -> bool:
         """Whether only older versions may be spoken."""
-        return self.config.max_version < self.family.newest
+        return self.config.is_capped(self.family)
 
     def _is_source_specific(self, group: Address) -> bool:
         return self.config.is_source_specific(group)

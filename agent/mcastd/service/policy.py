@@ -28,7 +28,7 @@ def policy_of(
     where the kernel alone speaks, queries are read as it reads them.
     """
     igmp, mld = configs["igmp"], configs["mld"]
-    capped = {name: each.max_version < FAMILIES[name].newest for name, each in configs.items()}
+    capped = {name: each.is_capped(FAMILIES[name]) for name, each in configs.items()}
     return Policy(
         host_mode=host_mode,
         hold_igmp="igmp" in held,
