@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+TESTS = Path(__file__).parents[1]
 
 LATE = 0.3
 """Seconds by which a process that only sleeps wakes too late where the machine is starved."""
 
 METRONOME = """
-import sys, threading, time
-ended = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-worst, last = 0.0, time.monotonic()
+import sys, time
+from support.pulse import Pulse
+begin, pulse = time.monotonic(), Pulse()
 print("ready", flush=True)
-while not ended.is_set():
-    time.sleep(0.02)
-    now = time.monotonic()
-    worst, last = max(worst, now - last - 0.02), now
-print(worst)
+sys.stdin.read()
+pulse.close()
+print(pulse.worst(begin, time.monotonic()))
 """
 
 
@@ -33,7 +33,7 @@ class Metronome:
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-c", METRONOME],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=TESTS,
         )  # fmt: skip
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
