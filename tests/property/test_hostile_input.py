@@ -7,7 +7,7 @@ import json
 import random
 import socket
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,18 @@ from hypothesis import strategies as st
 from mcastd.gmp.family import IGMP
 from mcastd.gmp.time import Instant, seconds
 from mcastd.service import drop_in
-from mcastd.service.bus import Bus
 from mcastd.service.callers import Caller
 from mcastd.service.changes import ChangeError, membership_of
-from mcastd.service.config import ConfigFileError, Settings, load
-from mcastd.service.connections import Connection, Door, TooLongError
+from mcastd.service.config import ConfigFileError, load
+from mcastd.service.connections import Connection, TooLongError
 from mcastd.service.control import Control
 from mcastd.service.exposition import path_of, refusal
-from mcastd.service.faults import Fault, Faults
+from mcastd.service.faults import Fault
 from mcastd.service.known_queriers import QUERIERS_FILE, KnownQueriers
 from mcastd.service.memberships import STATE_FILE, OwnedMemberships
 from mcastd.service.rendering import OPENMETRICS, TEXT, form_of
 from mcastd.service.requests import PARAMETERS, RequestError, checked, parsed
+from support.fakes import IdleAgent
 
 TEXTS = st.text(st.characters(codec=None), max_size=40) | st.sampled_from(
     ["", "eth0", "239.1.1.1", "ff1e::1", "igmp", "host", "\0", "\x1b[2J", "x" * 5000, "\ud800"]
@@ -85,20 +85,6 @@ def test_a_membership_is_one_or_refused(given_: dict[str, Any]) -> None:
             assert membership.filter is not None
 
 
-class Idle:
-    """An agent without an interface."""
-
-    def __init__(self) -> None:
-        self.settings = Settings()
-        self.interfaces: dict[str, Any] = {}
-        self.bus = Bus(lambda interest: None)
-        self.teller = self
-        self.owned: list[Any] = []
-        self.faults = Faults()
-        self.doors: list[Door] = []
-        self.reload: Callable[[], str | None] = lambda: "not now"
-
-
 REQUESTS = st.tuples(METHODS, st.dictionaries(NAMES, VALUES, max_size=4)).map(
     lambda each: json.dumps({"method": each[0], "parameters": each[1]}).encode()
 )
@@ -109,7 +95,7 @@ REQUESTS = st.tuples(METHODS, st.dictionaries(NAMES, VALUES, max_size=4)).map(
 def test_each_line_of_a_client_has_an_answer(lines: list[bytes]) -> None:
     """By the server itself, over a socket: no fault is counted, and every answer is JSON."""
     lines = [each for each in lines if each and b'"watch"' not in each]
-    agent = Idle()
+    agent = IdleAgent("not now")
     answers = asyncio.run(conversation(agent, b"".join(each + b"\n" for each in lines)))
 
     assert len(answers) == len(lines)
@@ -120,7 +106,7 @@ def test_each_line_of_a_client_has_an_answer(lines: list[bytes]) -> None:
     )
 
 
-async def conversation(agent: Idle, said: bytes) -> list[dict[str, Any]]:
+async def conversation(agent: IdleAgent, said: bytes) -> list[dict[str, Any]]:
     control = Control(agent)  # type: ignore[arg-type]
     here, there = socket.socketpair(socket.AF_UNIX)
     with here, there:

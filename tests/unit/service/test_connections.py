@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 from mcastd.service.connections import Connection, Door, GoneError, Turnstile, gone
 from mcastd.service.faults import Faults
+from support.fakes import OpenGuest
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -68,20 +69,11 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-class Host:
+class Host(OpenGuest):
     """Serves everybody until it is told to stop."""
 
     def __init__(self) -> None:
         self.inside: list[Connection] = []
-
-    def admit(self, connection: Connection, others: set[Connection]) -> bool | bytes:
-        return True
-
-    def is_privileged(self, sock: socket.socket) -> bool:
-        return False
-
-    def has_room(self, others: set[Connection]) -> bool:
-        return True
 
     async def serve(self, connection: Connection) -> None:
         self.inside.append(connection)

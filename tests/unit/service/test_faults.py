@@ -14,6 +14,7 @@ from mcastd.service.connections import Connection, Door, SlowError
 from mcastd.service.faults import Fault, Faults
 from mcastd.service.limit import MOST, SayingLimit
 from mcastd.service.run import judge
+from support.fakes import OpenGuest
 
 BUG = AssertionError("a rule of the engine does not hold")
 
@@ -78,21 +79,12 @@ def test_what_is_said_about_names_that_come_and_go_is_bounded() -> None:
     assert len(limit._said) <= MOST
 
 
-class Guest:
+class Guest(OpenGuest):
     """Lets in all, and does with each what a test wants."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
         self.served = 0
-
-    def admit(self, connection: Connection, others: set[Connection]) -> bool | bytes:
-        return True
-
-    def is_privileged(self, sock: socket.socket) -> bool:
-        return False
-
-    def has_room(self, others: set[Connection]) -> bool:
-        return True
 
     async def serve(self, connection: Connection) -> None:
         self.served += 1

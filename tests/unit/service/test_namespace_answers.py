@@ -7,34 +7,19 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcastd.client import AgentError, Client, NotThereError
-from mcastd.service.bus import Bus
-from mcastd.service.config import Settings
-from mcastd.service.connections import Door
 from mcastd.service.faults import Faults
 from mcastd.service.namespaces import channel
 from mcastd.service.namespaces.gathering import GatheringControl
 from mcastd.service.namespaces.peers import Peers
 from mcastd.service.namespaces.reloading import Reloading
+from support.fakes import IdleAgent
 from support.waiting import eventually
-
-
-class Idle:
-    """An agent without an interface."""
-
-    def __init__(self) -> None:
-        self.settings = Settings()
-        self.interfaces: dict[str, Any] = {}
-        self.bus = Bus(lambda interest: None)
-        self.teller = self
-        self.faults = Faults()
-        self.doors: list[Door] = []
-        self.reload: Callable[[], str | None] = lambda: None
 
 
 class FakePeer:
@@ -78,7 +63,7 @@ class Site:
         self._thread.start()
 
     async def _start(self) -> GatheringControl:
-        agent = Idle()
+        agent = IdleAgent()
         self.faults = agent.faults
         self.known = Peers(self._main, agent.faults, self.lost.set)
         control = GatheringControl(agent, self.known, Reloading(self.known))  # type: ignore[arg-type]
