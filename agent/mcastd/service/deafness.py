@@ -62,8 +62,9 @@ class Deafness:
     def _judge(self, index: int, lost: int) -> None:
         if lost < IN_VAIN:
             self._put(index, lost)
-        else:
-            del self._lost[index]
+            return
+        del self._lost[index]
+        if index in self._interfaces:  # it may have gone since it was asked
             self._found(index)
 
     def _put(self, index: int, lost: int) -> None:

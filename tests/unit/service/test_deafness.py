@@ -62,6 +62,18 @@ def test_one_that_is_heard_late_is_not_found() -> None:
     assert story.found == []
 
 
+@pytest.mark.parametrize("lost", range(1, IN_VAIN + 1))
+def test_one_that_goes_while_it_is_asked_is_not_found(lost: int) -> None:
+    """Whoever is told would look for it, in vain."""
+    story = Story()
+    for second in range(lost):
+        story.look(second)
+    story.interfaces.clear()
+    for second in range(lost, 20):
+        story.look(second)
+    assert story.found == []
+
+
 def test_nothing_is_judged_while_the_ring_is_not_drained() -> None:
     """A flood, or an agent without CPU, is not deafness."""
     story = Story()
