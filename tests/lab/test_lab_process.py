@@ -79,11 +79,17 @@ def test_the_metrics_say_what_the_counters_say(observed_cable: Cable) -> None:
 def test_the_pages_that_there_are_and_no_others(
     observed_cable: Cable, path: str, status: int
 ) -> None:
-    with observed_cable.host.entered():
-        sock = socket.create_connection(("127.0.0.1", 9776), timeout=20)
-    with sock:
-        sock.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
-        assert sock.recv(4096).startswith(f"HTTP/1.1 {status} ".encode())
+    def is_answered_so() -> bool:
+        with observed_cable.host.entered():
+            sock = socket.create_connection(("127.0.0.1", 9776), timeout=20)
+        with sock:
+            sock.sendall(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+            answer = sock.recv(4096)
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+        return True
+
+    # The kernel's memberships are read a little after the start: it is not ready until then.
+    eventually(is_answered_so)
 
 
 def test_no_more_rights_are_kept_than_are_needed(observed_cable: Cable) -> None:

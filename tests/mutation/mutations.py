@@ -428,8 +428,8 @@ MUTATIONS = [
         ),
         (
             "an older querier is forgotten a second early",
-            "        self._compatibility.hear(version, after(now, interval))\n",
-            "        self._compatibility.hear(version, after(now, Duration(interval - 10**9)))\n",
+            "        self._compatibility.hear(version, until, source)\n",
+            "        self._compatibility.hear(version, Instant(until - 10**9), source)\n",
         ),
         (
             "every older query cancels what is pending, not only a change",
@@ -444,9 +444,9 @@ MUTATIONS = [
         ),
         (
             "S: an older querier is not remembered under a lower maximum",
-            "        self._compatibility.hear(version, after(now, interval))\n",
+            "        self._compatibility.hear(version, until, source)\n",
             "        if version < self.version:\n"
-            "            self._compatibility.hear(version, after(now, interval))\n",
+            "            self._compatibility.hear(version, until, source)\n",
         ),
         (
             "link down leaves the older querier",
@@ -455,8 +455,8 @@ MUTATIONS = [
         ),
         (
             "S: a changed maximum holds from the next query on",
-            "            self._compatibility.forget()\n        return self.settle()\n",
-            "            self._compatibility.forget()\n        return []\n",
+            "else None)\n        return self.settle()\n",
+            "else None)\n        return []\n",
         ),
     ),
     *_of(
@@ -527,8 +527,13 @@ MUTATIONS = [
         ),
         (
             "link down leaves what was learned",
-            "        self._state.forget_querier()\n",
-            "",
+            "        self._state.forget_querier()\n        self._state.last_reporters.clear()\n",
+            "        self._state.last_reporters.clear()\n",
+        ),
+        (
+            "queriers that are not listed any more leave what they taught",
+            "        if config.queriers != before.queriers:\n",
+            "        if False:\n",
         ),
         (
             "joins are sent while the link is down",
