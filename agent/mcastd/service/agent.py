@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from mcastd.fastpath import FastPath, HookChoice, Policy
+from mcastd.fastpath import HookChoice, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.time import Instant
-from mcastd.net import SocketMembership
 from mcastd.service import coexistence
 from mcastd.service.by_hand import ByHand, Difference
-from mcastd.service.clock import now
+from mcastd.service.clock import now, wall_now
 from mcastd.service.config import Settings, is_pattern
 from mcastd.service.connections import Door
 from mcastd.service.deafness import Deafness
 from mcastd.service.faults import Fault, Faults, said
-from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_mode import HostMode, hardware, let_others
@@ -30,11 +27,13 @@ from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.losses import Losses
+from mcastd.service.machine import Machine
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
+from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader
 from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
@@ -65,11 +64,14 @@ class Agent:
     def __init__(
         self,
         settings: Settings,
-        fast_path: FastPath,
+        fast_path: Programs,
         owned: OwnedMemberships | None = None,
         known_queriers: KnownQueriers | None = None,
         faults: Faults | None = None,
+        *,
+        machine: Machine | None = None,
     ) -> None:
+        self.machine = machine or Machine()
         self.settings = self.started_with = settings
         self.by_hand = ByHand()
         self.faults = faults or Faults()
@@ -86,6 +88,7 @@ class Agent:
             self._kernel_changed,
             self._is_holding,
             self._kernel_speaks,
+            receives=self.machine.receives,
         )
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
@@ -101,10 +104,12 @@ class Agent:
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
-        self.started_at = self.reloaded_at = time.time()
+        self.started_at = self.reloaded_at = wall_now()
         self.owned = OwnedMemberships(None) if owned is None else owned
-        self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
-        self.hardware_filter = HardwareFilter()
+        self.host_mode = HostMode(
+            fast_path, now, self._tell_of_host_mode, self.policy, self.reader, machine=self.machine
+        )
+        self.hardware_filter = self.machine.filter()
         self.reload: Callable[[bool], str | None] = lambda undo: None
         """Takes over the files; `undo`: also where something else was set by hand."""
         self.settle: Callable[[Interface], None] = lambda interface: None
@@ -370,7 +375,7 @@ class Agent:
         """By sockets, for which the kernel speaks. The new ones come before the old ones go."""
         assert interface.index is not None
         wanted = membership.filter
-        held = SocketMembership(
+        held = self.machine.join(
             interface.index,
             membership.address,
             list(wanted.sources),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mcastd.printable import brief
 from mcastd.service import drop_in
 from mcastd.service.agent import Agent
 from mcastd.service.callers import Caller
+from mcastd.service.clock import wall_now
 from mcastd.service.faults import said
 from mcastd.service.interface import Interface
 from mcastd.service.namespaces.inside import qualified
@@ -128,7 +128,7 @@ def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
             f"api:{parameters.get('as') or caller.application(program, held=hold)}",
             caller.uid,
             caller.pid,
-            time.time(),
+            wall_now(),
             hold,
             bool(parameters.get("kernel")),
         )

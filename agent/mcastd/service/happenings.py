@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Hashable, Iterable
 from typing import Any
 
 from mcastd.classify import as_object
-from mcastd.fastpath import FastPath, Fate
+from mcastd.fastpath import Fate
 from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service.bus import Bus
-from mcastd.service.clock import now, wall_clock
+from mcastd.service.clock import now, wall_clock, wall_now
 from mcastd.service.faults import Fault, Faults
 from mcastd.service.floods import Flood, FloodChange
 from mcastd.service.interface import Event, Interface
 from mcastd.service.limit import SayingLimit
 from mcastd.service.observer import Happening
+from mcastd.service.programs import Programs
 
 log = logging.getLogger("mcastd")
 
@@ -34,7 +34,7 @@ LOGGED = ("querier", "unlisted_querier", "version", "unanswered", "warning")
 class Teller:
     """Tells what happens to interfaces."""
 
-    def __init__(self, fast_path: FastPath, faults: Faults | None = None) -> None:
+    def __init__(self, fast_path: Programs, faults: Faults | None = None) -> None:
         self.bus = Bus(fast_path.hand_over_reports)
         self._fast_path = fast_path
         self._faults = faults or Faults()
@@ -50,7 +50,7 @@ class Teller:
             group = interface.observers[family].family.parse(str(happening.fields["group"]))
             self.assign(interface.index, [group], assigned=happening.name == "joined")
         if self.bus.is_watched:
-            self.bus.publish({"event": happening.name, "ts": time.time(), **fields})
+            self.bus.publish({"event": happening.name, "ts": wall_now(), **fields})
 
     def tell_all(self, interface: Interface, happenings: Iterable[tuple[str, Happening]]) -> None:
         """Happenings with their family's name."""
@@ -65,7 +65,7 @@ class Teller:
     def announce(self, name: str, interface: str, **fields: Any) -> None:
         """Tells those who watch of something that concerns the whole interface."""
         if self.bus.is_watched:
-            event = {"event": name, "ts": time.time(), "interface": interface}
+            event = {"event": name, "ts": wall_now(), "interface": interface}
             self.bus.publish(event | fields)
 
     def flood(self, change: FloodChange) -> None:

@@ -13,15 +13,16 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mcastd.fastpath import FastPath, Policy, users_of
+from mcastd.fastpath import Policy
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.time import Duration, Instant, milliseconds, seconds
 from mcastd.service.heartbeat import Heartbeat
 from mcastd.service.interface import Interface
-from mcastd.service.lock import Locks
+from mcastd.service.machine import Machine
 from mcastd.service.observer import AT_ONCE, Happening, Observer
+from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader, raise_error
-from mcastd.service.transmit import Place, Sender, Transmitter, frame
+from mcastd.service.transmit import FrameSender, Place, Transmitter, frame
 from mcastd.service.voice import CareForKernel, Voice
 from mcastd.wire import query
 
@@ -41,9 +42,6 @@ ASKING = bytes.fromhex("fe800000000000000000000000000001")
 """Where the questions to the kernel's MLD seem to come from: it must be link-local."""
 
 
-EGRESS = "mcast_egress"
-"""The program that each agent has at the egress hook of its interfaces."""
-
 SPEAKS_ITSELF = ("", "vrf")
 """Kinds of a master whose ports have addresses and memberships of their own; "" is no master."""
 
@@ -57,11 +55,13 @@ class HostMode:
 
     def __init__(
         self,
-        fast_path: FastPath,
+        fast_path: Programs,
         clock: Callable[[], Instant],
         tell: Callable[[Interface, str, Happening], None],
         policy: Callable[[Interface], Policy],
         reader: KernelReader,
+        *,
+        machine: Machine,
     ) -> None:
         self._fast_path = fast_path
         self._clock = clock
@@ -73,8 +73,9 @@ class HostMode:
         self._settling: dict[tuple[int, str], asyncio.Task[None]] = {}
         self._capped: dict[tuple[int, str], bool] = {}
         """Where the agent speaks for the kernel: whether that is under a cap."""
-        self._locks = Locks()
-        self._sender: Sender | None = None
+        self._machine = machine
+        self._locks = machine.locks()
+        self._sender: FrameSender | None = None
         self._heartbeat = Heartbeat(clock, fast_path.beat, self._lapsed)
 
     def refusal(self, interface: Interface) -> str | None:
@@ -98,7 +99,7 @@ class HostMode:
         """Takes the interface for this process. Why it cannot be, if another agent has it."""
         assert interface.link is not None
         index = interface.link.index
-        other = self._locks.take(index, lambda user: user in (users_of(EGRESS, index) or ()))
+        other = self._locks.take(index)
         if other is not None:
             who = f"process {other}" if other else "in another container"
             return (
@@ -187,9 +188,9 @@ class HostMode:
         for voice in voices:
             voice.send_what_waits(is_known=changes is not None)
 
-    def _open(self) -> Sender:
+    def _open(self) -> FrameSender:
         if self._sender is None:
-            self._sender = Sender()
+            self._sender = self._machine.sender()
             self._fast_path.own(self._sender.socket)
         return self._sender
 

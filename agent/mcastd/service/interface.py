@@ -11,11 +11,12 @@ from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.messages import MembershipReport, Query, RecordReport
 from mcastd.gmp.time import Instant
-from mcastd.net import Link, SocketMembership
+from mcastd.net import Link
 from mcastd.net.names import given
 from mcastd.service.guard import Guard
 from mcastd.service.joined import Joined
 from mcastd.service.kernel_version import KernelVersion
+from mcastd.service.machine import Membership
 from mcastd.service.observer import Happening, Observer
 from mcastd.service.owned import Owned
 from mcastd.wire import Reason, Received, ReceptionContext, Rejected, decode_event
@@ -94,7 +95,7 @@ class Interface:
     observers: dict[str, Observer] = field(default_factory=dict)
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
-    sockets: dict[tuple[str, str, str], SocketMembership] = field(default_factory=dict)
+    sockets: dict[tuple[str, str, str], Membership] = field(default_factory=dict)
     kernel_versions: dict[str, KernelVersion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable
 
 from mcastd.gmp.family import Address
 from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
 from mcastd.service.agent import Agent
-from mcastd.service.clock import now
+from mcastd.service.clock import now, wall_now
 from mcastd.service.config import Settings
 from mcastd.service.faults import Fault, said
 from mcastd.service.interface import Interface
@@ -265,7 +264,7 @@ class Links:
         before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
         self._agent.settings = settings
         self._agent.streams.configure(settings)
-        self._agent.reloaded_at = time.time()
+        self._agent.reloaded_at = wall_now()
         for interface in list(self._agent.interfaces.values()):
             wanted = self._agent.settings_of(interface.name, interface.alternative_names)
             if wanted is None:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping
 
 from mcastd.fastpath import FastPathError, said
-from mcastd.net import Users, users
+from mcastd.net import Users
 from mcastd.service import clock
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
@@ -117,7 +117,7 @@ class Settling:
         """Presence is enough to begin with; the rest is looked up beside the loop."""
         self._agent.reader.request()
         try:
-            return users()
+            return self._agent.machine.receives().users
         except OSError as error:
             log.error("what the kernel receives cannot be read: %s", error)
             return {}

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mcastd.fastpath import FastPath
 from mcastd.fastpath.streams import Streams
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, seconds
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
+from mcastd.service.programs import Programs
 from mcastd.streams import Key, as_object
 from mcastd.streams.sample import address_text
 from mcastd.streams.states import Event, Place, StreamWatch, Watched
@@ -90,7 +90,7 @@ class StreamReader:
     """Reads the streams of all interfaces that count them, and tells of their states."""
 
     def __init__(
-        self, fast_path: FastPath, interfaces: Mapping[int, Interface], teller: Teller
+        self, fast_path: Programs, interfaces: Mapping[int, Interface], teller: Teller
     ) -> None:
         self._fast_path = fast_path
         self._interfaces = interfaces

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
-from mcastd.fastpath import Captured, FastPath, Fate
+from mcastd.fastpath import Captured, Fate
 from mcastd.gmp.time import Instant
 from mcastd.gmp.timers import Timers
 from mcastd.service.clock import now
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Decoder, Interface
+from mcastd.service.programs import Programs
 
 log = logging.getLogger("mcastd")
 
@@ -34,7 +35,7 @@ class Turns:
 
     def __init__(
         self,
-        fast_path: FastPath,
+        fast_path: Programs,
         teller: Teller,
         interfaces: Mapping[int, Interface],
         known_changed: Callable[[], None],
