@@ -12,12 +12,13 @@ from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.time import Instant
-from mcastd.service import coexistence
+from mcastd.service import coexistence, events
 from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now, wall_now
 from mcastd.service.config import Settings, is_pattern
 from mcastd.service.connections import Door
 from mcastd.service.deafness import Deafness
+from mcastd.service.events import Cause, FamilyEvent
 from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
@@ -29,7 +30,9 @@ from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.losses import Losses
 from mcastd.service.machine import Machine
 from mcastd.service.memberships import OwnedMemberships
-from mcastd.service.observer import Happening, Observer
+from mcastd.service.mode import Mode
+from mcastd.service.observer import Observer
+from mcastd.service.own_addresses import OwnAddresses
 from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
@@ -81,7 +84,8 @@ class Agent:
         self.by_index: dict[int, Interface] = {}
         self.former: dict[str, Interface] = {}
         self.addresses: dict[int, dict[bytes, None]] = {}
-        self.teller = Teller(fast_path, self.faults)
+        self.teller = Teller(fast_path.hand_over_reports)
+        self.own_addresses = OwnAddresses(fast_path, self.faults)
         self.reader = KernelReader(
             lambda: fast_path.sockets,
             self._kernel_known,
@@ -146,7 +150,9 @@ class Agent:
     def _look(self) -> None:
         counted = self.fast_path.counters()
         for change in self.floods.look(now(), counted):
-            self.teller.flood(change)
+            self.teller.flood(
+                change.interface, events.FloodChanged(change.state, change.ring, change.flood)
+            )
         for name in self._losses.look(counted):
             self._make_good(name)
         self.programs.look(now())
@@ -158,23 +164,23 @@ class Agent:
         """Copies of what the kernel said there were lost."""
         self.reader.request()
         interface = self.interfaces.get(name)
-        if interface is not None and interface.mode == "host":
+        if interface is not None and interface.mode is Mode.HOST:
             self.teller.tell_all(interface, interface.announce(now()))
-            self.teller.announce("announced", interface.name, cause="copies_lost")
+            self.teller.announce(interface.name, events.Announced(Cause.COPIES_LOST))
             self.turns.arm({interface.index} if interface.index is not None else None)
 
     def _detached(self, interface: Interface) -> None:
-        self.teller.announce("detached", interface.name)
+        self.teller.announce(interface.name, events.Detached())
         self.settle(interface)
 
     def _deaf(self, index: int) -> None:
         """Its maps are written anew with all else."""
-        self.teller.announce("deaf", self.by_index[index].name)
+        self.teller.announce(self.by_index[index].name, events.Deaf())
         self.turns.failed(index, OSError(errno.EIO, "the programs hand nothing over"))
 
-    def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
+    def _tell_of_host_mode(self, interface: Interface, family: str, event: FamilyEvent) -> None:
         """What it does between turns."""
-        self.teller.tell(interface, family, happening)
+        self.teller.tell(interface, family, event)
         if interface.index is not None:
             self.turns.arm({interface.index})
 
@@ -246,7 +252,7 @@ class Agent:
             interface.configs,
             interface.guard,
             reports=reports,
-            host_mode=interface.mode == "host",
+            host_mode=interface.mode is Mode.HOST,
             hardware=hardware(link.hardware_address if link else ""),
             held=[name for name in interface.observers if interface.holds(name)],
         )
@@ -275,7 +281,7 @@ class Agent:
 
     def enter_mode(self, interface: Interface) -> str | None:
         """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
-        resumes = interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh
+        resumes = interface.wanted_mode is Mode.HOST is not interface.mode and self.owned.is_fresh
         if resumes:
             kept = {each.key for each in self.owned.kept}  # routers know of these
             known = (e for e in self.wanted(interface) if e.key in kept and not e.kernel)
@@ -285,7 +291,7 @@ class Agent:
             self.teller.tell_all(interface, interface.resume(now()))
         return problem
 
-    def set_mode(self, interface: Interface, mode: str) -> str | None:
+    def set_mode(self, interface: Interface, mode: Mode) -> str | None:
         """Hands an interface over, either way, as the operator wants it from now on.
 
         Why it cannot be, if it cannot: then what was wanted before still is.
@@ -297,11 +303,11 @@ class Agent:
             self.settle(interface)
         return problem
 
-    def change_mode(self, interface: Interface, mode: str) -> str | None:
+    def change_mode(self, interface: Interface, mode: Mode) -> str | None:
         """Hands an interface over, either way. Why it cannot be, if it cannot."""
-        if mode == interface.mode:
+        if mode is interface.mode:
             return None
-        if mode == "host":
+        if mode is Mode.HOST:
             problem = self.host_mode.refusal(interface) or self.host_mode.taken(interface)
             if problem is not None:
                 return problem
@@ -317,8 +323,8 @@ class Agent:
             self.give_back(interface)
         self._keep_configured()
         self.remark(interface)
-        log.info("%s: %s mode", interface.name, mode)
-        self.teller.announce("mode", interface.name, mode=mode)
+        log.info("%s: %s mode", interface.name, mode.value)
+        self.teller.announce(interface.name, events.ModeChanged(mode))
         self.turns.arm({interface.index} if interface.index is not None else None)
         return None
 
@@ -410,20 +416,20 @@ class Agent:
         self, interface: Interface, application: str, group: bytes, wanted: SourceFilter
     ) -> None:
         observer = interface.of_width(len(group))
-        for happening in observer.listen(now(), application, group, wanted):
-            self.teller.tell(interface, observer.family.name, happening)
+        for event in observer.listen(now(), application, group, wanted):
+            self.teller.tell(interface, observer.family.name, event)
         if interface.index is not None:
             self.turns.arm({interface.index})
 
     def _keep_configured(self) -> None:
         """Has the memberships of the files kept, where they are in force."""
-        speaking = [each for each in self.interfaces.values() if each.mode == "host"]
+        speaking = [each for each in self.interfaces.values() if each.mode is Mode.HOST]
         wanted = (membership for each in speaking for membership in self.wanted(each))
         self.owned.configure(each for each in wanted if each.application == CONFIG)
 
     def configure_memberships(self, interface: Interface, before: list[Owned]) -> None:
         """Puts in force what the files now want, and withdraws what they no longer do."""
-        if interface.mode != "host":
+        if interface.mode is not Mode.HOST:
             return
         wanted = {each.key: each for each in self.wanted(interface)}
         for membership in before:
@@ -441,8 +447,8 @@ class Agent:
         """Other tunables for one family, at once."""
         interface.configs[observer.family.name] = config
         announce = config.announce_version_change
-        for happening in observer.configure(now(), config):
-            self.teller.tell(interface, observer.family.name, happening)
+        for event in observer.configure(now(), config):
+            self.teller.tell(interface, observer.family.name, event)
         if interface.attachment is not None:
             self.host_mode.settle(interface, announce=announce)
         self.turns.arm()

@@ -17,6 +17,7 @@ from mcastd.service.faults import REMEDIES, Fault
 from mcastd.service.floods import FLOODED
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
+from mcastd.service.mode import Mode
 from mcastd.service.namespaces.inside import command, qualified
 from mcastd.service.observer import Observer
 
@@ -103,7 +104,7 @@ def of_interface(
         yield text, "see there"
     if interface.is_holding:
         yield from passing.findings(interface, agent.fast_path.passers())
-    if interface.mode == "host" and agent.host_mode.lapses:
+    if interface.mode is Mode.HOST and agent.host_mode.lapses:
         yield (
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "
             "kernel spoke meanwhile",

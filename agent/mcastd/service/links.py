@@ -8,11 +8,14 @@ from collections.abc import Iterable
 
 from mcastd.gmp.family import Address
 from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
+from mcastd.service import events
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_now
 from mcastd.service.config import Settings
+from mcastd.service.events import Cause
 from mcastd.service.faults import Fault, said
 from mcastd.service.interface import Interface
+from mcastd.service.mode import Mode
 from mcastd.service.settling import Settling
 
 AGAIN_SECONDS = 10.0
@@ -28,6 +31,7 @@ class Links:
         self._agent = agent
         self._teller = agent.teller
         self._fast_path = agent.fast_path
+        self._own_addresses = agent.own_addresses
         self._links: dict[int, Link] = {}
         self._gone_with_link: dict[int, set[Address]] = {}
         """Addresses that went with the link. For the programs they stay the interface's until one
@@ -101,7 +105,7 @@ class Links:
         self._update(interface, link, before or link)
         if change.resends:
             self._teller.tell_all(interface, interface.announce(now()))
-            self._teller.announce("announced", interface.name, cause="igmp_resend")
+            self._teller.announce(interface.name, events.Announced(Cause.IGMP_RESEND))
 
     def _update(self, interface: Interface, link: Link, before: Link) -> None:
         interface.link, interface.alternative_names = link, link.alternative_names
@@ -115,7 +119,7 @@ class Links:
         if link.active_port != before.active_port:
             self._failed_over(interface, before.active_port, link.active_port)
         if link.has_multicast != before.has_multicast:
-            self._teller.announce("multicast", interface.name, on=link.has_multicast)
+            self._teller.announce(interface.name, events.MulticastSwitched(link.has_multicast))
         self._agent.host_mode.link_changed(interface)
         self._settling.soon(interface)  # also what a driver does may be another now
 
@@ -130,7 +134,7 @@ class Links:
         else:
             self._agent.reader.request()
             self._teller.tell_all(interface, interface.set_running(now(), running))
-        self._teller.announce("link", interface.name, running=running)
+        self._teller.announce(interface.name, events.LinkChanged(running))
         log.info("%s: the link is %s", interface.name, "up" if running else "down")
 
     def _up_again(self, interface: Interface) -> None:
@@ -143,7 +147,7 @@ class Links:
         """A bond has another active port. What is to be reported again, the kernel says besides."""
         names = [self._links[each].name if each in self._links else None for each in (old, new)]
         log.warning("%s: the active port is %s now, after %s", interface.name, *reversed(names))
-        self._teller.announce("failover", interface.name, **{"from": names[0], "to": names[1]})
+        self._teller.announce(interface.name, events.FailedOver(*names))
 
     def _adopt(self, link: Link) -> None:
         """An interface that the configuration names has appeared, for the first time or again."""
@@ -159,6 +163,7 @@ class Links:
             link=link,
             wanted_mode=settings.mode,
             alternative_names=link.alternative_names,
+            own_addresses=self._own_addresses,
         )
         if earlier is not None:
             interface.go_on_from(earlier)
@@ -171,7 +176,7 @@ class Links:
     def _rename(self, interface: Interface, name: str) -> None:
         """The device is the same: it is followed under its new name."""
         log.warning("%s is called %s now", interface.name, name)
-        self._teller.announce("renamed", interface.name, to=name)
+        self._teller.announce(interface.name, events.Renamed(name))
         other = self._agent.interfaces.get(name)
         if other is not None and other is not interface and other.index is None:
             interface.go_on_from(other)
@@ -189,7 +194,7 @@ class Links:
         if interface is not None:
             log.warning("%s is gone", interface.name)
             self._release(interface)
-            self._teller.announce("gone", interface.name)
+            self._teller.announce(interface.name, events.Gone())
             # The latest of those that are gone is the last.
             if self._agent.interfaces.get(interface.name) is interface:
                 self._agent.interfaces[interface.name] = self._agent.interfaces.pop(interface.name)
@@ -199,7 +204,7 @@ class Links:
 
     def _release(self, interface: Interface) -> None:
         index = interface.index
-        if interface.mode == "host":
+        if interface.mode is Mode.HOST:
             self._agent.give_back(interface)
         if interface.attachment is not None:
             interface.attachment.close()
@@ -214,7 +219,7 @@ class Links:
         interface.known_queriers = set()
         gone = self._gone_with_link.pop(index, ())
         assigned = [*self._agent.addresses.get(index, ()), *gone, *interface.groups()]
-        self._teller.assign(index, assigned, assigned=False)
+        self._own_addresses.remove(index, assigned)
         self._fast_path.forget(index)
         interface.link = None
         interface.problem = "is not there"
@@ -233,14 +238,14 @@ class Links:
         if change.index not in self._agent.by_index:
             return
         if change.usable:
-            self._teller.assign(change.index, [change.address], assigned=True)
+            self._own_addresses.add(change.index, [change.address])
             gone = self._gone_with_link.pop(change.index, set()) - known.keys()
         elif self._is_down(change.index):
             self._gone_with_link.setdefault(change.index, set()).add(change.address)
             gone = set()
         else:
             gone = {change.address}
-        self._teller.assign(change.index, gone, assigned=False)
+        self._own_addresses.remove(change.index, gone)
 
     def _is_down(self, index: int) -> bool:
         link = self._links.get(index)

@@ -103,11 +103,11 @@ class Turns:
         self._teller.message(interface, event, from_outside=from_outside)
         if captured.fate in (Fate.OWN, Fate.PASSING):
             return
-        happenings = interface.hear(event) if from_outside else interface.overhear(event)
+        told = interface.hear(event) if from_outside else interface.overhear(event)
         if not from_outside or interface.is_holding:
             self._look_at_kernel()  # its sockets' wishes have changed, or are about to be told
-        for happening in happenings:
-            self._teller.tell(interface, event.decoded.family.name, happening)
+        for each in told:
+            self._teller.tell(interface, event.decoded.family.name, each)
 
     def know_queriers(self, index: int) -> None:
         """Tells the programs whose queries have precedence over strangers'."""

@@ -18,6 +18,7 @@ from mcastd.gmp.filters import exclude
 from mcastd.native import SourceList
 from mcastd.service import changes
 from mcastd.service.callers import Caller
+from mcastd.service.mode import Mode
 from mcastd.streams import Key
 from mcastd.streams.states import Event as StreamEvent
 from mcastd.streams.states import State
@@ -73,7 +74,7 @@ async def of_queriers(played: Played) -> None:
 async def of_host_mode(played: Played) -> None:
     agent, caller = played.agent, Caller(0, 1, "test")
     asked = {"name": "eth0", "group": "232.1.1.1", "sources": ["10.0.0.1", "10.0.0.2"], "as": "app"}
-    agent.set_mode(played.interface("eth0"), "host")
+    agent.set_mode(played.interface("eth0"), Mode.HOST)
     await played.settle()
     changes.join(agent, caller, dict(asked))
     await played.settle()
@@ -85,7 +86,7 @@ async def of_host_mode(played: Played) -> None:
     agent.listen_for(played.interface("eth0"), "api:app", packed("10.1.1.1"), EVERYTHING)
     played.fast_path.counted["eth0"] = lost("egress", 3)
     await played.settle(2)
-    agent.set_mode(played.interface("eth0"), "observe")
+    agent.set_mode(played.interface("eth0"), Mode.OBSERVE)
     await played.settle()
 
 
