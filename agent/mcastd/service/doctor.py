@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,11 +12,12 @@ from mcastd.gmp.time import in_seconds
 from mcastd.net.names import word
 from mcastd.service import coexistence, passing, views
 from mcastd.service.agent import Agent
-from mcastd.service.clock import now
+from mcastd.service.clock import now, wall_now
 from mcastd.service.faults import REMEDIES, Fault
 from mcastd.service.floods import FLOODED
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
+from mcastd.service.mode import Mode
 from mcastd.service.namespaces.inside import command, qualified
 from mcastd.service.observer import Observer
 
@@ -67,9 +67,9 @@ def of_agent(agent: Agent) -> Iterator[Finding]:
         if problem:
             yield problem, REMEDIES[Fault.STATE_FILE]
     for fault, (at, text) in agent.faults.last.items():
-        if fault is not Fault.STATE_FILE and time.time() - at < RECENTLY:
+        if fault is not Fault.STATE_FILE and wall_now() - at < RECENTLY:
             times = agent.faults.counts[fault]
-            ago = max(0.0, time.time() - at)
+            ago = max(0.0, wall_now() - at)
             kind = fault.value.replace("_", " ")
             yield f"{times} faults ({kind}); the last, {ago:.0f} s ago: {text}", REMEDIES[fault]
 
@@ -104,7 +104,7 @@ def of_interface(
         yield text, "see there"
     if interface.is_holding:
         yield from passing.findings(interface, agent.fast_path.passers())
-    if interface.mode == "host" and agent.host_mode.lapses:
+    if interface.mode is Mode.HOST and agent.host_mode.lapses:
         yield (
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "
             "kernel spoke meanwhile",
