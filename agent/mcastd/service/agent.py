@@ -24,6 +24,7 @@ from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
+from mcastd.service.host_history import HostHistory
 from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
 from mcastd.service.interface_settings import InterfaceSettings
@@ -98,6 +99,7 @@ class Agent:
         )
         self.floods = FloodWatch(self.started)
         self._losses = Losses()
+        self.host_history = HostHistory()
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
@@ -118,6 +120,7 @@ class Agent:
         self._loop = loop
         self.turns.listen(loop)
         self.streams.listen(loop)
+        self.host_history.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
         self.reader.request()
         loop.call_later(RETRY_SECONDS, self._retry_keeping)
@@ -470,6 +473,7 @@ class Agent:
         if self._flood_timer is not None:
             self._flood_timer.cancel()
         self.turns.close()
+        self.host_history.close()
         self.streams.close()
         self.owned.close()
         if self._keep_timer is not None:
