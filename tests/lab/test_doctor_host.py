@@ -389,7 +389,8 @@ def test_a_forced_version_is_blamed_and_nobody_else(patient: Patient) -> None:
 
 
 def test_a_group_is_joined_on_another_interface(patient: Patient, sender: Sender) -> None:
-    patient.host.ip("link", "add", "side0", "type", "dummy")
+    patient.host.ip("link", "add", "side0", "type", "veth", "peer", "name", "side1")
+    patient.host.ip("link", "set", "side1", "up")
     patient.host.ip("link", "set", "side0", "up")
     agent = patient.net.agent("-i", "side0", mode="observe")
     asked = Patient(patient.net, agent)

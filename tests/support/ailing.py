@@ -54,7 +54,12 @@ class Patient:
 
     def is_healthy(self) -> None:
         """Waits until nothing is wrong."""
-        eventually(lambda: self.faults() == [], what="health")
+
+        def well() -> bool:
+            assert self.faults() == []
+            return True
+
+        eventually(well, what="health")
 
     def run(self, command: str) -> None:
         """A command of a finding, as it was told, on the host."""

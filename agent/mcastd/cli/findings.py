@@ -47,7 +47,11 @@ def healthy(status: dict[str, Any], name: str | None, group: str | None) -> Iter
     groups = sum(each["groups"] for each in families)
     queriers = len({each["querier"] for each in families if each["querier"]})
     listed = ", ".join(qualified(each, "name") for each in there) or "no interface"
-    what = group if group is not None else f"{groups} groups"
-    yield f"looked at {listed}: {what}, {queriers} queriers"
+    what = group if group is not None else counted(groups, "group")
+    yield f"looked at {listed}: {what}, {counted(queriers, 'querier')}"
     yield f"looked for trouble with {LOOKED_AT}"
     yield "nothing found"
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +11,6 @@ from typing import NamedTuple
 from mcastd.net.host_counters import text_of
 
 PROC = Path("/proc")
-
-IP_MULTICAST_ALL, IPV6_MULTICAST_ALL = 49, 29
-
-SOCKET_LINK = "socket:["
 
 
 class UdpSocket(NamedTuple):
@@ -32,15 +26,6 @@ class UdpSocket(NamedTuple):
     def is_wildcard(self) -> bool:
         """Whether it is bound to no address."""
         return not any(self.address)
-
-
-class Owner(NamedTuple):
-    """A process that holds a socket. `takes_all`: it is handed what any socket of the host has
-    joined (IP_MULTICAST_ALL); None if that may not be asked.
-    """
-
-    pid: int
-    takes_all: bool | None
 
 
 def udp_sockets(proc: Path = PROC) -> list[UdpSocket]:
@@ -64,56 +49,3 @@ def packed(words: str) -> bytes:
     return b"".join(
         struct.pack("=I", int(words[at : at + 8], 16)) for at in range(0, len(words), 8)
     )
-
-
-def owners(pids: Iterable[int], proc: Path = PROC) -> dict[int, Owner]:
-    """By inode, the sockets of these processes; of those that may not be looked into, none."""
-    found = {}
-    for pid in pids:
-        with suppress(OSError):
-            for entry in os.scandir(proc / str(pid) / "fd"):
-                with suppress(OSError):
-                    target = os.readlink(entry.path)
-                    if target.startswith(SOCKET_LINK):
-                        inode = int(target[len(SOCKET_LINK) : -1])
-                        found[inode] = Owner(pid, takes_all(pid, int(entry.name)))
-    return found
-
-
-def takes_all(pid: int, number: int) -> bool | None:
-    """The option of another process's UDP socket; None without the right to look."""
-    try:
-        process = os.pidfd_open(pid)
-    except OSError:
-        return None
-    try:
-        copied = pidfd_getfd(process, number)
-    except OSError:
-        return None
-    finally:
-        os.close(process)
-    with socket.socket(fileno=copied) as sock:
-        if sock.type != socket.SOCK_DGRAM:
-            return None
-        v6 = sock.family == socket.AF_INET6
-        level = socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP
-        try:
-            return bool(sock.getsockopt(level, IPV6_MULTICAST_ALL if v6 else IP_MULTICAST_ALL))
-        except OSError:
-            return None
-
-
-def pidfd_getfd(process: int, number: int) -> int:
-    """The system call, which the standard library lacks. OSError."""
-    import ctypes  # noqa: PLC0415 (half a millisecond of the start, for what is asked seldom)
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    copied = libc.syscall(SYS_PIDFD_GETFD, process, number, 0)
-    if copied < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
-    return int(copied)
-
-
-SYS_PIDFD_GETFD = 438
-"""The same number on all architectures."""

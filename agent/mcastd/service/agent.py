@@ -37,6 +37,7 @@ from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.reader import KernelReader
+from mcastd.service.signs import SignOnLink
 from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
 
@@ -100,6 +101,7 @@ class Agent:
         self.floods = FloodWatch(self.started)
         self._losses = Losses()
         self.host_history = HostHistory()
+        self.sign = SignOnLink()
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
@@ -149,6 +151,7 @@ class Agent:
             self._make_good(name)
         self.programs.look(now())
         self.deafness.look(now())
+        self.sign.update(self.by_index)
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
@@ -474,6 +477,7 @@ class Agent:
             self._flood_timer.cancel()
         self.turns.close()
         self.host_history.close()
+        self.sign.close()
         self.streams.close()
         self.owned.close()
         if self._keep_timer is not None:

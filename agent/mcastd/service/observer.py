@@ -208,6 +208,8 @@ class Observer:
         if general:
             if self._has_to_say(None):
                 self.responses.ask(at, None, query.max_response)
+            else:
+                self.responses.need_none()
             return
         current = self.received.groups.get(query.group)
         if current is None or not self.family.is_reportable(query.group):
@@ -246,7 +248,8 @@ class Observer:
         match message:
             case RecordReport():
                 for record in message.records:
-                    self.times.report(record.group, at)
+                    if not is_leave(record):
+                        self.times.report(record.group, at)
                 answered = {r.group for r in message.records if r.type in CURRENT_STATE}
             case MembershipReport():
                 self.times.report(message.group, at)
@@ -511,6 +514,11 @@ class Observer:
         if older is not None:
             fields["forgotten_in"] = in_seconds(max(0, older - now))
         return Happening("version", fields)
+
+
+def is_leave(record: GroupRecord) -> bool:
+    """Whether it says that nothing of the group is wanted any more."""
+    return record.type is RecordType.CHANGE_TO_INCLUDE_MODE and not record.sources
 
 
 def answers(current: SourceFilter, asked: SourceList) -> bool:

@@ -75,6 +75,10 @@ class Responses:
         if len(self._asked) < OUTSTANDING:
             self._asked.append(Asked(at, after(at, Duration(max_response + GRACE)), group))
 
+    def need_none(self) -> None:
+        """There is nothing to say any more to queries: what was not answered is past."""
+        self._in_time = TRUSTED
+
     def answer(self, at: Instant, groups: Set[Address]) -> None:
         """A current-state report about these groups left the host: it answers what it fits."""
         waiting: deque[Asked] = deque()

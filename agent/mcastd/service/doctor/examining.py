@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
-from mcastd.fastpath import users_of
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import in_seconds
@@ -30,10 +29,10 @@ from mcastd.service.doctor.finding import Finding, note
 from mcastd.service.doctor.reverse_path import Filter, Sender, Ways
 from mcastd.service.doctor.sights import Sights, Wanted, look
 from mcastd.service.gradual import Gradual, Steps, gradually
-from mcastd.service.host_mode import EGRESS
 from mcastd.service.interface import Interface
 from mcastd.service.namespaces.inside import command
 from mcastd.service.observer import Observer
+from mcastd.service.signs import agents_on
 
 MOST_SENDERS = 256
 """Sources of one interface whose routes are asked for."""
@@ -88,12 +87,6 @@ def wanted(agent: Agent) -> Wanted:
         agents_on,
         agent.host_history.since(now()),
     )
-
-
-def agents_on(index: int) -> int | None:
-    """How many agents' programs are at an interface; None if that cannot be seen."""
-    found = users_of(EGRESS, index)
-    return None if found is None else len(found)
 
 
 def senders(agent: Agent, of: Interface) -> list[Sender]:
@@ -229,9 +222,9 @@ def coming(agent: Agent, each: Interface, observer: Observer) -> Iterator[firewa
 def of_everything(sights: Sights, found: list[Finding], agent: Agent) -> Iterator[Finding]:
     """What concerns sockets of the host, whatever the interface."""
     yield from limits.judge(sights.parts, sights.limits)
-    members = sockets.processes(sights.parts)
-    yield from sockets.overflows(sights.udp, sights.owners, members, sights.growth)
-    yield from sockets.shared_ports(sights.udp, sights.owners, members)
+    joined = sockets.members(sights.parts)
+    yield from sockets.overflows(sights.udp, joined, sights.growth)
+    yield from sockets.shared_ports(sights.udp, joined)
     yield from sockets.fragments(sights.growth)
     filtering = [
         agent.by_index[index].name

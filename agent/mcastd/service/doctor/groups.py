@@ -85,7 +85,7 @@ def of_unreported(agent: Agent, interface: Interface, observer: Observer) -> Ite
         since = observer.times.since(group)
         if (
             since is None
-            or since - agent.started < SETTLED
+            or (since - agent.started < SETTLED and not observer.responses.is_failing)
             or now() - since < SETTLED
             or not family.is_reportable(group)
             or family.link_local_groups.matches(group)

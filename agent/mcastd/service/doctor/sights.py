@@ -11,7 +11,7 @@ from mcastd.fastpath import SocketPart
 from mcastd.net.bridges import Bridge, bridge_of
 from mcastd.net.firewall import FirewallText, firewall_text
 from mcastd.net.routes import Route, reverse_path_filter, route_to, value_of
-from mcastd.net.udp_sockets import Owner, UdpSocket, owners, udp_sockets
+from mcastd.net.udp_sockets import UdpSocket, udp_sockets
 from mcastd.service.doctor import iptables, nftables
 from mcastd.service.doctor.ruleset import Ruleset
 from mcastd.service.host_history import NOTHING, Growth, Reading, growth, read
@@ -30,13 +30,13 @@ class Wanted(NamedTuple):
     """What is to be looked at. `interfaces`: names by index; `sources`: IPv4, that may send here.
 
     `parts`: reads the sockets' memberships; None where they cannot be read. `agents`: how many
-    agents are on an interface; None if that cannot be seen.
+    agents are on an interface.
     """
 
     interfaces: Mapping[int, str]
     sources: frozenset[bytes]
     parts: Callable[[], list[SocketPart]] | None
-    agents: Callable[[int], int | None]
+    agents: Callable[[int], int]
     earlier: Reading | None = None
 
 
@@ -44,13 +44,12 @@ class Sights(NamedTuple):
     """What was seen. `problems`: what could not be looked at, and why.
 
     `reverse_path`: rp_filter of "all" and of the interface, by index; `agents`: how many are on an
-    interface; `owners`: of UDP sockets, by inode.
+    interface.
     """
 
     reading: Reading
     growth: Growth = NOTHING
     udp: tuple[UdpSocket, ...] = ()
-    owners: Mapping[int, Owner] = {}
     parts: tuple[SocketPart, ...] = ()
     routes: Mapping[bytes, Route] = {}
     reverse_path: Mapping[int, tuple[int, int]] = {}
@@ -79,14 +78,13 @@ def look(wanted: Wanted) -> Sights:
         reading,
         growth(wanted.earlier, reading),
         tuple(sockets),
-        owners({each.pid for each in parts}),
         tuple(parts),
         {each: route_to(each) for each in wanted.sources} if needs_routes else {},
         filters,
         {name: value_of(SYSCTL / path) for name, path in LIMITS.items()},
         rules,
         {index: each for index, each in bridges.items() if each is not None},
-        {index: each for index, each in agents.items() if each is not None},
+        agents,
         (*text.problems, *problems),
     )
 

@@ -8,27 +8,29 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from mcastd.fastpath import SocketPart
-from mcastd.net.udp_sockets import Owner, UdpSocket
+from mcastd.net.udp_sockets import UdpSocket
 from mcastd.service.doctor.finding import Evidence, Finding, Severity
 from mcastd.service.host_history import Growth
 from mcastd.service.namespaces.inside import command
 
 
-class Process(NamedTuple):
-    """That has joined groups, and those."""
+class Member(NamedTuple):
+    """A socket that has joined groups, and the process that holds it."""
 
     pid: int
     name: str
     groups: frozenset[bytes]
+    takes_all: bool | None
 
 
-def processes(parts: Iterable[SocketPart]) -> dict[int, Process]:
-    groups: defaultdict[int, set[bytes]] = defaultdict(set)
-    names = {}
+def members(parts: Iterable[SocketPart]) -> dict[int, Member]:
+    """By inode."""
+    found: dict[int, Member] = {}
     for each in parts:
-        groups[each.pid].add(each.group)
-        names[each.pid] = each.name
-    return {pid: Process(pid, names[pid], frozenset(found)) for pid, found in groups.items()}
+        known = found.get(each.inode)
+        groups = frozenset({each.group}) | (known.groups if known else frozenset())
+        found[each.inode] = Member(each.pid, each.name, groups, each.takes_all)
+    return found
 
 
 def is_multicast(address: bytes) -> bool:
@@ -36,18 +38,14 @@ def is_multicast(address: bytes) -> bool:
 
 
 def overflows(
-    sockets: Iterable[UdpSocket],
-    owners: Mapping[int, Owner],
-    members: Mapping[int, Process],
-    growth: Growth,
+    sockets: Iterable[UdpSocket], joined: Mapping[int, Member], growth: Growth
 ) -> Iterator[Finding]:
     """Sockets that take multicast, and lately had no room for some."""
     for each in sockets:
         lately = growth.drops.get(each.inode, 0)
+        process = joined.get(each.inode)
         if not lately or growth.seconds is None:
             continue
-        owner = owners.get(each.inode)
-        process = members.get(owner.pid) if owner is not None else None
         if process is None and not is_multicast(each.address):
             continue
         who = f"{process.name} (pid {process.pid})" if process else f"a program of uid {each.uid}"
@@ -71,36 +69,29 @@ def overflows(
         )
 
 
-def shared_ports(
-    sockets: Iterable[UdpSocket], owners: Mapping[int, Owner], members: Mapping[int, Process]
-) -> Iterator[Finding]:
+def shared_ports(sockets: Iterable[UdpSocket], joined: Mapping[int, Member]) -> Iterator[Finding]:
     """Sockets that are handed groups of others: bound to no address, on a port with others."""
-    by_port: defaultdict[tuple[int, int], list[tuple[Process, Owner]]] = defaultdict(list)
+    by_port: defaultdict[tuple[int, int], list[Member]] = defaultdict(list)
     for each in sockets:
-        owner = owners.get(each.inode)
-        process = members.get(owner.pid) if owner is not None else None
-        if owner is not None and process is not None and each.is_wildcard:
-            by_port[each.port, len(each.address)].append((process, owner))
+        member = joined.get(each.inode)
+        if member is not None and each.is_wildcard:
+            by_port[each.port, len(each.address)].append(member)
     for (port, width), held in by_port.items():
         yield from of_port(port, width, held)
 
 
-def of_port(port: int, width: int, held: list[tuple[Process, Owner]]) -> Iterator[Finding]:
+def of_port(port: int, width: int, held: list[Member]) -> Iterator[Finding]:
+    """One finding for each process: its sockets are likely alike."""
+    by_group = {group: each for each in held for group in each.groups if len(group) == width}
     told: set[int] = set()
-    for process, owner in held:
-        own = {each for each in process.groups if len(each) == width}
-        others = {
-            group: other
-            for other, _ in held
-            for group in other.groups
-            if len(group) == width and group not in own
-        }
-        if owner.takes_all is False or not others or process.pid in told:
+    for process in held:
+        others = {group: other for group, other in by_group.items() if group not in process.groups}
+        if process.takes_all is False or not others or process.pid in told:
             continue
         told.add(process.pid)
         group, other = min(others.items())
         option = "IP_MULTICAST_ALL" if width == 4 else "IPV6_MULTICAST_ALL"
-        certain = owner.takes_all is True
+        certain = process.takes_all is True
         yield Finding(
             "shared_port",
             f"{process.name} (pid {process.pid}) {'is' if certain else 'may be'} handed data of "

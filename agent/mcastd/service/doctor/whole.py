@@ -68,18 +68,17 @@ def of_raw_sockets() -> Iterator[Finding]:
 
 
 def second_agent(name: str, count: int) -> Iterator[Finding]:
-    """`count`: agents whose programs are on the interface."""
+    """`count`: agents that run the interface."""
     if count > 1:
         yield Finding(
             "second_agent",
-            f"{count} agents run {name}: the programs of all of them are attached to it",
+            f"{count} agents run {name}",
             "stop all but one: systemctl status mcastd; ps -C mcastd",
             why="each counts and sees all, and only one can speak; what one is told, such as a "
             "join or a cap, the other does not know",
             evidence=(
                 Evidence(
-                    f"{count} programs named mcast_egress",
-                    command(f"bpftool net show dev {word(name)}"),
+                    f"{count} agents have said so", command("grep mcastd/agent/ /proc/net/unix")
                 ),
             ),
             interface=name,
