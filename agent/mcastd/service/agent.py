@@ -23,6 +23,7 @@ from mcastd.service.events import Cause, FamilyEvent
 from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
+from mcastd.service.host_history import HostHistory
 from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
 from mcastd.service.interface_settings import InterfaceSettings
@@ -39,6 +40,7 @@ from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader
+from mcastd.service.signs import SignOnLink
 from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
 
@@ -106,6 +108,8 @@ class Agent:
         )
         self.floods = FloodWatch(self.started)
         self._losses = Losses()
+        self.host_history = HostHistory()
+        self.sign = SignOnLink()
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
@@ -128,6 +132,7 @@ class Agent:
         self._loop = loop
         self.turns.listen(loop)
         self.streams.listen(loop)
+        self.host_history.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
         self.reader.request()
         loop.call_later(RETRY_SECONDS, self._retry_keeping)
@@ -158,6 +163,7 @@ class Agent:
             self._make_good(name)
         self.programs.look(now())
         self.deafness.look(now())
+        self.sign.update(self.by_index)
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
@@ -482,6 +488,8 @@ class Agent:
         if self._flood_timer is not None:
             self._flood_timer.cancel()
         self.turns.close()
+        self.host_history.close()
+        self.sign.close()
         self.streams.close()
         self.owned.close()
         if self._keep_timer is not None:

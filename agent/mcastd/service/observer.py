@@ -118,6 +118,8 @@ class Observer:
         self.responses = Responses()
         self.times = GroupTimes()
         self.asked: tuple[Instant, Query] | None = None
+        self.own_query: tuple[Instant, int] | None = None
+        """When a query of this host itself left it last, and its version."""
         self.unlisted: tuple[Instant, Address] | None = None
         self.last_reported_version: int | None = None
         self.compatibility_changes: dict[tuple[int, int], int] = {}
@@ -193,6 +195,8 @@ class Observer:
         if general:
             if self._has_to_say(None):
                 self.responses.ask(at, None, query.max_response)
+            else:
+                self.responses.need_none()
             return
         current = self.received.groups.get(query.group)
         if current is None or not self.family.is_reportable(query.group):
@@ -215,6 +219,7 @@ class Observer:
     def overhear(self, at: Instant, message: Message, *, held: bool = False) -> list[FamilyEvent]:
         """A message of the kernel's own that left this host, or was `held` back for the agent."""
         if isinstance(message, Query):
+            self.own_query = (at, message.version)
             return self._effects(at, self.host.handle(at, message))
         if held:
             return self._say_in_its_stead(at, message)
@@ -230,7 +235,8 @@ class Observer:
         match message:
             case RecordReport():
                 for record in message.records:
-                    self.times.report(record.group, at)
+                    if not is_leave(record):
+                        self.times.report(record.group, at)
                 answered = {r.group for r in message.records if r.type in CURRENT_STATE}
             case MembershipReport():
                 self.times.report(message.group, at)
@@ -459,7 +465,19 @@ class Observer:
 
     def reported(self, group: Address) -> Instant | None:
         """When the group was last reported, by the kernel or the agent; None if it was not yet."""
-        return self.times.reported(group, with_all=group in self.host.groups)
+        told = group in self.host.groups and not self.is_untold(group)
+        return self.times.reported(group, with_all=told)
+
+    def is_untold(self, group: Address) -> bool:
+        """Whether only the agent could tell routers of the group, and may not: it is joined from
+        any source, and source-specific (RFC 9776 §4.2.13).
+        """
+        wanted = self.host.groups.get(group)
+        if wanted is None or wanted.mode is FilterMode.INCLUDE:
+            return False
+        if self.host.version < self.family.newest or not self.config.is_source_specific(group):
+            return False
+        return self.is_holding or group not in self.received.kernel
 
     @staticmethod
     def _told_by(order: SendRecords | SendReport) -> set[Address]:
@@ -475,6 +493,11 @@ class Observer:
         until = self.host.older_querier_deadlines.get(effect.version)
         rest = None if until is None else Duration(max(0, until - now))
         return events.VersionChanged(*way, querier, rest)
+
+
+def is_leave(record: GroupRecord) -> bool:
+    """Whether it says that nothing of the group is wanted any more."""
+    return record.type is RecordType.CHANGE_TO_INCLUDE_MODE and not record.sources
 
 
 def answers(current: SourceFilter, asked: SourceList) -> bool:
