@@ -97,6 +97,8 @@ async def run(
             agent.reader.request()  # now its sockets can be looked at
             drop_capabilities()
             trim_heap()
+            agent.looked = links.outlast
+            links.outlast()
             announce(agent)
             watchdog(loop)
             following = asyncio.ensure_future(links.follow(watcher))
@@ -108,7 +110,7 @@ async def run(
             await metrics.stop()
         await company.close()
         agent.close()
-        links.close()
+        links.leave() if links.outlast() else links.close()
         fast_path.close()
     if failures:
         raise failures[0]
