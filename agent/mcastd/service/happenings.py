@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from mcastd.classify import as_object
 from mcastd.fastpath import FastPath, Fate
 from mcastd.gmp.time import Instant, in_seconds
+from mcastd.service.addresses import Own
 from mcastd.service.bus import Bus
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.faults import Fault, Faults
@@ -74,6 +75,18 @@ class Teller:
         fields = {"interface": change.interface} | head | flood_object(change.flood)
         self._log(logging.WARNING, (change.interface, *head.values()), "flood", fields)
         self.announce("flood", **fields)
+
+    def addresses(self, index: int, addresses: Mapping[bytes, Own]) -> None:
+        """Tells the programs what unicast addresses are to the interface."""
+        for address, own in addresses.items():
+            try:
+                if own is Own.NO:
+                    self._fast_path.unassign(index, address)
+                else:
+                    self._fast_path.assign(index, address, is_usable=own is Own.USABLE)
+            except OSError as error:
+                self._faults.tell_error(Fault.INTERFACE, f"interface {index}", error)
+        self._tell_of_full_maps()
 
     def assign(self, index: int, addresses: Iterable[bytes], *, assigned: bool) -> None:
         """Tells the programs which addresses and groups are the interface's own."""
