@@ -121,6 +121,8 @@ class Agent:
         self.hardware_filter = self.machine.filter()
         self.reload: Callable[[bool], str | None] = lambda undo: None
         """Takes over the files; `undo`: also where something else was set by hand."""
+        self.looked: Callable[[], object] = lambda: None
+        """Is called now and then, when it has been looked at all that may have changed."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
         self._remarked: dict[str, None] = {}
@@ -164,6 +166,7 @@ class Agent:
         self.programs.look(now())
         self.deafness.look(now())
         self.sign.update(self.by_index)
+        self.looked()
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 

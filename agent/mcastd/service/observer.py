@@ -52,6 +52,9 @@ CURRENT_STATE = frozenset({RecordType.MODE_IS_INCLUDE, RecordType.MODE_IS_EXCLUD
 AT_ONCE = 512
 """Groups that one call of the engine looks at: two to five milliseconds."""
 
+MOST_PIECES = 10_000
+"""Of AT_ONCE groups, in which an answer is given that can wait no longer."""
+
 UNLISTED_TOLD = seconds(10)
 """Between two words on queriers that are not named."""
 
@@ -112,6 +115,11 @@ class Observer:
         """Whether the kernel never tells link-local groups (igmp_link_local_mcast_reports)."""
         self.group_changed: Callable[[Address, bool], None] = lambda _group, _received: None
         """Called when a group begins to be received, and when it no longer is."""
+        self.is_taking_over = False
+        """Whether the kernel is held back already, and its groups are still to be looked up."""
+        self._owed: set[Address] = set()
+        """What the kernel would have said, while it is not known yet what to say of it."""
+        self._answer_by = Instant(0)
         self._cause: Query | None = None
         self._resume = Instant(0)
         self.queriers = Queriers()
@@ -186,6 +194,7 @@ class Observer:
         if query.version == self.family.newest:
             self.asked = (at, query)
         self._note_question(at, query, general)
+        self._answer_by = max(self._answer_by, after(at, query.max_response))
         if not changed:
             return []
         return [events.QuerierChanged(query.source, query.version)]
@@ -298,9 +307,29 @@ class Observer:
         return at <= after(asked, query.max_response) and reported is not None and reported >= asked
 
     def _say_again(self, at: Instant, group: Address) -> list[FamilyEvent]:
-        if self.voice is None or group not in self.host.groups:
+        if self.voice is None:
+            return []
+        if group not in self.host.groups:
+            if self.is_taking_over:
+                self._owed.add(group)
             return []
         return self._effects(at, self.host.handle(at, SayAgain(group)), urgent=True)
+
+    def say_what_is_owed(self, at: Instant) -> list[FamilyEvent]:
+        """The kernel's groups are known now: those that it was kept from reporting are said."""
+        owed, self._owed, self.is_taking_over = self._owed, set(), False
+        present = [group for group in sorted(owed) if group in self.host.groups]
+        return [each for group in present for each in self._say_again(at, group)]
+
+    def finish(self, now: Instant) -> list[FamilyEvent]:
+        """Says at once what it would say in the time that the last queries give: it ends."""
+        happenings: list[FamilyEvent] = []
+        for _ in range(MOST_PIECES):
+            due = self.host.next_deadline()
+            if self.voice is None or due is None or due > self._answer_by:
+                break
+            happenings += self._effects(now, self.host.advance(max(due, now)))
+        return happenings
 
     # What the kernel receives.
 
