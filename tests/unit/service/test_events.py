@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -23,16 +22,12 @@ from mcastd.streams import Key
 from mcastd.streams.states import Event as StreamEvent
 from mcastd.streams.states import State
 from support.golden import GOLDEN
-from support.played_agent import INDEX, Played, a_link, events_of
+from support.played_agent import INDEX, Played, a_link, events_of, packed
 from support.queries import igmp_query, igmp_report, mld_query
 from support.stepped import play
 
 EVENTS = GOLDEN / "events.json"
 EVERYTHING = exclude(SourceList(b"", 4))
-
-
-def packed(text: str) -> bytes:
-    return ip_address(text).packed
 
 
 async def told(played: Played) -> list[dict[str, Any]]:
