@@ -158,10 +158,10 @@ class FakeFastPath:
     def own(self, sock: socket.socket, /) -> None:
         """All frames here are handed over as what a test says they are."""
 
-    def assign(self, ifindex: int, address: bytes, /) -> None:
+    def assign(self, ifindex: int, address: bytes, *, is_usable: bool = True) -> None:
         self.assigned.setdefault(ifindex, set()).add(address)
 
-    def unassign(self, ifindex: int, address: bytes, /) -> None:
+    def unassign(self, ifindex: int, address: bytes) -> None:
         self.assigned.get(ifindex, set()).discard(address)
 
     def delay(self, ifindex: int, group: bytes, *, delaying: bool) -> None:

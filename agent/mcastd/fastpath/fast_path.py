@@ -63,7 +63,8 @@ class FastPath:
         self._slots: dict[str, int] = {}
         self._gone: dict[str, None] = {}
         self.refused: Counter[str] = Counter()
-        self._unicast: dict[int, set[bytes]] = {}
+        self._unicast: dict[int, dict[bytes, bool]] = {}
+        """The addresses of each interface, and whether more than reports comes from each."""
         self._queriers: dict[int, set[bytes]] = {}
         self._policies = Policies(kernel.maps)
         self._listed = Listed(kernel.maps["listed"])
@@ -248,11 +249,11 @@ class FastPath:
         if ifindex not in self._in_force:
             return
         slot, policy = self._in_force[ifindex]
-        addresses = self._unicast.get(ifindex, ())
+        usable = [each for each, usable in self._unicast.get(ifindex, {}).items() if usable]
         policy = policy._replace(
             asking=self.asking,
-            has_ipv4=any(len(each) == 4 for each in addresses),
-            has_ipv6=any(each[:2] == LINK_LOCAL for each in addresses if len(each) == 16),
+            has_ipv4=any(len(each) == 4 for each in usable),
+            has_ipv6=any(each[:2] == LINK_LOCAL for each in usable if len(each) == 16),
             tags_taken_out=ifindex in self._split,
         )
         policy = self._listed.put(ifindex, policy)
@@ -276,8 +277,10 @@ class FastPath:
         cookie = sock.getsockopt(SOL_SOCKET, SO_COOKIE, 8)
         self._kernel.maps["own_sockets"].update(cookie, index_key(1))
 
-    def assign(self, ifindex: int, address: bytes) -> None:
+    def assign(self, ifindex: int, address: bytes, *, is_usable: bool = True) -> None:
         """The address, or joined group, is assigned to the interface.
+
+        `is_usable`: false while nothing but reports may come from the address.
 
         What there is no room for is counted: a query for the group is refused then, as one for a
         stranger's.
@@ -286,8 +289,11 @@ class FastPath:
         delaying = abi.MCAST_DELAYING if key in self._delaying else 0
         if not self._put("assigned", key, index_key(abi.MCAST_ASSIGNED | delaying)):
             return
-        if is_unicast(address) and address not in self._unicast.setdefault(ifindex, set()):
-            self._unicast[ifindex].add(address)
+        if not is_unicast(address):
+            return
+        unicast = self._unicast.setdefault(ifindex, {})
+        if unicast.get(address) != is_usable:
+            unicast[address] = is_usable
             self._write_policy(ifindex)
 
     def delay(self, ifindex: int, group: bytes, *, delaying: bool) -> None:
@@ -328,7 +334,7 @@ class FastPath:
         self._delaying.discard(key)
         self._kernel.maps["assigned"].delete(key)
         if address in self._unicast.get(ifindex, ()):
-            self._unicast[ifindex].discard(address)
+            del self._unicast[ifindex][address]
             self._write_policy(ifindex)
 
     def inject(self, ifindex: int, frame: bytes) -> None:

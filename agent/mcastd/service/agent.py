@@ -13,6 +13,7 @@ from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.time import Instant
 from mcastd.service import coexistence, events
+from mcastd.service.addresses import Addresses
 from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now, wall_now
 from mcastd.service.config import Settings, is_pattern
@@ -61,7 +62,7 @@ class Agent:
 
     `interfaces`: by name, also those that are not there now; `by_index`: those that are run.
     `former`: those that the files no longer name, for what they have counted.
-    `addresses`: of all links, by index: one may become ours later.
+    `addresses`: of all links: one may become ours later.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Agent:
         self.interfaces: dict[str, Interface] = {}
         self.by_index: dict[int, Interface] = {}
         self.former: dict[str, Interface] = {}
-        self.addresses: dict[int, dict[bytes, None]] = {}
+        self.addresses = Addresses()
         self.teller = Teller(fast_path.hand_over_reports)
         self.own_addresses = OwnAddresses(fast_path, self.faults)
         self.reader = KernelReader(
@@ -313,7 +314,7 @@ class Agent:
                 return problem
             assert interface.index is not None
             try:
-                self.host_mode.start(interface, self.addresses.get(interface.index, {}))
+                self.host_mode.start(interface, self.addresses.usable(interface.index))
             except OSError as error:
                 self.host_mode.stop(interface)
                 needs = " (host mode needs CAP_NET_RAW)" if error.errno == errno.EPERM else ""

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from mcastd.gmp.family import Address
 from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
 from mcastd.service import events
 from mcastd.service.agent import Agent
@@ -33,9 +32,8 @@ class Links:
         self._fast_path = agent.fast_path
         self._own_addresses = agent.own_addresses
         self._links: dict[int, Link] = {}
-        self._gone_with_link: dict[int, set[Address]] = {}
-        """Addresses that went with the link. For the programs they stay the interface's until one
-        comes: the kernel reports from them as soon as the link is up, before it tells us."""
+        self._watcher: LinkWatcher | None = None
+        self._looking: set[asyncio.Task[None]] = set()
         agent.turns.failed = self.failed
         self._settling = Settling(agent)
         agent.settle = self._settling.soon
@@ -47,6 +45,7 @@ class Links:
 
     async def follow(self, watcher: LinkWatcher) -> None:
         """Follows what changes, for ever."""
+        self._watcher = watcher
         async for batch in watcher.changes():
             self.take(batch)
 
@@ -83,14 +82,7 @@ class Links:
             for index, known in self._links.items()
             if index not in there or is_another(known, there[index])
         ]
-        usable = {(each.index, each.address) for each in snapshot.addresses if each.usable}
-        addresses = [
-            AddressChanged(index, address, usable=False)
-            for index, known in self._agent.addresses.items()
-            for address in known
-            if (index, address) not in usable
-        ]
-        return [*addresses, *links]
+        return [*self._agent.addresses.gone_by(snapshot), *links]
 
     # Links.
 
@@ -129,6 +121,7 @@ class Links:
         Who has left a group meanwhile is looked up before the kernel's groups are told anew: what a
         socket does while the link is down makes the kernel say nothing.
         """
+        self._expect_addresses(interface)
         if running and interface.is_holding:
             self._agent.reader.fresh().add_done_callback(lambda _: self._up_again(interface))
         else:
@@ -171,6 +164,7 @@ class Links:
         self._agent.by_index[link.index] = interface
         if not link.is_running:
             self._teller.tell_all(interface, interface.set_running(now(), False))
+        self._expect_addresses(interface)
         self._settling.soon(interface)
 
     def _rename(self, interface: Interface, name: str) -> None:
@@ -199,8 +193,7 @@ class Links:
             if self._agent.interfaces.get(interface.name) is interface:
                 self._agent.interfaces[interface.name] = self._agent.interfaces.pop(interface.name)
             self._agent.forget_names()
-        self._agent.addresses.pop(index, None)
-        self._gone_with_link.pop(index, None)
+        self._agent.addresses.forget(index)
 
     def _release(self, interface: Interface) -> None:
         index = interface.index
@@ -217,8 +210,7 @@ class Links:
         for address in interface.known_queriers:
             self._fast_path.know_querier(index, address, known=False)
         interface.known_queriers = set()
-        gone = self._gone_with_link.pop(index, ())
-        assigned = [*self._agent.addresses.get(index, ()), *gone, *interface.groups()]
+        assigned = [*self._agent.addresses.release(index), *interface.groups()]
         self._own_addresses.remove(index, assigned)
         self._fast_path.forget(index)
         interface.link = None
@@ -230,22 +222,31 @@ class Links:
 
     def _address_changed(self, change: AddressChanged) -> None:
         """Addresses are kept for all links: one may become ours later."""
-        known = self._agent.addresses.setdefault(change.index, {})
-        if change.usable:
-            known[change.address] = None
-        else:
-            known.pop(change.address, None)
-        if change.index not in self._agent.by_index:
+        changed = self._agent.addresses.take(change, is_down=self._is_down(change.index))
+        if change.index in self._agent.by_index:
+            self._own_addresses.take(change.index, changed)
+
+    def _expect_addresses(self, interface: Interface) -> None:
+        """Looks at those that are probed, where the kernel's reports from them are held back.
+
+        The kernel says nothing of them until they can be used.
+        """
+        link = interface.link
+        capped = any(observer.is_capped for observer in interface.observers.values())
+        wanted = capped and interface.wanted_mode == "host"
+        if self._watcher and wanted and link and link.is_running:
+            task = asyncio.get_running_loop().create_task(self._look_at(self._watcher, link.index))
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+
+    async def _look_at(self, watcher: LinkWatcher, index: int) -> None:
+        try:
+            found = await watcher.probed(index)
+        except OSError as error:
+            log.warning("netlink: the addresses of link %d cannot be read: %s", index, said(error))
             return
-        if change.usable:
-            self._own_addresses.add(change.index, [change.address])
-            gone = self._gone_with_link.pop(change.index, set()) - known.keys()
-        elif self._is_down(change.index):
-            self._gone_with_link.setdefault(change.index, set()).add(change.address)
-            gone = set()
-        else:
-            gone = {change.address}
-        self._own_addresses.remove(change.index, gone)
+        usable = self._agent.addresses.usable(index)  # told meanwhile
+        self.take([each for each in found if each.address not in usable])
 
     def _is_down(self, index: int) -> bool:
         link = self._links.get(index)
@@ -256,7 +257,7 @@ class Links:
         for index in indices:
             interface = self._agent.by_index.get(index)
             if interface is not None:
-                known = self._agent.addresses.get(index, {})
+                known = self._agent.addresses.usable(index)
                 try:
                     self._agent.host_mode.addresses_changed(interface, known)
                 except OSError as error:

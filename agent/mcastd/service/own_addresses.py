@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mcastd.gmp.family import Address
+from mcastd.service.addresses import Own
 from mcastd.service.faults import Fault, Faults
 from mcastd.service.programs import Programs
 
@@ -24,22 +25,25 @@ class OwnAddresses:
         self._faults = faults
         self._refused: dict[str, int] = {}
 
-    def add(self, index: int, addresses: Iterable[Address]) -> None:
-        """Addresses or joined groups are the interface's own from now on."""
-        self._write(index, addresses, assigned=True)
-
-    def remove(self, index: int, addresses: Iterable[Address]) -> None:
-        """They are no longer the interface's own."""
-        self._write(index, addresses, assigned=False)
-
-    def _write(self, index: int, addresses: Iterable[Address], *, assigned: bool) -> None:
-        put = self._programs.assign if assigned else self._programs.unassign
-        for address in addresses:
+    def take(self, index: int, addresses: Mapping[Address, Own]) -> None:
+        """What addresses are to the interface from now on; a group is one that is usable."""
+        for address, own in addresses.items():
             try:
-                put(index, address)
+                if own is Own.NO:
+                    self._programs.unassign(index, address)
+                else:
+                    self._programs.assign(index, address, is_usable=own is Own.USABLE)
             except OSError as error:
                 self._faults.tell_error(Fault.INTERFACE, f"interface {index}", error)
         self._report_full_maps()
+
+    def add(self, index: int, groups: Iterable[Address]) -> None:
+        """The interface receives these groups from now on."""
+        self.take(index, dict.fromkeys(groups, Own.USABLE))
+
+    def remove(self, index: int, addresses: Iterable[Address]) -> None:
+        """They are no longer the interface's own."""
+        self.take(index, dict.fromkeys(addresses, Own.NO))
 
     def _report_full_maps(self) -> None:
         """Reports entries that had no room, each time that there are more of them."""

@@ -192,12 +192,11 @@ class Settling:
         """All that an interface needs whose programs have just been attached."""
         agent, index = self._agent, interface.index
         assert index is not None
-        addresses = agent.addresses.get(index, {})
-        agent.host_mode.addresses_changed(interface, addresses)
+        agent.host_mode.addresses_changed(interface, agent.addresses.usable(index))
         agent.expect_queriers(interface)
         for group, count in received.items():
             interface.kernel_receives(clock.now(), group, unknown(count, len(group)))
-        agent.own_addresses.add(index, addresses)
+        agent.own_addresses.take(index, agent.addresses.of(index))
         agent.remark(interface)
         self._note(interface, self._settle_mode(interface))
 

@@ -167,7 +167,7 @@ async def metrics(played: Played) -> str:
     class Agent(Collector):
         collect = AgentCollector(played.agent).collect
 
-    text = generate_latest(Agent()).decode()  # type: ignore[arg-type]
+    text = generate_latest(Agent()).decode()
     text = re.sub(r"(?m)^mcastd_build_info\{.*$", "mcastd_build_info{...} 1.0", text)
     return re.sub(r"\d\.\d{4,}(e\+\d+)?", lambda found: f"{float(found[0]):.5g}", text)
 
