@@ -50,7 +50,7 @@ class FastPath:
     """
 
     def __init__(self, kernel: Kernel) -> None:
-        """Of programs that `begin_loading` has begun to load; `wait` says when they are.
+        """`kernel`: its programs may still be loading; call `wait` before rights are given up.
 
         Closes the kernel's side when it is closed itself. FastPathError if the rings are refused.
         """

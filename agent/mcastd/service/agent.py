@@ -45,7 +45,7 @@ from mcastd.service.turns import Turns
 log = logging.getLogger("mcastd")
 
 STILL_IN_FORCE_SECONDS = 60.0
-"""How often the files are touched of what is to outlast a restart."""
+"""How often the state files are touched, so that their mtime says until when they were valid."""
 
 RETRY_SECONDS = 5.0
 """Between two attempts to keep what could not be kept."""
@@ -134,7 +134,7 @@ class Agent:
         self._flood_timer = loop.call_later(LOOK_SECONDS, self._look)
 
     def started_up(self) -> None:
-        """All links there are have been met: one that comes later comes without a past."""
+        """All present links are processed: what was kept is not for those that come later."""
         self.owned.is_fresh = False
 
     def _still_in_force(self) -> None:

@@ -141,7 +141,7 @@ def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
             sources=tuple(family.format(family.parse(each)) for each in sources),
         )
     except KeyError:
-        raise ChangeError("bad_parameter", "group: is needed") from None
+        raise ChangeError("bad_parameter", "group: required") from None
     except ValueError as error:
         raise ChangeError("bad_parameter", str(error)) from None
 

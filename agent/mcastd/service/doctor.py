@@ -79,7 +79,10 @@ def of_interface(
 ) -> Iterator[Finding]:
     if interface.problem is not None:
         if interface.attachment is None:
-            yield interface.problem, "nothing is seen or said there until that is mended"
+            yield (
+                interface.problem,
+                "mcastd neither receives nor sends on this interface until this is fixed",
+            )
             return
         yield interface.problem, "once that is over the interface is run as it should be, by itself"
     if interface.link is not None and not interface.link.is_running:
@@ -89,7 +92,7 @@ def of_interface(
     if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
         yield (
             f"{attachment.ingress.value} instead of native XDP: {'; '.join(attachment.reasons)}",
-            "floods cost more CPU so; nothing else is different",
+            "works the same, but floods cost more CPU",
         )
     lost = views.lost_events(values) if values else {}
     yield from of_floods(agent, interface)
@@ -98,10 +101,10 @@ def of_interface(
             if count and not (ring in FLOODED and cause == "rate_limited"):
                 yield (
                     f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
-                    "somebody floods, or the agent had no CPU: mcastctl counters",
+                    "a flood, or the agent was starved of CPU: mcastctl counters",
                 )
     for text in coexistence.of_interface(interface, host):
-        yield text, "see there"
+        yield text, "do what the finding names"
     if interface.is_holding:
         yield from passing.findings(interface, agent.fast_path.passers())
     if interface.mode is Mode.HOST and agent.host_mode.lapses:

@@ -223,5 +223,5 @@ class Settling:
         self._agent.teller.announce(interface.name, events.ProblemBegan(problem))
         suppressed = self._limit.may_say(problem, clock.now())
         if suppressed is not None:
-            more = f" ({suppressed} more interfaces like this were not told)" if suppressed else ""
+            more = f" ({suppressed} similar messages suppressed)" if suppressed else ""
             log.error("%s %s%s", interface.name, problem, more)
