@@ -267,7 +267,10 @@ class Links:
 
     def configure(self, settings: Settings) -> None:
         """Takes over other settings: for new, gone and changed interfaces. The rest stays as is."""
-        before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
+        before = {
+            name: self._agent.memberships.wanted(each)
+            for name, each in self._agent.interfaces.items()
+        }
         self._agent.settings = settings
         self._agent.streams.configure(settings)
         self._agent.reloaded_at = wall_now()
@@ -283,7 +286,7 @@ class Links:
             if interface.index in self._agent.by_index and interface.attachment is not None:
                 self._agent.host_mode.settle(interface)
             self._settling.now(interface)
-            self._agent.configure_memberships(interface, before[interface.name])
+            self._agent.memberships.configure(interface, before[interface.name])
         for link in self._links.values():
             named = settings.of(link.name, link.alternative_names) is not None
             if link.index not in self._agent.by_index and named:

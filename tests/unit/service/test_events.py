@@ -78,7 +78,9 @@ async def of_host_mode(played: Played) -> None:
     await played.settle()
     changes.leave(agent, caller, {"name": "eth0", "group": "232.1.1.1", "as": "app"})
     await played.settle()
-    agent.listen_for(played.interface("eth0"), "api:app", packed("10.1.1.1"), EVERYTHING)
+    agent.memberships.listen_for(
+        played.interface("eth0"), "api:app", packed("10.1.1.1"), EVERYTHING
+    )
     played.fast_path.counted["eth0"] = lost("egress", 3)
     await played.settle(2)
     agent.set_mode(played.interface("eth0"), Mode.OBSERVE)
