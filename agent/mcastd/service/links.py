@@ -233,7 +233,7 @@ class Links:
         """
         link = interface.link
         capped = any(observer.is_capped for observer in interface.observers.values())
-        wanted = capped and interface.wanted_mode == "host"
+        wanted = capped and interface.wanted_mode is Mode.HOST
         if self._watcher and wanted and link and link.is_running:
             task = asyncio.get_running_loop().create_task(self._look_at(self._watcher, link.index))
             self._looking.add(task)
