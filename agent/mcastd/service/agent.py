@@ -15,7 +15,7 @@ from mcastd.service import coexistence, events
 from mcastd.service.addresses import Addresses
 from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now, wall_now
-from mcastd.service.config import Settings, is_pattern
+from mcastd.service.config import Settings
 from mcastd.service.connections import Door
 from mcastd.service.deafness import Deafness
 from mcastd.service.events import Cause, FamilyEvent
@@ -26,6 +26,7 @@ from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
 from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
+from mcastd.service.keys import is_pattern
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.losses import Losses
 from mcastd.service.machine import Machine
