@@ -11,7 +11,7 @@ from support.twin_hosts import OWNERS, Role, Twin
 INITIAL_SECONDS = 3.0
 """In which the kernel repeats what it said when the link came up."""
 
-READDRESSED_SECONDS = 2.0
+READDRESSED_SECONDS = 0.25
 """In which the agent hears of another hardware address: until then it is not held back what comes
 from there, which may be somebody else's."""
 
@@ -66,12 +66,15 @@ def is_initial(twin: Twin, seen: Seen, record: Record) -> bool:
 
 
 def is_excused(twin: Twin, seen: Seen, owner: int) -> bool:
-    """Whether nobody could speak for the client: there was no agent, or no link any more."""
+    """Whether nobody could speak for the client: there was no agent, or no link any more.
+
+    Also if that came to be so before an answer was due.
+    """
     if OWNERS[owner] not in (Role.CLIENT, Role.KERNEL_CLIENT):
         return False
     slack = twin.slack(seen.at)
     is_gone = any(seen.at - slack <= down <= seen.at + slack for down in twin.downs)
-    return is_gone or twin.is_absent(seen.at)
+    return is_gone or twin.is_absent(seen.at) or twin.is_absent(seen.at + slack)
 
 
 def records(seen: Seen) -> tuple[Record, ...]:
@@ -122,8 +125,6 @@ def excesses(twin: Twin, since: float) -> Iterator[tuple[Hashable, str]]:
         slack = twin.slack(each.at)
         cap = twin.cap_throughout(each.protocol, each.at - slack, each.at + slack)
         if version <= cap or twin.is_guests(each) or twin.is_absent(each.at):
-            continue
-        if each.source == "::":  # before the link has its address again; it may be a child's
             continue
         if any(0 <= each.at - at <= READDRESSED_SECONDS + slack for at in twin.readdressed):
             continue

@@ -7,8 +7,9 @@ import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
 from mcastd.net.rtnetlink import (
@@ -35,6 +36,7 @@ ROOM = 8 << 20
 """Bytes of the kernel's that may wait to be read: some four thousand links."""
 
 SO_RCVBUFFORCE = 33
+SOL_NETLINK, NETLINK_GET_STRICT_CHK = 270, 12
 
 LARGEST = 256 << 10
 """Bytes of a datagram; the kernel's dumps are cut at 32 KiB."""
@@ -78,6 +80,8 @@ def _netlink(groups: int) -> socket.socket:
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     sock.setblocking(False)
     sock.bind((0, groups))
+    with suppress(OSError):  # then a dump has more than was asked for
+        sock.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
     return sock
 
 
@@ -106,6 +110,15 @@ class LinkWatcher:
             tuple(each for each in links if isinstance(each, LinkChanged)),
             tuple(each for each in addresses if isinstance(each, AddressChanged)),
         )
+
+    async def probed(self, index: int) -> list[AddressChanged]:
+        """The addresses of a link that are still probed: the kernel tells of them afterwards.
+
+        OSError if the kernel does not tell.
+        """
+        found = await self._dump(partial(dump_of_addresses, index=index))
+        mine = (each for each in found if isinstance(each, AddressChanged) and each.is_probed)
+        return [each for each in mine if each.index == index]
 
     async def changes(self) -> AsyncIterator[list[Change] | Snapshot]:
         """For ever: a few changes at a time, each thing told once; or all, if some were lost."""

@@ -119,6 +119,7 @@ class AddressChanged:
     index: int
     address: bytes
     usable: bool
+    is_probed: bool = False
 
 
 Change = LinkChanged | LinkGone | AddressChanged
@@ -165,9 +166,12 @@ def dump_of_links(sequence: int) -> bytes:
     return _dump(request, Kind.GET_LINK, sequence)
 
 
-def dump_of_addresses(sequence: int) -> bytes:
-    """A request for all unicast addresses of both families."""
-    return _dump(message_class("ifaddrmsg")(), Kind.GET_ADDRESS, sequence)
+def dump_of_addresses(sequence: int, index: int = 0) -> bytes:
+    """A request for all unicast addresses of both families; of one link alone where `index` is
+    given and the socket has strict checks (netlink(7), NETLINK_GET_STRICT_CHK)."""
+    request = message_class("ifaddrmsg")()
+    request["index"] = index
+    return _dump(request, Kind.GET_ADDRESS, sequence)
 
 
 def _dump(request: Any, kind: Kind, sequence: int) -> bytes:
@@ -256,8 +260,9 @@ def _address_changed(read: Any, *, is_new: bool) -> AddressChanged | None:
         return None
     flags = read.get_attr("IFA_FLAGS")
     flags = read["flags"] if flags is None else flags
-    usable = is_new and not flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)
-    return AddressChanged(read["index"], address, usable)
+    here = is_new and not flags & IFA_F_DADFAILED
+    is_probed = bool(here and flags & IFA_F_TENTATIVE)
+    return AddressChanged(read["index"], address, here and not is_probed, is_probed)
 
 
 def _text(value: str | bytes | None) -> str:

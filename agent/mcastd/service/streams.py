@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mcastd.fastpath import FastPath
 from mcastd.fastpath.streams import Streams
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, seconds
 from mcastd.service.clock import now, wall_clock
+from mcastd.service.events import StreamChanged
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
-from mcastd.streams import Key, as_object
+from mcastd.service.programs import Programs
+from mcastd.streams import as_object
 from mcastd.streams.sample import address_text
 from mcastd.streams.states import Event, Place, StreamWatch, Watched
 from mcastd.streams.table import packed_formats
@@ -110,7 +111,7 @@ class StreamReader:
     """Reads the streams of all interfaces that count them, and tells of their states."""
 
     def __init__(
-        self, fast_path: FastPath, interfaces: Mapping[int, Interface], teller: Teller
+        self, fast_path: Programs, interfaces: Mapping[int, Interface], teller: Teller
     ) -> None:
         self._fast_path = fast_path
         self._interfaces = interfaces
@@ -185,28 +186,11 @@ class StreamReader:
         ):
             totals[name] += max(0, new - old)
 
-    def _tell(self, events: list[Event]) -> None:
-        for each in events:
-            ifindex, group = each.subject[0], each.subject[1]
-            fields: dict[str, Any] = {}
-            if isinstance(each.subject, Key):
-                group = each.subject.group
-                fields = {
-                    "source": address_text(each.subject.source),
-                    "port": each.subject.port,
-                    "vlan": list(each.subject.vlan),
-                }
-            interface = self._interfaces.get(ifindex)
+    def _tell(self, changes: list[Event]) -> None:
+        for each in changes:
+            interface = self._interfaces.get(each.subject[0])
             if interface is not None:
-                assert isinstance(group, bytes)
-                self._teller.announce(
-                    "stream",
-                    interface.name,
-                    group=address_text(group),
-                    **fields,
-                    state=each.state.value,
-                    before=each.before.value if each.before else None,
-                )
+                self._teller.announce(interface.name, StreamChanged(each))
 
     # Interfaces come and go.
 
