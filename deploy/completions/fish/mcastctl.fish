@@ -88,7 +88,7 @@ complete -c mcastctl -n '_shtab_mcastctl_using doctor' -s h -l help -d 'show thi
 complete -c mcastctl -n '_shtab_mcastctl_using doctor' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using doctor; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using doctor; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
-complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a top -d 'The same as a live screen.'
+complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a top -d 'Interfaces, queriers, groups, streams and events as a live screen.'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l interval -x -d '1.0 s'
