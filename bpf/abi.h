@@ -233,6 +233,9 @@ struct mcast_offsets {
 	uint32_t sock_family;
 	uint32_t sock_net;
 	uint32_t net_inum;
+	uint32_t file_inode;
+	uint32_t inode_number;
+	uint32_t sock_flags; /* 0 if this kernel keeps them otherwise (before Linux 6.6) */
 	uint32_t sock_list4;
 	uint32_t sock_inet6;
 	uint32_t inet6_list;
@@ -276,6 +279,8 @@ struct mcast_socket {
 	uint32_t total;
 	uint32_t first;
 	uint32_t width; /* of an address: 4 or 16 */
+	uint32_t inode; /* as in /proc/net/udp */
+	uint32_t flags; /* inet_flags of the socket, the lower half */
 	uint32_t hole;
 	uint8_t group[16];
 	uint8_t name[16];

@@ -109,6 +109,10 @@ int mcast_sockets(struct mcast_iterator *ctx)
 	if (record->namespace_ != at->namespace_)
 		return 0;
 	record->sock = (uint64_t)sock;
+	pointer = 0;
+	MCAST_FETCH(pointer, (uint8_t *)file + at->file_inode);
+	MCAST_FETCH(record->inode, pointer + at->inode_number);
+	MCAST_FETCH(record->flags, sock + at->sock_flags);
 	record->fd = ctx->fd;
 	if (place->sock != record->sock || place->fd != record->fd)
 		place->done = 0;

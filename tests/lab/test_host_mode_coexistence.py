@@ -113,7 +113,8 @@ def test_doctor(net: HostLab, agent: RunningAgent) -> None:
     member.join("239.1.1.1")
     net.expect({"239.1.1.1": ANY})
     done = ctl(agent, "doctor", "eth0", "239.1.1.1")
-    assert (done.returncode, done.stdout) == (0, "nothing found\n"), done
+    assert done.returncode == 0, done
+    assert "nothing found\n" in done.stdout
     done = ctl(agent, "doctor", "eth0", "239.1.1.99")
     assert done.returncode == 1
     assert "239.1.1.99 is not joined on eth0" in done.stdout

@@ -6,6 +6,8 @@ import os
 import socket
 import struct
 from collections import Counter
+from collections.abc import Iterable
+from typing import Any
 
 from mcastd._native import ffi, lib
 from mcastd.fastpath import (
@@ -68,6 +70,7 @@ class FakeLink:
 
     def __init__(self) -> None:
         self._is_attached = True
+        self.program: Any = None
 
     def is_attached(self) -> bool:
         return self._is_attached
@@ -157,6 +160,9 @@ class FakeFastPath:
 
     def own(self, sock: socket.socket, /) -> None:
         """All frames here are handed over as what a test says they are."""
+
+    def outlast(self, attachments: Iterable[tuple[str, Attachment]], /) -> bool:
+        return False
 
     def assign(self, ifindex: int, address: bytes, *, is_usable: bool = True) -> None:
         self.assigned.setdefault(ifindex, set()).add(address)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mcastd
-from mcastd.cli import tables
+from mcastd.cli import findings, tables
 from mcastd.cli.namespace_tables import qualified
 from mcastd.client import AgentError, Client, NotThereError, socket_path
 from mcastd.printable import cleaned, printable
@@ -94,7 +94,7 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added = command("counters", "all counters, exact, also the zero ones", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added = command(
-        "doctor", "look for what usually goes wrong; exit 1 if something was found", ask
+        "doctor", "look for what usually goes wrong; exit 1 if something was found", doctor
     )
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
@@ -155,8 +155,21 @@ def ask(args: argparse.Namespace) -> int:
     for namespace, problem in client.lacking.items():
         print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
     show(args, result, tables.render(args.method, cleaned(result)))
-    wrong = {"groups": not result, "doctor": bool(result)}
-    return NO if wrong.get(args.method) else DONE
+    return NO if args.method == "groups" and not result else DONE
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """The findings; what was looked at, if there are none. Notes alone are no answer "no"."""
+    wanted = {name: value for name in ("name", "group") if (value := getattr(args, name))}
+    with Client(args.control) as client:
+        result = client.call("doctor", **wanted)
+        lacking = client.lacking
+        status = None if args.json else client.call("status")
+    for namespace, problem in lacking.items():
+        print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
+    text = "" if status is None else findings.render(cleaned(result), cleaned(status), **wanted)
+    show(args, result, text)
+    return NO if any(each["severity"] == "fault" for each in result) else DONE
 
 
 def names(args: argparse.Namespace) -> int:

@@ -20,7 +20,6 @@ def render(method: str, result: Any) -> str:
         "groups": groups,
         "querier": querier,
         "counters": counters,
-        "doctor": doctor,
     }
     return renderers[method](result)
 
@@ -245,16 +244,6 @@ def querier_row(view: dict[str, Any]) -> tuple[object, ...]:
 
 def seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g} s"
-
-
-def doctor(result: list[dict[str, Any]]) -> str:
-    if not result:
-        return "nothing found"
-    parts = []
-    for each in result:
-        where = " ".join(filter(None, (qualified(each), each["protocol"])))
-        parts.append(f"{where + ': ' if where else ''}{each['text']}\n    {each['remedy']}")
-    return "\n".join(parts)
 
 
 def counters(result: list[dict[str, Any]]) -> str:

@@ -44,6 +44,10 @@ class KernelTypes:
             raise OSError(errno.ENOENT, f"this kernel has no {path} in struct {struct}")
         return found
 
+    def has(self, struct: str, path: str) -> bool:
+        """Whether the structure has such a member."""
+        return self._find(self._number(struct, STRUCT), path.split(".")) is not None
+
     def _number(self, name: str, kind: int) -> int:
         number = lib.btf__find_by_name_kind(self._btf, name.encode(), kind)
         if number < 0:

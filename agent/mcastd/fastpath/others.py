@@ -15,8 +15,8 @@ INFO_BYTES, NAME, USER = 128, slice(64, 80), slice(48, 52)
 """Of struct bpf_prog_info: as much as is asked for, `name` and `created_by_uid`."""
 
 
-def users_of(name: str, ifindex: int) -> set[int] | None:
-    """The users that have loaded programs of this name, which are at the egress hook.
+def users_of(name: str, ifindex: int) -> list[int] | None:
+    """The users that have loaded programs of this name, which are at the egress hook, for each one.
 
     None if that cannot be seen: CAP_SYS_ADMIN is needed, and Linux 6.6.
     """
@@ -24,7 +24,7 @@ def users_of(name: str, ifindex: int) -> set[int] | None:
     flags = ffi.new("uint32_t *")
     if lib.bpf_prog_query(ifindex, AttachType.TCX_EGRESS, 0, flags, ids, count) < 0:
         return None
-    found: set[int] = set()
+    found: list[int] = []
     for number in ids[0 : count[0]]:
         try:
             known, user = name_and_user(number)
@@ -33,7 +33,7 @@ def users_of(name: str, ifindex: int) -> set[int] | None:
                 continue  # it has just gone
             return None
         if known == name[:15]:
-            found.add(user)
+            found.append(user)
     return found
 
 

@@ -27,6 +27,8 @@ OFFSETS = {
     "sock_family": ("sock", "__sk_common.skc_family"),
     "sock_net": ("sock", "__sk_common.skc_net.net"),
     "net_inum": ("net", "ns.inum"),
+    "file_inode": ("file", "f_inode"),
+    "inode_number": ("inode", "i_ino"),
     "sock_list4": ("inet_sock", "mc_list"),
     "sock_inet6": ("inet_sock", "pinet6"),
     "inet6_list": ("ipv6_pinfo", "ipv6_mc_list"),
@@ -55,7 +57,13 @@ OFFSETS = {
 }
 """Members of struct mcast_offsets, and where in the kernel they are looked up."""
 
-RECORD = struct.Struct("=QQ16xIIIIIIIIII16s16s512s")
+SOCK_FLAGS = ("inet_sock", "inet_flags")
+"""Likewise, since Linux 6.6."""
+
+TAKES_ALL = {4: 1 << 14, 16: 1 << 22}
+"""INET_FLAGS_MC_ALL and INET_FLAGS_MC6_ALL, by the width of addresses."""
+
+RECORD = struct.Struct("=QQ16xIIIIIIIIIII4x16s16s512s")
 """struct mcast_socket."""
 
 AT_ONCE = 256
@@ -66,7 +74,9 @@ class SocketPart(NamedTuple):
     """A part of one socket's filter of one group: the sources from `first` on, of `total`.
 
     `sock` tells sockets apart. `mode`: 0 EXCLUDE, 1 INCLUDE. `sources`: packed, as many as are
-    told. `cgroup`: the number of the process's control group.
+    told. `cgroup`: the number of the process's control group. `inode`: the socket's. `takes_all`:
+    it is handed what any socket of the host has joined (IP_MULTICAST_ALL); None if this kernel does
+    not tell.
     """
 
     sock: int
@@ -80,6 +90,8 @@ class SocketPart(NamedTuple):
     first: int
     group: bytes
     sources: bytes
+    inode: int = 0
+    takes_all: bool | None = None
 
 
 class Sockets:
@@ -92,6 +104,9 @@ class Sockets:
             offsets = native_ffi.new("struct mcast_offsets *")
             for name, (struct_, path) in OFFSETS.items():
                 setattr(offsets, name, types.offset(struct_, path))
+            self._has_flags = types.has(*SOCK_FLAGS)
+            if self._has_flags:
+                offsets.sock_flags = types.offset(*SOCK_FLAGS)
         offsets.namespace_ = Path("/proc/self/ns/net").stat().st_ino
         kernel.maps["socket_offsets"].update(bytes(4), bytes(native_ffi.buffer(offsets)))
         self._link = Link(kernel.program(PROGRAM), 0, AttachType.ITERATOR)
@@ -127,7 +142,8 @@ class Sockets:
         while count == AT_ONCE:
             count = native.mcast_ring_copy(self._ring, self._room, RECORD.size, AT_ONCE)
             content = native_ffi.buffer(self._room, count * RECORD.size)
-            found += map(part_of, RECORD.iter_unpack(content))
+            read = RECORD.iter_unpack(content)
+            found += (part_of(fields, has_flags=self._has_flags) for fields in read)
 
     def close(self) -> None:
         if self._ring:
@@ -136,10 +152,9 @@ class Sockets:
             self._ring = native_ffi.NULL
 
 
-def part_of(fields: tuple[Any, ...]) -> SocketPart:
-    sock, cgroup, _, pid, uid, _, ifindex, mode, total, first, width, _, group, name, listed = (
-        fields
-    )
+def part_of(fields: tuple[Any, ...], *, has_flags: bool) -> SocketPart:
+    sock, cgroup, _, pid, uid, _, ifindex, mode, total, first, width, *rest = fields
+    inode, flags, group, name, listed = rest
     told = min(total - first, len(listed) // width)
     return SocketPart(
         sock,
@@ -153,6 +168,8 @@ def part_of(fields: tuple[Any, ...]) -> SocketPart:
         first,
         group[:width],
         listed[: told * width],
+        inode,
+        bool(flags & TAKES_ALL[width]) if has_flags else None,
     )
 
 

@@ -22,6 +22,7 @@ from mcastd.service.events import Cause, FamilyEvent
 from mcastd.service.faults import Faults, said
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
+from mcastd.service.host_history import HostHistory
 from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
 from mcastd.service.interface_settings import InterfaceSettings
@@ -39,6 +40,7 @@ from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader
+from mcastd.service.signs import SignOnLink
 from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
 
@@ -106,6 +108,8 @@ class Agent:
         )
         self.floods = FloodWatch(self.started)
         self._losses = Losses()
+        self.host_history = HostHistory()
+        self.sign = SignOnLink()
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
@@ -125,6 +129,8 @@ class Agent:
         )
         self.reload: Callable[[bool], str | None] = lambda undo: None
         """Takes over the files; `undo`: also where something else was set by hand."""
+        self.looked: Callable[[], object] = lambda: None
+        """Is called now and then, when it has been looked at all that may have changed."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
         self._remarked: dict[str, None] = {}
@@ -136,6 +142,7 @@ class Agent:
         self._loop = loop
         self.turns.listen(loop)
         self.streams.listen(loop)
+        self.host_history.listen(loop)
         loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
         self.reader.request()
         loop.call_later(RETRY_SECONDS, self._retry_keeping)
@@ -166,6 +173,8 @@ class Agent:
             self._make_good(name)
         self.programs.look(now())
         self.deafness.look(now())
+        self.sign.update(self.by_index)
+        self.looked()
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
@@ -402,6 +411,8 @@ class Agent:
         if self._flood_timer is not None:
             self._flood_timer.cancel()
         self.turns.close()
+        self.host_history.close()
+        self.sign.close()
         self.streams.close()
         self.owned.close()
         if self._keep_timer is not None:

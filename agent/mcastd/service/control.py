@@ -17,10 +17,12 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from inspect import isawaitable
 from typing import Any
 
+from mcastd import manager
 from mcastd.printable import brief
-from mcastd.service import changes, doctor, stream_views, views
+from mcastd.service import changes, stream_views, views
 from mcastd.service.agent import Agent
 from mcastd.service.answers import error_line, pieces_of
 from mcastd.service.audit import Audit
@@ -28,6 +30,7 @@ from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.callers import Caller, caller_of, may_change
 from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
 from mcastd.service.control_socket import bound
+from mcastd.service.doctor import Doctor
 from mcastd.service.faults import Fault, said
 from mcastd.service.gradual import Gradual
 from mcastd.service.interface import called
@@ -91,7 +94,7 @@ class Control:
             "groups": views.groups,
             "counters": views.counters,
             "streams": stream_views.streams,
-            "doctor": doctor.examine,
+            "doctor": Doctor(agent).examine,
         }
         self._changes: dict[str, Change] = {
             "join": changes.join,
@@ -101,8 +104,13 @@ class Control:
         }
 
     async def start(self, path: str, group: str | None) -> None:
-        """Listens at `path`, readable for `group`. ControlError if another agent does already."""
-        self.door.open(bound(path, group))
+        """Listens at `path`, readable for `group`. ControlError if another agent does already.
+
+        A socket of the service manager's, by the name of "control", is listened at instead.
+        """
+        handed_over = manager.handed_over().get("control")
+        given = None if handed_over is None else socket.socket(fileno=handed_over)
+        self.door.open(given or bound(path, group))
 
     async def stop(self) -> None:
         await self.door.close()
@@ -195,6 +203,8 @@ class Control:
             return await self._order(method, parameters, client)
         async with self._turnstile.for_answer(client.connection):
             result = self._call(method, parameters)
+        if isawaitable(result):
+            result = await result
         return await self._gradually(result, client) if isinstance(result, Gradual) else result
 
     async def _tell(self, result: Any, client: Client) -> None:

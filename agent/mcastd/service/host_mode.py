@@ -215,7 +215,9 @@ class HostMode:
         index = interface.index or 0
         if index not in self._interfaces:
             return
-        for name in interface.observers:
+        for name, observer in interface.observers.items():
+            if interface.holds(name) and not observer.is_holding:
+                observer.is_taking_over = True
             if (index, name) in self._settling:
                 continue  # it looks again before it ends
             task = asyncio.get_running_loop().create_task(self._settle(interface, name, announce))
@@ -252,6 +254,8 @@ class HostMode:
         await self._reader.fresh()
         announce = announce or not observer.is_capped  # routers have been told of no sources
         await self._for_kernels_groups(interface, observer, is_known=not announce)
+        found = observer.say_what_is_owed(self._clock())
+        self._report(interface, observer.family.name, found)
 
     async def _end_holding(self, interface: Interface, observer: Observer) -> None:
         observer.is_holding = False
@@ -341,7 +345,10 @@ class HostMode:
             self._report(interface, name, found)
 
     def close(self) -> None:
+        """Answers what is to be answered yet, and ends speaking everywhere."""
         for interface in list(self._interfaces.values()):
+            for name, observer in interface.observers.items():
+                self._report(interface, name, observer.finish(self._clock()))
             self.stop(interface)
         if self._sender is not None:
             self._sender.close()

@@ -316,6 +316,18 @@ class Links:
         if link is not None and index not in self._agent.by_index:
             self.take([LinkChanged(link)])
 
+    def outlast(self) -> bool:
+        """Has what is attached go on without this process; whether it will, for the next agent."""
+        attached = ((each.name, each.attachment) for each in self._agent.by_index.values())
+        return self._fast_path.outlast((name, each) for name, each in attached if each is not None)
+
+    def leave(self) -> None:
+        """Lets go of all interfaces as they are: the agent that is started next goes on."""
+        self._settling.close()
+        for interface in self._agent.by_index.values():
+            if interface.attachment is not None:
+                interface.attachment.leave()
+
     def close(self) -> None:
         """Gives back and lets go of all interfaces."""
         self._settling.close()

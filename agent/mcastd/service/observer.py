@@ -29,7 +29,7 @@ from mcastd.gmp.events import (
     SourceAddressChanged,
 )
 from mcastd.gmp.family import Address, ProtocolFamily
-from mcastd.gmp.filters import SourceFilter, exclude, include
+from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
 from mcastd.gmp.host import Host
 from mcastd.gmp.messages import MembershipReport, Message, Query
 from mcastd.gmp.records import RecordType
@@ -47,6 +47,9 @@ CURRENT_STATE = frozenset({RecordType.MODE_IS_INCLUDE, RecordType.MODE_IS_EXCLUD
 
 AT_ONCE = 512
 """Groups that one call of the engine looks at: two to five milliseconds."""
+
+MOST_PIECES = 10_000
+"""Of AT_ONCE groups, in which an answer is given that can wait no longer."""
 
 UNLISTED_TOLD = seconds(10)
 """Between two words on queriers that are not named."""
@@ -108,11 +111,18 @@ class Observer:
         """Whether the kernel never tells link-local groups (igmp_link_local_mcast_reports)."""
         self.group_changed: Callable[[Address, bool], None] = lambda _group, _received: None
         """Called when a group begins to be received, and when it no longer is."""
+        self.is_taking_over = False
+        """Whether the kernel is held back already, and its groups are still to be looked up."""
+        self._owed: set[Address] = set()
+        """What the kernel would have said, while it is not known yet what to say of it."""
+        self._answer_by = Instant(0)
         self._cause: Query | None = None
         self._resume = Instant(0)
         self.queriers = Queriers()
-        self.reports = Reports(family, self.host, self.received)
+        self.reports = Reports(family, self.host, self.received, self.is_untold)
         self.responses, self.times = self.reports.responses, self.reports.times
+        self.own_query: tuple[Instant, int] | None = None
+        """When a query of this host itself left it last, and its version."""
         self.unlisted: tuple[Instant, Address] | None = None
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
@@ -195,6 +205,7 @@ class Observer:
         if query.version == self.family.newest:
             self.reports.asked = (at, query)
         self.reports.question(at, query)
+        self._answer_by = max(self._answer_by, after(at, query.max_response))
         if not changed:
             return []
         return [events.QuerierChanged(query.source, query.version)]
@@ -204,6 +215,7 @@ class Observer:
     def overhear(self, at: Instant, message: Message, *, held: bool = False) -> list[FamilyEvent]:
         """A message of the kernel's own that left this host, or was `held` back for the agent."""
         if isinstance(message, Query):
+            self.own_query = (at, message.version)
             return self._effects(at, self.host.handle(at, message))
         if held:
             groups = sorted(self.reports.ordered_by(at, message))
@@ -213,9 +225,29 @@ class Observer:
         return [event for group in groups for event in self._say_again(at, group)]
 
     def _say_again(self, at: Instant, group: Address) -> list[FamilyEvent]:
-        if self.voice is None or group not in self.host.groups:
+        if self.voice is None:
+            return []
+        if group not in self.host.groups:
+            if self.is_taking_over:
+                self._owed.add(group)
             return []
         return self._effects(at, self.host.handle(at, SayAgain(group)), urgent=True)
+
+    def say_what_is_owed(self, at: Instant) -> list[FamilyEvent]:
+        """The kernel's groups are known now: those that it was kept from reporting are said."""
+        owed, self._owed, self.is_taking_over = self._owed, set(), False
+        present = [group for group in sorted(owed) if group in self.host.groups]
+        return [each for group in present for each in self._say_again(at, group)]
+
+    def finish(self, now: Instant) -> list[FamilyEvent]:
+        """Says at once what it would say in the time that the last queries give: it ends."""
+        happenings: list[FamilyEvent] = []
+        for _ in range(MOST_PIECES):
+            due = self.host.next_deadline()
+            if self.voice is None or due is None or due > self._answer_by:
+                break
+            happenings += self._effects(now, self.host.advance(max(due, now)))
+        return happenings
 
     # What the kernel receives.
 
@@ -366,6 +398,17 @@ class Observer:
             return
         self.voice.send(order, urgent=urgent)
         self.reports.sent(now, order)
+
+    def is_untold(self, group: Address) -> bool:
+        """Whether only the agent could tell routers of the group, and may not: it is joined from
+        any source, and source-specific (RFC 9776 §4.2.13).
+        """
+        wanted = self.host.groups.get(group)
+        if wanted is None or wanted.mode is FilterMode.INCLUDE:
+            return False
+        if self.host.version < self.family.newest or not self.config.is_source_specific(group):
+            return False
+        return self.is_holding or group not in self.received.kernel
 
     def _version_changed(self, now: Instant, effect: gmp.VersionChanged) -> events.VersionChanged:
         way = (effect.previous, effect.version)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from socket import socket
 
     from mcastd.fastpath import Attachment, Captured, Counters, HookChoice, Policy, SocketPart
@@ -78,6 +78,9 @@ class Programs(Protocol):
 
     def forget_gone(self, most: int) -> None:
         """Keeps the counters of only so many interfaces that are gone, the latest."""
+
+    def outlast(self, attachments: Iterable[tuple[str, Attachment]], /) -> bool:
+        """Has the service manager keep what is attached; whether it does."""
 
     def rename(self, old: str, new: str) -> None:
         """Counters go on under the new name."""

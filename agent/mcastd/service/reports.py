@@ -7,6 +7,8 @@ agent, and which groups a report that was held back is an order to say.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mcastd.gmp.caution import takes_away
 from mcastd.gmp.current_state import CurrentState
 from mcastd.gmp.effects import SendLeave, SendRecords, SendReport
@@ -32,7 +34,15 @@ class Reports:
     `last_version`: in which version a report was sent last.
     """
 
-    def __init__(self, family: ProtocolFamily, host: Host, received: Received) -> None:
+    def __init__(
+        self,
+        family: ProtocolFamily,
+        host: Host,
+        received: Received,
+        is_untold: Callable[[Address], bool],
+    ) -> None:
+        """`is_untold`: whether routers may not be told of the group, though the engine holds it."""
+        self._is_untold = is_untold
         self._host = host
         self._received = received
         self._family = family
@@ -48,6 +58,8 @@ class Reports:
         if query.group == self._family.unspecified:
             if self.has_to_say(None):
                 self.responses.ask(at, None, query.max_response)
+            else:
+                self.responses.need_none()
             return
         current = self._received.groups.get(query.group)
         if current is None or not self._family.is_reportable(query.group):
@@ -61,7 +73,7 @@ class Reports:
         """Whether the group, or any if None, is one that this host reports."""
         if group is None:
             return any(map(self._family.is_reportable, self._received.groups))
-        return group in self._received.groups and self._family.is_reportable(group)
+        return group in self._received.groups
 
     # The kernel's own reports.
 
@@ -70,7 +82,8 @@ class Reports:
         match message:
             case RecordReport():
                 for record in message.records:
-                    self.times.report(record.group, at)
+                    if not is_leave(record):
+                        self.times.report(record.group, at)
                 answered = {r.group for r in message.records if r.type in CURRENT_STATE}
             case MembershipReport():
                 self.times.report(message.group, at)
@@ -150,13 +163,19 @@ class Reports:
 
     def reported(self, group: Address) -> Instant | None:
         """When the group was last reported, by the kernel or the agent; None if it was not yet."""
-        return self.times.reported(group, with_all=group in self._host.groups)
+        told = group in self._host.groups and not self._is_untold(group)
+        return self.times.reported(group, with_all=told)
 
 
 def groups_of(order: SendRecords | SendReport) -> set[Address]:
     if isinstance(order, SendReport):
         return {order.group}
     return {record.group for record in order.records}
+
+
+def is_leave(record: GroupRecord) -> bool:
+    """Whether it says that nothing of the group is wanted any more."""
+    return record.type is RecordType.CHANGE_TO_INCLUDE_MODE and not record.sources
 
 
 def answers(current: SourceFilter, asked: SourceList) -> bool:

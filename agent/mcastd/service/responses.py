@@ -15,6 +15,9 @@ GRACE = seconds(1)
 OUTSTANDING = 256
 """Queries watched at once; of a flood, the later ones are answered by the same reports."""
 
+TRUSTED = 3
+"""Queries answered in time, after which one that was not is a thing of the past."""
+
 BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 """Seconds: upper bounds of the histogram, the last one open."""
 
@@ -52,10 +55,14 @@ class Asked:
 
 @dataclass(slots=True)
 class Responses:
-    """The queries of one family on one link that this host has to answer."""
+    """The queries of one family on one link that this host has to answer.
+
+    `unanswered`: how many were not in time, ever.
+    """
 
     histogram: Histogram = field(default_factory=Histogram)
     unanswered: int = 0
+    _in_time: int = 0
     _asked: deque[Asked] = field(default_factory=deque)
 
     def go_on_from(self, earlier: Responses) -> None:
@@ -68,12 +75,17 @@ class Responses:
         if len(self._asked) < OUTSTANDING:
             self._asked.append(Asked(at, after(at, Duration(max_response + GRACE)), group))
 
+    def need_none(self) -> None:
+        """There is nothing to say any more to queries: what was not answered is past."""
+        self._in_time = TRUSTED
+
     def answer(self, at: Instant, groups: Set[Address]) -> None:
         """A current-state report about these groups left the host: it answers what it fits."""
         waiting: deque[Asked] = deque()
         for asked in self._asked:
             if asked.group is None or asked.group in groups:
                 self.histogram.observe(in_seconds(max(0, at - asked.at)))
+                self._in_time += 1
             else:
                 waiting.append(asked)
         self._asked = waiting
@@ -93,8 +105,15 @@ class Responses:
         late = [asked for asked in self._asked if asked.due <= now]
         self._asked = deque(asked for asked in self._asked if asked.due > now)
         expired = sum(is_held(asked.group) for asked in late)
-        self.unanswered += expired
+        if expired:
+            self.unanswered += expired
+            self._in_time = 0
         return expired
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether one was not answered, and not several in time since."""
+        return bool(self.unanswered) and self._in_time < TRUSTED
 
     def next_deadline(self) -> Instant | None:
         return min((asked.due for asked in self._asked), default=None)

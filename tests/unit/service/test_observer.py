@@ -433,3 +433,47 @@ def test_an_answer_about_all_groups_is_a_report_of_each(
     assert len(records_of(order)) == 5 * AT_ONCE
     assert watched.observer.reported(net.g1) == Instant(milliseconds(2000))
     assert watched.answered == 1
+
+
+def test_what_the_kernel_would_have_said_while_its_groups_are_looked_up_is_said_then(
+    capped: Watched, net: Network
+) -> None:
+    """It is held back from the first moment on; nobody else would answer for it."""
+    observer = capped.observer
+    observer.is_taking_over = True
+    capped.holds_back(0, net.is_ex(net.g2))
+    capped.receives(10, net.g2, net.exclude())
+    capped.speaker.said.clear()
+    observer.say_what_is_owed(Instant(milliseconds(20)))
+    assert said_groups(capped) == {net.g2}
+    capped.receives(30, net.g2, None)
+    capped.speaker.said.clear()
+    capped.holds_back(40, net.is_ex(net.g2))
+    capped.receives(50, net.g2, net.exclude())
+    capped.speaker.said.clear()
+    observer.say_what_is_owed(Instant(milliseconds(60)))
+    assert capped.speaker.said == []
+
+
+def test_an_agent_that_ends_gives_at_once_the_answers_that_are_due(
+    capped: Watched, net: Network
+) -> None:
+    observer = capped.observer
+    capped.receives(0, net.g1, net.exclude())
+    observer.advance(Instant(milliseconds(600_000)))  # its join was told, and repeated
+    capped.speaker.said.clear()
+    observer.finish(Instant(milliseconds(600_000)))
+    assert capped.speaker.said == []
+    capped.hears(600_000, net.query())
+    observer.finish(Instant(milliseconds(600_001)))
+    assert net.g1 in said_groups(capped)
+
+
+def said_groups(watched: Watched) -> set[bytes]:
+    found: set[bytes] = set()
+    for order in watched.speaker.said:
+        if isinstance(order, SendRecords):
+            found |= {each.group for each in order.records}
+        else:
+            found.add(order.group)
+    return found

@@ -113,3 +113,36 @@ def test_the_next_deadline_is_the_earliest() -> None:
     responses.ask(at(1), OTHER, SECOND)
 
     assert responses.next_deadline() == seconds(2) + GRACE
+
+
+def asked_and(responses: Responses, start: float, *, answered: bool) -> None:
+    responses.ask(at(start), None, SECOND)
+    if answered:
+        responses.answer(at(start + 0.5), {GROUP})
+    responses.expire(at(start + 5), lambda group: True)
+
+
+def test_what_was_not_answered_is_past_after_several_answers_in_time() -> None:
+    responses = Responses()
+    assert not responses.is_failing
+    asked_and(responses, 0, answered=False)
+    for start in (10, 20):
+        assert responses.is_failing
+        asked_and(responses, start, answered=True)
+    assert responses.is_failing
+
+    asked_and(responses, 30, answered=True)
+
+    assert not responses.is_failing
+    assert responses.unanswered == 1
+    asked_and(responses, 40, answered=False)
+    assert responses.is_failing
+
+
+def test_who_has_nothing_to_answer_fails_no_more() -> None:
+    responses = Responses()
+    asked_and(responses, 0, answered=False)
+
+    responses.need_none()
+
+    assert not responses.is_failing

@@ -19,6 +19,7 @@ from mcastd.service.answers import AT_ONCE
 from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.connections import Connection
 from mcastd.service.control import Client, Control
+from mcastd.service.doctor import Finding
 from mcastd.service.namespaces.inside import joined, parted
 from mcastd.service.namespaces.peers import (
     ANSWER_SECONDS,
@@ -153,15 +154,8 @@ class GatheringControl(Control):
                 text = peer.problem or {"waiting": "there is no such namespace now"}.get(peer.state)
                 remedy = REMEDIES.get(peer.state, "")
             if text is not None:
-                found.append(
-                    {
-                        "namespace": peer.name,
-                        "interface": None,
-                        "protocol": None,
-                        "text": text,
-                        "remedy": remedy,
-                    }
-                )
+                made = Finding("namespace_not_served", text, remedy)
+                found.append({"namespace": peer.name} | made.as_object())
         return found
 
     async def _with_peers(self, own: dict[str, Any], client: Client) -> dict[str, Any]:

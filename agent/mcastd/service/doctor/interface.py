@@ -1,0 +1,178 @@
+"""An interface itself: its link, its hooks, floods, what was lost, and who else has a say there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mcastd.fastpath import Counters, Hook
+from mcastd.gmp.time import in_seconds
+from mcastd.net.names import word
+from mcastd.service import coexistence, passing, views
+from mcastd.service.agent import Agent
+from mcastd.service.clock import now
+from mcastd.service.doctor.finding import Evidence, Finding, note
+from mcastd.service.floods import FLOODED
+from mcastd.service.interface import Interface
+from mcastd.service.mode import Mode
+from mcastd.service.namespaces.inside import command, qualified
+
+PLURALS = {"query": "queries", "report": "reports"}
+"""Of what comes by each ring from others."""
+
+FLOOD_SECONDS = 3600.0
+"""In which a flood that is over is still worth a word."""
+
+
+def of_interface(
+    agent: Agent, interface: Interface, values: Counters | None, host: coexistence.Host
+) -> Iterator[Finding]:
+    if interface.problem is not None:
+        yield problem(interface)
+        if interface.attachment is None:
+            return
+    yield from of_link(interface)
+    yield from of_hook(interface)
+    yield from of_floods(agent, interface)
+    yield from of_losses(interface, views.lost_events(values) if values else {})
+    yield from of_versions(interface, host)
+    if interface.is_holding:
+        for text, remedy in passing.findings(interface, agent.fast_path.passers()):
+            yield Finding("speaks_above_cap", text, remedy)
+    if interface.mode is Mode.HOST and agent.host_mode.lapses:
+        yield Finding(
+            "agent_stood_still",
+            f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "
+            "kernel spoke meanwhile",
+            "give it CPU: the unit's CPUWeight and Nice",
+        )
+
+
+def problem(interface: Interface) -> Finding:
+    """Why it is not run as it should be."""
+    assert interface.problem is not None
+    link = interface.link
+    if link is not None and not link.has_multicast:
+        name = word(interface.name)
+        return Finding(
+            "multicast_off",
+            interface.problem,
+            command(f"ip link set dev {name} multicast on"),
+            why="the kernel gives such an interface no route for multicast: programs cannot "
+            "join or send by it unless they name it",
+            evidence=(
+                Evidence("no MULTICAST among its flags", command(f"ip link show dev {name}")),
+            ),
+        )
+    if interface.attachment is None:
+        return Finding(
+            "not_run",
+            interface.problem,
+            "mcastd neither receives nor sends on this interface until this is fixed",
+        )
+    return Finding(
+        "not_run_as_configured",
+        interface.problem,
+        "once that is over the interface is run as it should be, by itself",
+    )
+
+
+def of_link(interface: Interface) -> Iterator[Finding]:
+    if interface.link is not None and not interface.link.is_running:
+        name = word(interface.name)
+        yield Finding(
+            "link_down",
+            "the link is down",
+            f"plug it in, or: {command(f'ip link set dev {name} up')}",
+            why="nothing comes and nothing leaves",
+            evidence=(Evidence("its flags and carrier", command(f"ip link show dev {name}")),),
+        )
+
+
+def of_hook(interface: Interface) -> Iterator[Finding]:
+    attachment = interface.attachment
+    if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
+        yield note(
+            "generic_hook",
+            f"{attachment.ingress.value} instead of native XDP: {'; '.join(attachment.reasons)}",
+            "works the same, but floods cost more CPU",
+        )
+
+
+def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
+    """What was refused for its number: the present flood, or how many there were."""
+    for ring, history in agent.floods.of(interface.name).items():
+        flood, messages = history.last, PLURALS[ring]
+        if flood is None:
+            continue
+        sizes = (
+            f"{flood.refused.messages} refused in {in_seconds(flood.duration):.0f} s, up to "
+            f"{flood.rate:.0f} a second, {flood.refused.discarded} of them kept from the kernel"
+        )
+        remedy = (
+            f"find who sends them: mcastctl watch --type {ring} --interface "
+            f"{word(qualified(interface.name))}; keep "
+            f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
+        )
+        if history.is_active:
+            yield Finding("flood", f"a flood of {messages}: {sizes}", remedy)
+            continue
+        ended = in_seconds(now() - flood.until)
+        if ended < FLOOD_SECONDS:
+            times = f"{history.count} times" if history.count > 1 else "once"
+            text = f"a flood of {messages}, {times}; the last, {ended:.0f} s ago: {sizes}"
+            yield note("flood_before", text, remedy)
+
+
+def of_losses(interface: Interface, lost: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
+    for ring, causes in lost.items():
+        for cause, count in causes.items():
+            if count and not (ring in FLOODED and cause == "rate_limited"):
+                yield Finding(
+                    "events_lost",
+                    f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
+                    "a flood, or the agent had too little CPU: mcastctl counters "
+                    f"{word(qualified(interface.name))}",
+                )
+
+
+def of_versions(interface: Interface, host: coexistence.Host) -> Iterator[Finding]:
+    """An older version: forced by somebody, or since an older query was heard."""
+    forced = set()
+    for protocol in interface.observers:
+        found = coexistence.forced_version(protocol, interface.name)
+        if found is not None:
+            forced.add(protocol)
+            yield version_forced(protocol, *found)
+    for protocol, older in coexistence.kept_older(interface).items():
+        if protocol not in forced:
+            told = interface.observers[protocol].is_holding
+            yield Finding(
+                "kernel_fell_back",
+                coexistence.fallen_back(protocol, older, told=told),
+                "find who sends such queries: mcastctl querier "
+                f"{word(qualified(interface.name))}; have that router speak the newest version",
+                protocol=protocol,
+            )
+    index = interface.index
+    if index is not None:
+        link = coexistence.read(f"{coexistence.NETWORKD_LINKS}/{index}")
+        for text in coexistence.networkd(interface.name, link):
+            yield Finding(
+                "version_forced_by_networkd",
+                text,
+                "take MulticastIGMPVersion out of that file, then: networkctl reload; set "
+                "igmp_max_version (mcastd.toml) instead",
+                protocol="igmp",
+            )
+
+
+def version_forced(protocol: str, version: int, sysctl: str) -> Finding:
+    return Finding(
+        "version_forced",
+        f"the kernel is forced to {protocol.upper()} version {version}: {sysctl} = {version}",
+        f"{command(f'sysctl -w {word(sysctl)}=0')}; for an older version at the most, "
+        f"{protocol}_max_version = {version} (mcastd.toml) and host mode",
+        why="older versions carry no sources, and the kernel ignores newer queries meanwhile",
+        evidence=(Evidence(f"{sysctl} = {version}", command(f"sysctl {word(sysctl)}")),),
+        protocol=protocol,
+    )

@@ -1,0 +1,297 @@
+"""Rules as `nft -j list ruleset` prints them (libnftables-json(5)). Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from mcastd.service.doctor.ruleset import (
+    PROTOCOLS,
+    Chain,
+    Match,
+    Rule,
+    Traffic,
+    Verdict,
+    either,
+    in_state,
+    named,
+    negated,
+    of_protocol,
+    unknown,
+    within,
+)
+
+VERDICTS = {
+    "accept": Verdict.ACCEPT, "drop": Verdict.DROP, "reject": Verdict.DROP,
+    "return": Verdict.RETURN, "jump": Verdict.JUMP, "goto": Verdict.GOTO,
+}  # fmt: skip
+
+HARMLESS = frozenset({"counter", "log", "mangle", "notrack", "comment"})
+"""Statements that fit everything, and change nothing here."""
+
+IGMP_TYPES = {
+    "membership-query": 0x11, "membership-report-v1": 0x12, "membership-report-v2": 0x16,
+    "leave-group": 0x17, "membership-report-v3": 0x22,
+}  # fmt: skip
+
+ICMPV6_TYPES = {
+    "mld-listener-query": 130, "mld-listener-report": 131, "mld-listener-done": 132,
+    "mld-listener-reduction": 132, "mld2-listener-report": 143,
+}  # fmt: skip
+
+FAMILIES = frozenset({"ip", "ip6", "inet"})
+
+Sets = Mapping[tuple[str, str, str], list[Any]]
+
+
+def chains(text: str, known: Iterable[tuple[str, str]] = ()) -> Iterator[Chain]:
+    """`known`: families and tables that iptables has shown already. ValueError for no JSON."""
+    objects = json.loads(text)["nftables"] if text else []
+    skipped = set(known)
+    sets = {
+        (each["family"], each["table"], each["name"]): each.get("elem", [])
+        for each in of_kind(objects, "set")
+    }
+    rules: dict[tuple[str, str, str], list[Rule]] = {}
+    for each in of_kind(objects, "rule"):
+        key = (each["family"], each["table"], each["chain"])
+        rules.setdefault(key, []).extend(rules_of(each, sets))
+    for each in of_kind(objects, "chain"):
+        family, table, name = each["family"], each["table"], each["name"]
+        if family in FAMILIES and (family, table) not in skipped:
+            found = tuple(rules.get((family, table, name), ()))
+            hook, policy = each.get("hook"), None
+            if each.get("policy") == "drop":
+                policy = end_of(family, table, name)
+            yield Chain(family, table, name, found, hook, each.get("prio", 0), policy)
+
+
+def of_kind(objects: Iterable[Mapping[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
+    return (each[kind] for each in objects if kind in each)
+
+
+def end_of(family: str, table: str, name: str) -> Rule:
+    place = f"{family} {table} {name}"
+    return Rule(f"nft {place}", "policy drop", (), Verdict.DROP, show=f"nft list chain {place}")
+
+
+def rules_of(each: Mapping[str, Any], sets: Sets) -> list[Rule]:
+    """One rule, or, where a map has its verdicts, one for each of them."""
+    place = f"{each['family']} {each['table']} {each['chain']}"
+    matches: list[Match] = []
+    packets: int | None = None
+    branches: list[tuple[Match, Verdict, str]] = []
+    verdict, target = Verdict.CONTINUE, ""
+    for statement in each.get("expr", []):
+        if not isinstance(statement, dict):
+            matches.append(unknown)
+            continue
+        name, value = next(iter(statement.items()), ("", None))
+        if name in VERDICTS:
+            verdict, target = VERDICTS[name], (value or {}).get("target", "") if value else ""
+        elif name == "counter" and isinstance(value, dict):
+            packets = value.get("packets")
+        elif name == "match":
+            matches.append(match_of(value, each, sets))
+        elif name == "vmap":
+            branches += branches_of(value, each, sets)
+        elif name == "xt" and isinstance(value, dict) and value.get("name") == "comment":
+            continue
+        elif name not in HARMLESS:
+            matches.append(unknown)
+    show, handle = f"nft -a list chain {place}", each.get("handle")
+
+    def made(more: tuple[Match, ...], verdict: Verdict, target: str) -> Rule:
+        return Rule(
+            f"nft {place}",
+            f"{shown(each.get('expr', []))} (handle {handle})",
+            (*matches, *more),
+            verdict,
+            target,
+            packets,
+            show,
+            f"nft delete rule {place} handle {handle}",
+        )
+
+    if branches:
+        return [made((match,), verdict, target) for match, verdict, target in branches]
+    return [made((), verdict, target)]
+
+
+def shown(statements: Iterable[Any]) -> str:
+    """A rule as text, for people: what it matches, in short, and its verdict."""
+    parts = []
+    for each in statements:
+        if not isinstance(each, dict):
+            continue
+        for name, value in each.items():
+            if name == "match":
+                parts.append(f"{left_text(value['left'])} {right_text(value['right'])}")
+            elif name in VERDICTS:
+                parts.append(" ".join(filter(None, (name, (value or {}).get("target", "")))))
+            elif name not in ("counter",):
+                parts.append(name)
+    return " ".join(parts)
+
+
+def left_text(left: Any) -> str:
+    if not isinstance(left, dict):
+        return str(left)
+    ((kind, value),) = left.items()
+    if not isinstance(value, dict):
+        return str(kind)
+    return " ".join(str(value[key]) for key in ("protocol", "field", "key") if key in value)
+
+
+def right_text(right: Any) -> str:
+    match right:
+        case {"prefix": {"addr": address, "len": bits}}:
+            return f"{address}/{bits}"
+        case {"range": [first, last]}:
+            return f"{first}-{last}"
+        case {"set": list(each)} | list(each):
+            return "{ " + ", ".join(map(right_text, each)) + " }"
+    return str(right)
+
+
+def branches_of(
+    value: Any, each: Mapping[str, Any], sets: Sets
+) -> Iterator[tuple[Match, Verdict, str]]:
+    """Of a verdict map."""
+    data = value.get("data")
+    pairs = data.get("set", []) if isinstance(data, dict) else []
+    if not pairs:
+        yield unknown, Verdict.DROP, ""
+    for key, does in pairs:
+        ((name, what),) = does.items()
+        match = match_of({"op": "==", "left": value.get("key"), "right": key}, each, sets)
+        yield match, VERDICTS.get(name, Verdict.CONTINUE), (what or {}).get("target", "")
+
+
+def match_of(value: Any, rule: Mapping[str, Any], sets: Sets) -> Match:
+    right = value.get("right")
+    if isinstance(right, str) and right.startswith("@"):
+        right = {"set": sets.get((rule["family"], rule["table"], right[1:]), [])}
+    match right:
+        case {"set": list(each)} | list(each):
+            rights = each
+        case _:
+            rights = [right]
+    left = value.get("left")
+    found = either(one(left, each) for each in rights)
+    if value.get("op") != "!=":
+        return found
+    implied, other = implied_by(left), negated(found)
+    return lambda traffic: False if implied(traffic) is False else other(traffic)
+
+
+def implied_by(left: Any) -> Match:
+    """The protocol or family that a comparison is of: nft asks for it without saying so."""
+    protocol = str(left["payload"].get("protocol")) if is_payload(left) else ""
+    if protocol in ("ip", "ip6"):
+        return of_family(protocol, protocol)
+    return of_protocol(protocol) if protocol in PROTOCOLS else lambda traffic: True
+
+
+def is_payload(left: Any) -> bool:
+    return isinstance(left, dict) and isinstance(left.get("payload"), dict)
+
+
+def one(left: Any, right: Any) -> Match:
+    """What one comparison asks."""
+    match left:
+        case {"meta": {"key": str(key)}}:
+            return of_meta(key, right)
+        case {"payload": {"protocol": str(protocol), "field": str(field)}}:
+            return of_payload(protocol, field, right)
+        case {"ct": {"key": "state"}}:
+            return in_state([str(right)])
+    return unknown
+
+
+def of_meta(key: str, right: Any) -> Match:
+    match key:
+        case "l4proto":
+            return of_protocol(str(right))
+        case "nfproto" | "protocol":
+            return of_family(str(right), key)
+        case "iifname" | "iif":
+            return lambda traffic: named(traffic.comes_in_by, str(right))
+        case "oifname" | "oif":
+            return lambda traffic: named(traffic.goes_out_by, str(right))
+        case "pkttype":
+            return lambda traffic: right == "multicast"
+    return unknown
+
+
+def of_payload(protocol: str, field: str, right: Any) -> Match:
+    match protocol, field:
+        case "ip" | "ip6", "saddr" | "daddr":
+            return of_addresses(protocol, right, is_source=field == "saddr")
+        case "ip", "protocol":
+            return of_protocol(str(right))
+        case "udp" | "th", "dport":
+            return of_port(right, only_udp=protocol == "udp")
+        case "igmp" | "icmpv6", "type":
+            kind = {"igmp": IGMP_TYPES, "icmpv6": ICMPV6_TYPES}[protocol].get(right, right)
+            return of_kind_of_message(PROTOCOLS[protocol], kind)
+    is_other = of_protocol(protocol) if protocol in PROTOCOLS else unknown
+    return lambda traffic: False if is_other(traffic) is False else None
+
+
+def of_family(right: str, key: str) -> Match:
+    names = {"ipv4": "ip", "ip": "ip", "ipv6": "ip6", "ip6": "ip6"}
+    wanted = names.get(right, key)
+    return lambda traffic: traffic.family == wanted
+
+
+def of_kind_of_message(protocol: int, kind: Any) -> Match:
+    return lambda traffic: traffic.protocol == protocol and traffic.kind == kind
+
+
+def of_addresses(family: str, right: Any, *, is_source: bool) -> Match:
+    try:
+        first, last, bits = addresses(right)
+    except (ValueError, TypeError, KeyError):
+        return unknown
+
+    def fits(traffic: Traffic) -> bool | None:
+        if traffic.family != family:
+            return False
+        address = traffic.source if is_source else traffic.destination
+        if bits is not None:
+            return within(address, first, bits)
+        return None if address is None else first <= address <= last
+
+    return fits
+
+
+def addresses(right: Any) -> tuple[bytes, bytes, int | None]:
+    """First and last address, and the length of the prefix, None for a range."""
+    match right:
+        case {"prefix": {"addr": address, "len": bits}}:
+            packed = ip_address(address).packed
+            return packed, packed, int(bits)
+        case {"range": [first, last]}:
+            return ip_address(first).packed, ip_address(last).packed, None
+    packed = ip_address(right).packed
+    return packed, packed, 8 * len(packed)
+
+
+def of_port(right: Any, *, only_udp: bool) -> Match:
+    match right:
+        case {"range": [int(first), int(last)]}:
+            pass
+        case int(first):
+            last = first
+        case _:
+            return unknown
+
+    def fits(traffic: Traffic) -> bool | None:
+        if traffic.protocol != 17:
+            return False if only_udp or traffic.protocol in (2, 58) else None
+        return None if traffic.port is None else first <= traffic.port <= last
+
+    return fits

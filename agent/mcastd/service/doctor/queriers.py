@@ -1,0 +1,156 @@
+"""Who asks on a link, and whether this host's answers leave in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mcastd.gmp.family import Address
+from mcastd.gmp.time import in_seconds
+from mcastd.net.names import word
+from mcastd.service import views
+from mcastd.service.agent import Agent
+from mcastd.service.clock import now
+from mcastd.service.doctor.finding import Evidence, Finding, note
+from mcastd.service.interface import Interface
+from mcastd.service.namespaces.inside import command, qualified
+from mcastd.service.observer import Observer
+
+FIRST_QUERY_SECONDS = 260.0
+"""Two query intervals and a response interval (RFC 9776 §8.5): by then a querier has been heard."""
+
+RECENTLY = 3600.0
+"""Seconds, in which a stranger's query is still worth a finding."""
+
+
+def of_family(agent: Agent, interface: Interface, observer: Observer) -> Iterator[Finding]:
+    shows = f"mcastctl querier {word(qualified(interface.name))}"
+    yield from of_queriers(agent, interface, observer)
+    yield from of_strangers(observer)
+    for older in views.older_queriers(observer):
+        yield older_querier(observer, older, shows)
+    if observer.responses.is_failing:
+        yield Finding(
+            "queries_unanswered",
+            f"{observer.responses.unanswered} queries were not answered in time, the last ones "
+            "among them",
+            "see what the kernel says: mcastctl watch --type report --interface "
+            f"{word(qualified(interface.name))}; a firewall, rp_filter or a forced version are the "
+            "usual reasons, and are told here if they can be seen",
+            why="who is not heard is forgotten by routers and switches",
+            evidence=(Evidence("unanswered queries", "mcastctl status --json"),),
+        )
+
+
+def older_querier(observer: Observer, older: dict[str, object], shows: str) -> Finding:
+    who = older["address"]
+    own = observer.own_query
+    rest = f"is believed for {older['forgotten_in']:.0f} s more: sources are not told while it is"
+    if who is None and own is not None and own[1] == older["version"]:
+        return Finding(
+            "older_querier",
+            f"this host itself asks in version {older['version']}, which {rest}",
+            "have its router or bridge ask in the newest version: "
+            f"{command('ip link set dev BRIDGE type bridge mcast_igmp_version 3')}",
+            evidence=(Evidence("queries that leave this host", "mcastctl watch --type query"),),
+        )
+    named = f", {who}," if who is not None else " of an address that is no longer known"
+    return Finding(
+        "older_querier",
+        f"an older querier, version {older['version']}{named} {rest}",
+        "configure that router for the newest version; compat_enable = false ignores it",
+        evidence=(Evidence("its queries", shows),),
+    )
+
+
+def of_strangers(observer: Observer) -> Iterator[Finding]:
+    """Queriers that are none of those named."""
+    if observer.unlisted is None:
+        return
+    at, address = observer.unlisted
+    ago = in_seconds(now() - at)
+    if ago < RECENTLY:
+        yield Finding(
+            "unlisted_querier",
+            f"{observer.family.format(address)} asks, and is none of the queriers that are named "
+            f"(told {ago:.0f} s ago)",
+            "if it is this network's querier, add it to queriers (mcastd.toml) and reload; if not, "
+            "find who forges queries",
+        )
+
+
+def asks_itself(agent: Agent, interface: Interface, observer: Observer) -> bool:
+    """Whether this host is the querier: by a daemon, or its bridge, whose queries come to it."""
+    own = observer.own_query
+    if own is not None and in_seconds(now() - own[0]) < FIRST_QUERY_SECONDS:
+        return True
+    current = observer.queriers.current
+    return current is not None and is_own(agent, interface, current.address)
+
+
+def is_own(agent: Agent, interface: Interface, address: Address) -> bool:
+    return interface.index is not None and address in agent.addresses.usable(interface.index)
+
+
+def of_queriers(agent: Agent, interface: Interface, observer: Observer) -> Iterator[Finding]:
+    current, shows = (
+        observer.queriers.current,
+        f"mcastctl querier {word(qualified(interface.name))}",
+    )
+    if asks_itself(agent, interface, observer):
+        yield note(
+            "host_is_querier",
+            f"this host itself asks on this link ({observer.family.name.upper()}): its bridge, or "
+            "a multicast router or proxy on it",
+            "nothing, if that is meant; else see who: "
+            f"{command(f'bridge -d link show dev {word(interface.name)}')} and "
+            f"{command('ss -a -p --raw')}",
+        )
+    if current is None:
+        heard_nothing = in_seconds(now() - agent.started) > FIRST_QUERY_SECONDS
+        if heard_nothing and observer.received.groups and observer.own_query is None:
+            yield Finding(
+                "no_querier",
+                "no querier was ever heard",
+                "enable a querier on a router or switch of this network",
+                why="switches that snoop forget groups without one",
+                evidence=(Evidence("no querier", shows),),
+            )
+        return
+    yield from of_current(observer, shows)
+
+
+def of_current(observer: Observer, shows: str) -> Iterator[Finding]:
+    current = observer.queriers.current
+    assert current is not None
+    interval = current.interval or observer.host.query_interval
+    silent = now() - (current.last_general or current.last_heard)
+    if silent > 2 * interval:
+        yield Finding(
+            "querier_silent",
+            f"{observer.family.format(current.address)} has not asked for "
+            f"{in_seconds(silent):.0f} s, where {in_seconds(interval):.0f} s are announced",
+            "look after that querier",
+            why="switches that snoop forget groups soon",
+            evidence=(Evidence("its last query", shows),),
+        )
+    recent = [
+        observer.family.format(view.address)
+        for view in observer.queriers.by_address.values()
+        if now() - view.last_heard < 2 * interval and view.last_general is not None
+    ]
+    if len(recent) > 1:
+        yield Finding(
+            "several_queriers",
+            f"{len(recent)} queriers ask at once: {', '.join(sorted(recent))}",
+            "one of them should have won: look for a split network, or for versions that differ",
+            evidence=(Evidence("their queries", shows),),
+        )
+    if current.without_router_alert:
+        yield Finding(
+            "no_router_alert",
+            f"{current.without_router_alert} queries of "
+            f"{observer.family.format(current.address)} came without Router Alert",
+            "it is a fault of that querier",
+            why="routers and switches may not see such queries",
+            evidence=(Evidence("without_router_alert", f"{shows} --json"),),
+        )

@@ -1,0 +1,149 @@
+"""What comes at the NIC, where streams are counted: on which interface, whole, and wanted? Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from mcastd.net.names import word
+from mcastd.service.doctor.finding import Evidence, Finding
+from mcastd.service.namespaces.inside import qualified
+
+COMING = frozenset({"live", "lossy", "elsewhere", "unwanted"})
+"""States of a stream from which packets come now."""
+
+Objects = Iterable[Mapping[str, Any]]
+"""As `mcastctl streams --json` shows them."""
+
+
+class Joined(NamedTuple):
+    """Where a group is joined, and whether anything comes there."""
+
+    interface: str
+    group: str
+
+
+def judge(streams: Objects) -> Iterator[Finding]:
+    """Of all streams of all interfaces."""
+    coming = [each for each in streams if each["state"] in COMING]
+    for each in coming:
+        if each["state"] == "elsewhere":
+            yield elsewhere(each)
+        elif each["joined"] and each["wanted"] is False:
+            yield filtered(each)
+        elif each["state"] == "lossy":
+            yield lossy(each)
+    yield from duplicates(coming)
+
+
+def label(each: Mapping[str, Any]) -> str:
+    port = f"port {each['port']}"
+    return f"{each['group']} ({port}) from {each['source']}"
+
+
+def shows(each: Mapping[str, Any]) -> str:
+    return f"mcastctl streams {word(qualified(each['interface']))} {each['group']}"
+
+
+def made(kind: str, each: Mapping[str, Any], text: str, remedy: str, **more: Any) -> Finding:
+    return Finding(
+        kind,
+        text,
+        remedy,
+        interface=each["interface"],
+        protocol="mld" if ":" in each["group"] else "igmp",
+        group=each["group"],
+        **more,
+    )
+
+
+def elsewhere(each: Mapping[str, Any]) -> Finding:
+    name = each["interface"]
+    return made(
+        "arrives_elsewhere",
+        each,
+        f"{label(each)} arrives on {name}, and is joined on another interface only",
+        f"have the program join it on {name} (its address in IP_ADD_MEMBERSHIP, or the index in "
+        "MCAST_JOIN_GROUP), or have the network send it where it is joined",
+        why="a join holds for one interface; what comes by another is not received",
+        evidence=(
+            Evidence(f"{each['packets']} packets on {name}", shows(each)),
+            Evidence("where it is joined", "mcastctl groups --json"),
+        ),
+    )
+
+
+def filtered(each: Mapping[str, Any]) -> Finding:
+    return made(
+        "source_filtered",
+        each,
+        f"{label(each)} arrives, and the filter of the group does not let that source through",
+        "have the program that joined it name that source, or join from any source",
+        why="the kernel drops it: no socket wants it",
+        evidence=(
+            Evidence(f"{each['packets']} packets from {each['source']}", shows(each)),
+            Evidence(
+                "mode and sources",
+                f"mcastctl groups {word(qualified(each['interface']))} {each['group']}",
+            ),
+        ),
+    )
+
+
+def lossy(each: Mapping[str, Any]) -> Finding:
+    return made(
+        "stream_lossy",
+        each,
+        f"{label(each)} loses packets before it gets here: {each['lost']} of "
+        f"{each['packets'] + (each['lost'] or 0)} by its numbers",
+        "look at the switches and links on the way from the source: queues, errors, rate limits",
+        why="the NIC did not get them; nothing on this host can bring them back",
+        evidence=(Evidence(f"lost {each['lost']}", shows(each)),),
+    )
+
+
+def duplicates(coming: Objects) -> Iterator[Finding]:
+    """The same numbers twice, or one stream by two VLANs."""
+    ways: defaultdict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    for each in coming:
+        ways[each["interface"], each["group"], each["port"], each["source"]].append(each)
+        if each["duplicates"] and each["duplicates"] * 20 > each["packets"]:
+            yield made(
+                "duplicate_stream",
+                each,
+                f"{label(each)} comes twice in part: {each['duplicates']} of {each['packets']} "
+                "packets are repetitions",
+                "look for two ways from the source: a loop, a mirror port, two routers that both "
+                "forward",
+                why="it costs twice, and programs may count it as an error",
+                evidence=(Evidence(f"duplicates {each['duplicates']}", shows(each)),),
+            )
+    for same in ways.values():
+        if len(same) > 1:
+            tags = ", ".join(str(each["vlan"] or "untagged") for each in same)
+            yield made(
+                "duplicate_stream",
+                same[0],
+                f"{label(same[0])} comes {len(same)} times, by several VLANs ({tags})",
+                "take the group out of the VLANs that this port does not need",
+                why="it costs the link twice",
+                evidence=(Evidence("a line for each VLAN", shows(same[0])),),
+            )
+
+
+def silent(streams: Objects, group: str) -> Iterator[Finding]:
+    """Of one group that was asked for: joined, and nothing comes."""
+    for each in streams:
+        if each["group"] == group and each["state"] in ("silent", "stalled"):
+            was = "nothing has come" if each["state"] == "silent" else "nothing comes any more"
+            yield made(
+                "no_data",
+                each,
+                f"{group} is joined on {each['interface']}, and {was} to the NIC",
+                "ask the sender whether it sends, and with a TTL that reaches here (1 does not "
+                "cross a router); then look at the switches on the way: is this port a member "
+                "there?",
+                why="it stops before this host",
+                evidence=(Evidence(f"state {each['state']}", shows(each)),),
+            )
