@@ -74,7 +74,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture(autouse=True)
 def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On the machine that is played nobody else speaks IGMP, and no host is there to be looked at."""
+    """On the machine that is played nobody else speaks IGMP, and nothing else is to be seen."""
     monkeypatch.setattr(coexistence, "read", lambda _path: "")
     seen = Sights(Reading(Instant(0), {}, {}))
     monkeypatch.setattr(examining, "look", lambda _wanted: seen)
