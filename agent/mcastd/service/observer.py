@@ -116,13 +116,13 @@ class Observer:
         self._owed: set[Address] = set()
         """What the kernel would have said, while it is not known yet what to say of it."""
         self._answer_by = Instant(0)
+        self.own_query: tuple[Instant, int] | None = None
+        """When a query of this host itself left it last, and its version."""
         self._cause: Query | None = None
         self._resume = Instant(0)
         self.queriers = Queriers()
         self.reports = Reports(family, self.host, self.received, self.is_untold)
         self.responses, self.times = self.reports.responses, self.reports.times
-        self.own_query: tuple[Instant, int] | None = None
-        """When a query of this host itself left it last, and its version."""
         self.unlisted: tuple[Instant, Address] | None = None
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
@@ -161,6 +161,17 @@ class Observer:
     def is_repeated(self, at: Instant, group: Address) -> bool:
         """Whether a join of the group has been told, and is repeated still (RFC 9776 §5.1)."""
         return self.reports.is_repeated(at, group)
+
+    def is_untold(self, group: Address) -> bool:
+        """Whether only the agent could tell routers of the group, and may not: it is joined from
+        any source, and source-specific (RFC 9776 §4.2.13).
+        """
+        wanted = self.host.groups.get(group)
+        if wanted is None or wanted.mode is FilterMode.INCLUDE:
+            return False
+        if self.host.version < self.family.newest or not self.config.is_source_specific(group):
+            return False
+        return self.is_holding or group not in self.received.kernel
 
     def _is_source_specific(self, group: Address) -> bool:
         return self.config.is_source_specific(group)
@@ -241,13 +252,13 @@ class Observer:
 
     def finish(self, now: Instant) -> list[FamilyEvent]:
         """Says at once what it would say in the time that the last queries give: it ends."""
-        happenings: list[FamilyEvent] = []
+        found: list[FamilyEvent] = []
         for _ in range(MOST_PIECES):
             due = self.host.next_deadline()
             if self.voice is None or due is None or due > self._answer_by:
                 break
-            happenings += self._effects(now, self.host.advance(max(due, now)))
-        return happenings
+            found += self._effects(now, self.host.advance(max(due, now)))
+        return found
 
     # What the kernel receives.
 
@@ -398,17 +409,6 @@ class Observer:
             return
         self.voice.send(order, urgent=urgent)
         self.reports.sent(now, order)
-
-    def is_untold(self, group: Address) -> bool:
-        """Whether only the agent could tell routers of the group, and may not: it is joined from
-        any source, and source-specific (RFC 9776 §4.2.13).
-        """
-        wanted = self.host.groups.get(group)
-        if wanted is None or wanted.mode is FilterMode.INCLUDE:
-            return False
-        if self.host.version < self.family.newest or not self.config.is_source_specific(group):
-            return False
-        return self.is_holding or group not in self.received.kernel
 
     def _version_changed(self, now: Instant, effect: gmp.VersionChanged) -> events.VersionChanged:
         way = (effect.previous, effect.version)

@@ -31,7 +31,8 @@ class Reports:
 
     `host`: the engine, which holds what the agent speaks for; `received`: what this host receives.
     `asked`: the last query of the newest version, from which the kernel has learned.
-    `last_version`: in which version a report was sent last.
+    `last_version`: in which version a report was sent last. `is_untold`: of a group, whether
+    reports of all groups leave it out.
     """
 
     def __init__(
@@ -41,9 +42,8 @@ class Reports:
         received: Received,
         is_untold: Callable[[Address], bool],
     ) -> None:
-        """`is_untold`: whether routers may not be told of the group, though the engine holds it."""
-        self._is_untold = is_untold
         self._host = host
+        self._is_untold = is_untold
         self._received = received
         self._family = family
         self.responses = Responses()
@@ -73,7 +73,7 @@ class Reports:
         """Whether the group, or any if None, is one that this host reports."""
         if group is None:
             return any(map(self._family.is_reportable, self._received.groups))
-        return group in self._received.groups
+        return group in self._received.groups and self._family.is_reportable(group)
 
     # The kernel's own reports.
 
