@@ -65,9 +65,10 @@ wheel: setup
 packages-test: setup-test
 	MCASTD_PACKAGES=all $(PYTHON) -m pytest -v tests/packages
 
-## make completions  the files for bash, zsh and fish anew
+## make completions  the files for bash, zsh and fish anew, and the reference of all settings
 completions: setup-test
 	$(PYTHON) deploy/completions/make.py
+	$(PYTHON) tests/support/settings_reference.py
 
 setup-test:
 	@deploy/setup.sh --test

@@ -27,6 +27,8 @@ PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
 DONE, NO, BAD_INPUT, NOT_THERE = 0, 1, 2, 3
 
+SECONDS = "seconds between two screens (default %(default)s)"
+
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -87,7 +89,7 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
     added.add_argument("--watch", action="store_true", help="again and again, until interrupted")
-    added.add_argument("--interval", metavar="S", type=float, default=1.0, help="%(default)s s")
+    added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
     added.add_argument("--count", metavar="N", type=int, help="with --watch: end after so many")
     added = command("querier", "who asks on each link, how often, in which version", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
@@ -99,7 +101,7 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
     added = command("top", "interfaces, queriers, groups, streams and events as a live screen", top)
-    added.add_argument("--interval", metavar="S", type=float, default=1.0, help="%(default)s s")
+    added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
     added.add_argument("--count", metavar="N", type=int, help="end after so many screens")
     added = command("watch", "events as they happen", watch)
     added.add_argument("--type", metavar="T", help="a message's type, or an event's name")

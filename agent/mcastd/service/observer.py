@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from mcastd.gmp import effects as gmp
-from mcastd.gmp.config import HostConfig, OlderQuerierFormula
+from mcastd.gmp.config import HostConfig
 from mcastd.gmp.delays import RandomDelays
 from mcastd.gmp.effects import Effect, ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.events import (
@@ -33,10 +33,11 @@ from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
 from mcastd.gmp.host import Host
 from mcastd.gmp.messages import MembershipReport, Message, Query
 from mcastd.gmp.records import RecordType
-from mcastd.gmp.time import NO_TIME, Duration, Instant, after, milliseconds, seconds
+from mcastd.gmp.time import Duration, Instant, after, milliseconds, seconds
 from mcastd.service import events
 from mcastd.service.events import FamilyEvent
 from mcastd.service.joined import Joined
+from mcastd.service.outlet import Outlet, observing, speaking
 from mcastd.service.querier import Queriers
 from mcastd.service.received import KERNEL, Received
 from mcastd.service.reports import Reports
@@ -58,39 +59,6 @@ BREATHING_SPACE = milliseconds(5)
 """Until a voice that is busy is asked again."""
 
 
-class Voice(Protocol):
-    """Carries out what the engine wants sent and heard."""
-
-    def send(self, order: SendRecords | SendReport | SendLeave, *, urgent: bool = False) -> None:
-        """`urgent`: before all that waits, whoever else may speak of the group."""
-
-    def listen(self, matter: ReportsMatter) -> None: ...
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether so much waits to be sent that more is better made later."""
-
-
-def speaking(config: HostConfig) -> HostConfig:
-    """The tunables for the engine: who asks for what is looked at before, and the kernel's sockets
-    have limits of their own."""
-    return config._replace(ssm_enforce=False, max_sources_per_filter=1_000_000)
-
-
-def observing(family: ProtocolFamily, config: HostConfig) -> HostConfig:
-    """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it, without
-    a limit, believes all queriers, and knows nothing of a cap.
-    """
-    return speaking(config)._replace(
-        older_querier_formula=OlderQuerierFormula.RFC3376,
-        older_querier_limit=NO_TIME,
-        queriers=(),
-        report_suppression=True,
-        max_version=family.newest,
-        compat_enable=True,
-    )
-
-
 class Observer:
     """What is known of one family on one interface.
 
@@ -105,7 +73,7 @@ class Observer:
         self.config = config
         self.host = Host(family, observing(family, config), RandomDelays(Random()), AT_ONCE)
         self.received = Received(family, self._is_source_specific)
-        self.voice: Voice | None = None
+        self.voice: Outlet | None = None
         self.is_holding = False
         self.is_silent_about_link_local = False
         """Whether the kernel never tells link-local groups (igmp_link_local_mcast_reports)."""
@@ -348,7 +316,7 @@ class Observer:
         """The address that messages are sent from; all zeros if there is none."""
         return self._effects(now, self.host.handle(now, SourceAddressChanged(address)))
 
-    def speak(self, now: Instant, voice: Voice | None) -> list[FamilyEvent]:
+    def speak(self, now: Instant, voice: Outlet | None) -> list[FamilyEvent]:
         """Host mode begins, or ends if there is no voice."""
         self.voice = voice
         return self.configure(now, self.config)

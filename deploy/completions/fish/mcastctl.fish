@@ -71,7 +71,7 @@ complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l watch -d 'again and again, until interrupted'
-complete -c mcastctl -n '_shtab_mcastctl_using streams' -l interval -x -d '1.0 s'
+complete -c mcastctl -n '_shtab_mcastctl_using streams' -l interval -x -d 'seconds between two screens (default 1.0)'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l count -x -d 'with --watch: end after so many'
 complete -c mcastctl -n '_shtab_mcastctl_using streams; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using streams; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
@@ -91,7 +91,7 @@ complete -c mcastctl -n '_shtab_mcastctl_using doctor; and test $_shtab_mcastctl
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a top -d 'Interfaces, queriers, groups, streams and events as a live screen.'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l json -d 'JSON instead of a table'
-complete -c mcastctl -n '_shtab_mcastctl_using top' -l interval -x -d '1.0 s'
+complete -c mcastctl -n '_shtab_mcastctl_using top' -l interval -x -d 'seconds between two screens (default 1.0)'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l count -x -d 'end after so many screens'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a watch -d 'Events as they happen.'
 complete -c mcastctl -n '_shtab_mcastctl_using watch' -s h -l help -d 'show this help message and exit'

@@ -18,8 +18,12 @@ import mcastd
 import pytest
 from mcastd.fastpath import RINGS, Counters
 from mcastd.fastpath.counters import ZERO
+from mcastd.gmp.time import Instant
 from mcastd.service import coexistence
 from mcastd.service.control import Control
+from mcastd.service.doctor import examining
+from mcastd.service.doctor.sights import Sights
+from mcastd.service.host_history import Reading
 from mcastd.service.metrics import AgentCollector
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
@@ -70,8 +74,10 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.fixture(autouse=True)
 def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else speaks IGMP on the machine that is played."""
+    """On the machine that is played nobody else speaks IGMP, and nothing else is to be seen."""
     monkeypatch.setattr(coexistence, "read", lambda _path: "")
+    seen = Sights(Reading(Instant(0), {}, {}))
+    monkeypatch.setattr(examining, "look", lambda _wanted: seen)
 
 
 async def a_past(played: Played) -> None:
