@@ -113,11 +113,11 @@ def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> 
     added = command("join", "join a group, as the agent's own, in host mode", join)
     add_membership(added)
     added.add_argument("--exclude", action="store_true", help="all sources but these")
-    added.add_argument("--hold", action="store_true", help="until this command ends")
+    added.add_argument("--hold", action="store_true", help="leave when this command exits")
     added.add_argument(
         "--kernel", action="store_true", help="by sockets of the agent's: the kernel speaks for it"
     )
-    added = command("leave", "leave a group joined so; exit 1 if it was not", leave)
+    added = command("leave", "leave a group joined with `join`; exit 1 if it was not", leave)
     add_membership(added)
     added = command("mode", "hand an interface over to the agent (host) or back (observe)", change)
     added.add_argument("name", metavar="IFACE")
@@ -141,7 +141,9 @@ def add_membership(added: argparse.ArgumentParser) -> None:
     added.add_argument("name", metavar="IFACE")
     added.add_argument("group", metavar="GROUP")
     added.add_argument("--source", metavar="S", action="append", default=[], dest="sources")
-    added.add_argument("--name", metavar="N", dest="application", help="who asks (this command)")
+    added.add_argument(
+        "--name", metavar="N", dest="application", help="application name (default: this command's)"
+    )
 
 
 def ask(args: argparse.Namespace) -> int:

@@ -107,17 +107,17 @@ complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -
 complete -c mcastctl -n '_shtab_mcastctl_using join' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l source -x -d S
-complete -c mcastctl -n '_shtab_mcastctl_using join' -l name -x -d 'who asks (this command)'
+complete -c mcastctl -n '_shtab_mcastctl_using join' -l name -x -d 'application name (default: this command'"'"'s)'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l exclude -d 'all sources but these'
-complete -c mcastctl -n '_shtab_mcastctl_using join' -l hold -d 'until this command ends'
+complete -c mcastctl -n '_shtab_mcastctl_using join' -l hold -d 'leave when this command exits'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l kernel -d 'by sockets of the agent'"'"'s: the kernel speaks for it'
 complete -c mcastctl -n '_shtab_mcastctl_using join; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using join; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
-complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a leave -d 'Leave a group joined so; exit 1 if it was not.'
+complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a leave -d 'Leave a group joined with `join`; exit 1 if it was not.'
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -l source -x -d S
-complete -c mcastctl -n '_shtab_mcastctl_using leave' -l name -x -d 'who asks (this command)'
+complete -c mcastctl -n '_shtab_mcastctl_using leave' -l name -x -d 'application name (default: this command'"'"'s)'
 complete -c mcastctl -n '_shtab_mcastctl_using leave; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using leave; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a mode -d 'Hand an interface over to the agent (host) or back (observe).'
