@@ -12,7 +12,7 @@ from mcastd.fastpath import FastPath, HookChoice, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode, SourceFilter
-from mcastd.gmp.time import Instant
+from mcastd.gmp.time import Instant, after, seconds
 from mcastd.net import SocketMembership
 from mcastd.service import coexistence
 from mcastd.service.addresses import Addresses
@@ -52,6 +52,9 @@ RETRY_SECONDS = 5.0
 
 MOST_REMARKS = 1000
 """That are known to be logged: they name interfaces, which come and go."""
+
+RECORD_EVERY = seconds(10)
+"""Between two readings of the counters that are recorded."""
 
 KEEP_SECONDS = 1.0
 """After which a change of the queriers that are known is kept."""
@@ -103,6 +106,7 @@ class Agent:
         self._losses = Losses()
         self.host_history = HostHistory()
         self.sign = SignOnLink()
+        self._recorded = Instant(0)
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
@@ -153,6 +157,9 @@ class Agent:
         self.programs.look(now())
         self.deafness.look(now())
         self.sign.update(self.by_index)
+        if now() >= after(self._recorded, RECORD_EVERY):
+            self._recorded = now()
+            self.teller.recorder.count(time.time(), counted)
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 

@@ -18,6 +18,7 @@ from mcastd.service.floods import Flood, FloodChange
 from mcastd.service.interface import Event, Interface
 from mcastd.service.limit import SayingLimit
 from mcastd.service.observer import Happening
+from mcastd.service.recorder import Recorder
 
 log = logging.getLogger("mcastd")
 
@@ -41,6 +42,7 @@ class Teller:
         self._faults = faults or Faults()
         self._refused: dict[str, int] = {}
         self._limit = SayingLimit()
+        self.recorder = Recorder()
 
     def tell(self, interface: Interface, family: str, happening: Happening) -> None:
         fields = {"interface": interface.name, "protocol": family, **happening.fields}
@@ -50,8 +52,10 @@ class Teller:
         if happening.name in ("joined", "left") and interface.index is not None:
             group = interface.observers[family].family.parse(str(happening.fields["group"]))
             self.assign(interface.index, [group], assigned=happening.name == "joined")
+        at = time.time()
+        self.recorder.event(at, happening.name, fields)
         if self.bus.is_watched:
-            self.bus.publish({"event": happening.name, "ts": time.time(), **fields})
+            self.bus.publish({"event": happening.name, "ts": at, **fields})
 
     def tell_all(self, interface: Interface, happenings: Iterable[tuple[str, Happening]]) -> None:
         """Happenings with their family's name."""
@@ -59,14 +63,17 @@ class Teller:
             self.tell(interface, family, happening)
 
     def message(self, interface: Interface, event: Event, *, from_outside: bool) -> None:
-        """Tells those who watch of a message."""
+        """Records a message, and tells those who watch of it."""
+        self.recorder.frame(interface.name, event.captured, is_outbound=not from_outside)
         if self.bus.needs_messages:
             self.bus.publish(message_object(interface, event, from_outside))
 
     def announce(self, name: str, interface: str, **fields: Any) -> None:
         """Tells those who watch of something that concerns the whole interface."""
+        at = time.time()
+        self.recorder.event(at, name, {"interface": interface} | fields)
         if self.bus.is_watched:
-            event = {"event": name, "ts": time.time(), "interface": interface}
+            event = {"event": name, "ts": at, "interface": interface}
             self.bus.publish(event | fields)
 
     def flood(self, change: FloodChange) -> None:

@@ -88,7 +88,7 @@ def asks_itself(agent: Agent, interface: Interface, observer: Observer) -> bool:
 
 
 def is_own(agent: Agent, interface: Interface, address: Address) -> bool:
-    return interface.index is not None and address in agent.addresses.get(interface.index, {})
+    return interface.index is not None and address in agent.addresses.usable(interface.index)
 
 
 def of_queriers(agent: Agent, interface: Interface, observer: Observer) -> Iterator[Finding]:
