@@ -14,8 +14,8 @@ FUZZ_SECONDS ?= 60
 FUZZ_LENGTH ?= 512
 # Where memory was had from is not kept: without it ten times as many inputs are tried.
 FUZZ_ASAN := ASAN_OPTIONS=malloc_context_size=0:quarantine_size_mb=4
-FUZZ_TARGETS := source_lists normalise checksum classifier ring
-FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort
+FUZZ_TARGETS := source_lists normalise checksum classifier ring streams
+FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort streams
 
 .PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak \
 	deb wheel packages-test completions clean

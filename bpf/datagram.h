@@ -14,6 +14,7 @@ enum {
 	MCAST_PROTOCOL_ROUTING = 43,
 	MCAST_UDP_HEADER = 8,
 	MCAST_HEADERS_BEFORE_UDP = 16, /* followed at the most, of IPv6 */
+	MCAST_START_WORDS = 3,         /* of a payload: as many as an RTP header has */
 };
 
 /* A frame to be read: `length` bytes on the wire, of which `captured` are there. */
@@ -42,6 +43,8 @@ struct mcast_datagram {
 	uint32_t until;      /* where they end, */
 	uint32_t pid;        /* its PID, */
 	uint32_t place;      /* and where that is kept */
+	uint32_t has_start;  /* the first words of the payload are known: */
+	uint32_t start[MCAST_START_WORDS];
 };
 
 /* Copies `size` bytes (a constant) at `offset` of the frame to where words may be put if they are four
@@ -283,6 +286,11 @@ MCAST_INLINE bool mcast_is_usual_datagram(struct mcast_datagram *datagram, const
 	datagram->length = datagram->there = length - MCAST_UDP_HEADER;
 	datagram->has_payload = datagram->is_whole = 1;
 	datagram->found = MCAST_FOUND_DATAGRAM;
+	if (udp + MCAST_UDP_HEADER + 4 * MCAST_START_WORDS <= end) {
+		mcast_copy_words((uint8_t *)datagram->start, udp + MCAST_UDP_HEADER,
+				 MCAST_START_WORDS);
+		datagram->has_start = 1;
+	}
 	return true;
 }
 

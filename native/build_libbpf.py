@@ -30,6 +30,7 @@ int bpf_prog_get_fd_by_id(uint32_t id);
 int bpf_prog_query(int target_fd, int type, uint32_t query_flags, uint32_t *attach_flags,
                    uint32_t *prog_ids, uint32_t *prog_cnt);
 int bpf_link_update(int link_fd, int new_prog_fd, const void *opts);
+int bpf_link_detach(int link_fd);
 
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
 int bpf_map_update_elem(int fd, const void *key, const void *value, uint64_t flags);

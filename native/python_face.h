@@ -6,9 +6,10 @@
 #ifndef MCAST_PYTHON_FACE_H
 #define MCAST_PYTHON_FACE_H
 
-/* Adds the types `PackedList`, `Captured` and `RingReader` and the functions `difference_pair`, `checksum`, `icmpv6_checksum`,
- * `checksum_update` and `pack_records` to the module `mcastd._native`; more than once does nothing. Takes the GIL by
- * itself. Returns 0, or -1 after printing why not. */
+/* Adds the types `PackedList`, `RecordTable`, `Captured` and `RingReader` and the functions
+ * `difference_pair`, `checksum`, `icmpv6_checksum` and `checksum_update` to the module
+ * `mcastd._native`; more than once does nothing. Takes the GIL by itself. Returns 0, or -1 after
+ * printing why not. */
 int mcast_add_python_face(void);
 
 #endif

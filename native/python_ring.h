@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of python_face.h that reads rings: the types `Ring` and `Captured`. */
+/* The part of python_face.h that reads rings: the types `RingReader` and `Captured`. */
 #ifndef MCAST_PYTHON_RING_H
 #define MCAST_PYTHON_RING_H
 

@@ -215,5 +215,10 @@ int mcast_streams_ways_agree(const uint8_t *bytes, size_t length)
 	if (!mcast_is_usual_datagram(&quick, bytes, bytes + source.captured))
 		return 0;
 	mcast_find_datagram(&source, &thorough);
+	if (quick.has_start) { /* which the other way does not look for */
+		thorough.has_start = 1;
+		if (!mcast_bytes(&source, thorough.payload, thorough.start, sizeof(thorough.start)))
+			return 2;
+	}
 	return memcmp(&quick, &thorough, sizeof(quick)) ? 2 : 1;
 }

@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,9 @@ class Client:
 
     def _send(self, method: str, parameters: dict[str, Any]) -> None:
         request = json.dumps({"method": method, "parameters": parameters})
-        self._socket.sendall(request.encode() + b"\n")
+        # An agent that has closed the connection may have said why: reading tells.
+        with suppress(OSError):
+            self._socket.sendall(request.encode() + b"\n", socket.MSG_NOSIGNAL)
 
     def _line(self) -> bytes:
         try:

@@ -10,7 +10,7 @@ from mcastd.fastpath import FastPath, Policy
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import BpfObject
 from mcastd.service.faults import Fault, Faults
-from mcastd.service.happenings import Teller
+from mcastd.service.own_addresses import OwnAddresses
 
 pytestmark = pytest.mark.bpf
 
@@ -48,14 +48,14 @@ def test_it_is_told_once_and_as_what_it_is(
     small: FastPath, caplog: pytest.LogCaptureFixture
 ) -> None:
     faults = Faults()
-    teller = Teller(small, faults)
+    own = OwnAddresses(small, faults)
 
-    teller.assign(INDEX, groups(100), assigned=True)
+    own.add(INDEX, groups(100))
 
     assert faults.counts[Fault.MAP_FULL] == 1
     assert "the map of the groups and addresses of all interfaces is full" in caplog.text
     assert "92 times" in faults.last[Fault.MAP_FULL][1]
-    teller.assign(INDEX, groups(100), assigned=False)
+    own.remove(INDEX, groups(100))
     assert faults.counts[Fault.MAP_FULL] == 1
 
 

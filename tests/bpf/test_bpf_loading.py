@@ -176,9 +176,9 @@ def test_the_users_of_agents_on_an_interface_are_seen(compiled: BpfObject) -> No
             index = host.index("eth0")
             if users_of("mcast_egress", index) is None:
                 pytest.skip("this kernel has no TCX to be asked")
-            assert users_of("mcast_egress", index) == set()
+            assert users_of("mcast_egress", index) == []
             link = Link(kernel.program("mcast_egress"), index, AttachType.TCX_EGRESS)
-            assert users_of("mcast_egress", index) == {os.geteuid()}
-            assert users_of("mcast_ingress", index) == set()
+            assert users_of("mcast_egress", index) == [os.geteuid()]
+            assert users_of("mcast_ingress", index) == []
             link.close()
     kernel.close()

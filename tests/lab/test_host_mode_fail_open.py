@@ -25,6 +25,9 @@ from support.host_lab import (
     nothing_is_held_back,
     only,
 )
+from support.host_lab import cycle as queries_pass
+from support.manager import Manager
+from support.waiting import stretched
 
 pytestmark = pytest.mark.lab
 
@@ -260,3 +263,48 @@ def test_a_compiler_that_crashes(
     agent = net.agent()
     assert family(agent)["version"] == 3
     net.expect(WANTED)
+
+
+ANSWERED_WITHIN = stretched(1.5)
+"""After the query, or when there is an agent again."""
+
+QUERIES = int(os.environ.get("MCASTD_LAB_RESTART_QUERIES", "8"))
+
+
+@pytest.mark.parametrize("cap", [3, 2])
+def test_every_query_is_answered_while_agents_come_and_go(
+    net: HostLab, member: Member, cap: int
+) -> None:
+    """A querier that asks every second, and a service manager that keeps what is attached."""
+    net.switch.ip("link", "set", "br0", "type", "bridge", "mcast_query_interval", "100",
+                  "mcast_query_response_interval", "50")  # fmt: skip
+    settings = net.lab.directory / "mcastd.toml"
+    settings.write_text(
+        f'[interface.eth0]\nmode = "host"\nigmp_max_version = {cap}\n'
+        '[[interface.eth0.membership]]\ngroup = "239.2.2.2"\n'
+        '[[interface.eth0.membership]]\ngroup = "ff1e::2:2"\n'
+    )
+    manager = net.lab.keep(Manager(net.lab.directory))
+    groups = {"239.1.1.1", "ff1e::1:1", "239.2.2.2", "ff1e::2:2"}
+    agent = net.agent("-c", settings, mode="", wrapper=manager.wrapper)
+    eventually("its groups", lambda: groups <= net.held().keys())
+    queries_pass(net)
+    since = time.monotonic()
+    ready = []
+    while len([each for each in net.sniffer.queries(since) if each.protocol == "igmp"]) < QUERIES:
+        agent.close()
+        agent = net.agent("-c", settings, mode="", wrapper=manager.wrapper)
+        ready.append(time.monotonic())
+        assert groups <= net.held().keys()
+    queries_pass(net)
+    worst = 0.0
+    for group in groups:
+        protocol = "mld" if ":" in group else "igmp"
+        asked = [each.at for each in net.sniffer.queries(since) if each.protocol == protocol]
+        told = [e.at for e in net.sniffer.spoken(since) if any(g == group for _, g, _ in e.records)]
+        for at in (each for each in asked if each < ready[-1]):
+            first = next(each for each in told if each > at)
+            worst = max(worst, first - at)
+            there = next(each for each in ready if each > at)
+            assert first < max(at, there) + ANSWERED_WITHIN, (group, at - since, first - at)
+    print(f"{len(asked)} queries, {len(ready)} restarts, the latest answer after {worst:.2f} s")

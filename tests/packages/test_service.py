@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mcastd.fastpath.record import KEPT_MAPS
 from support.packages import TREES, Copy, copy_of, install, tree
 from support.waiting import eventually
 
@@ -61,6 +62,9 @@ def system(suite: str, packages: list[Path]) -> Iterator[System]:
     place = TREES / f"{suite}-running-{time.time_ns()}"
     with copy_of(tree(suite, "minimal"), place) as copy:
         install(copy, packages)
+        copy.run(
+            "sh", "-ec", "apt-get -q -y --no-install-recommends install iproute2 >/dev/null 2>&1"
+        )
         cgroup.mkdir()
         boot = subprocess.Popen(
             ["sh", "-ec", BOOT, str(copy.root), str(cgroup)],
@@ -72,6 +76,12 @@ def system(suite: str, packages: list[Path]) -> Iterator[System]:
             boot.kill()
             boot.wait()
             eventually(lambda: removed(cgroup))
+
+
+def spoken(system: System) -> int:
+    """Messages that have left eth0, as counted at the NIC."""
+    (found,) = json.loads(system.say("mcastctl", "counters", "eth0", "--json"))
+    return sum(found["messages"]["tx"].values())
 
 
 def removed(cgroup: Path) -> bool:
@@ -107,8 +117,20 @@ def test_the_service_runs_as_it_is_confined_and_is_reloaded_and_ended(system: Sy
     assert "change: mode" not in warned
     assert system.say("systemctl", "show", "-P", "NRestarts", "mcastd") == "0"
     assert system.run("systemctl", "reload", "mcastd").returncode == 0
+    before = eventually(lambda: spoken(system))
+    stored = ("systemctl", "show", "-P", "NFileDescriptorStore", "mcastd")
+    assert int(eventually(lambda: int(system.say(*stored)))) > len(KEPT_MAPS)
     assert system.run("systemctl", "restart", "mcastd").returncode == 0
     eventually(attached)
+    assert spoken(system) >= before, "counters begin anew"
+    assert "is not used" not in system.say("journalctl", "-u", "mcastd")
+    assert system.run("systemctl", "kill", "-s", "KILL", "mcastd").returncode == 0
+    eventually(lambda: system.say("systemctl", "show", "-P", "NRestarts", "mcastd") == "1")
+    eventually(lambda: system.say("systemctl", "is-active", "mcastd") == "active")
+    eventually(attached)
+    assert spoken(system) >= before, "counters begin anew"
+    assert "xdp" in system.say("ip", "link", "show", "eth0")
     assert system.run("systemctl", "stop", "mcastd").returncode == 0
+    eventually(lambda: "xdp" not in system.say("ip", "link", "show", "eth0"))
     assert system.say("systemctl", "show", "-P", "Result", "mcastd") == "success"
     assert system.run("test", "-e", "/run/mcastd").returncode != 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,10 +70,12 @@ class HostLab:
         )
         self.sniffer = lab.keep(Sniffer(self.switch, self.port))
 
-    def agent(self, *arguments: str | Path, mode: str = "host") -> RunningAgent:
+    def agent(
+        self, *arguments: str | Path, mode: str = "host", wrapper: Sequence[str] = ()
+    ) -> RunningAgent:
         """`mcastd run`; without a mode, the interface and its mode are the files'."""
         how = ("-i", "eth0", "--mode", mode) if mode else ()
-        return self.lab.agent(self.host, *how, "--metrics", "", *arguments)
+        return self.lab.agent(self.host, *how, "--metrics", "", *arguments, wrapper=wrapper)
 
     def member(self) -> Member:
         return self.lab.keep(Member(self.host, "eth0"))

@@ -51,7 +51,8 @@ class Hop:
     """Takes what comes in on an interface and, by a seed, passes it on, or not, or later.
 
     `drops`, `repeats`, `delays`: how likely each is, of a datagram to `group` and `port`. A delayed
-    one comes behind the next.
+    one comes behind the next. `onto`: another interface of the namespace, where what is passed on
+    goes out, with all datagrams to other groups and ports.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Hop:
         drops: float = 0.0,
         repeats: float = 0.0,
         delays: float = 0.0,
+        onto: str | None = None,
     ) -> None:
         self.passed = Passed([], [])
         self._group, self._port = socket.inet_aton(group), port.to_bytes(2)
@@ -74,6 +76,10 @@ class Hop:
         with namespace.entered():
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
             self._socket.bind((name, ETH_P_ALL))
+            self._onto = None
+            if onto is not None:
+                self._onto = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+                self._onto.bind((onto, 0))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
         self._socket.settimeout(0.1)
         self._ended = threading.Event()
@@ -90,6 +96,12 @@ class Hop:
                 continue
             if (frame[23], frame[30:34], frame[36:38]) == (17, self._group, self._port):
                 self._take((time.time_ns(), frame))
+            elif frame[0] & 1:
+                self._pass_on(frame)
+
+    def _pass_on(self, frame: bytes) -> None:
+        if self._onto is not None:
+            self._onto.send(frame)
 
     def _take(self, each: tuple[int, bytes]) -> None:
         """The first few pass: what a stream is, is told by them."""
@@ -106,12 +118,16 @@ class Hop:
             out.append(self._held)
             self._held = None
         self.passed.after.extend((each[0], frame) for _, frame in out)
+        for _, frame in out:
+            self._pass_on(frame)
 
     def close(self) -> Passed:
         """All that had come until now has been taken."""
         self._ended.set()
         self._thread.join()
         self._socket.close()
+        if self._onto is not None:
+            self._onto.close()
         return self.passed
 
 

@@ -66,12 +66,15 @@ def is_initial(twin: Twin, seen: Seen, record: Record) -> bool:
 
 
 def is_excused(twin: Twin, seen: Seen, owner: int) -> bool:
-    """Whether nobody could speak for the client: there was no agent, or no link any more."""
+    """Whether nobody could speak for the client: there was no agent, or no link any more.
+
+    Also if that came to be so before an answer was due.
+    """
     if OWNERS[owner] not in (Role.CLIENT, Role.KERNEL_CLIENT):
         return False
     slack = twin.slack(seen.at)
     is_gone = any(seen.at - slack <= down <= seen.at + slack for down in twin.downs)
-    return is_gone or twin.is_absent(seen.at)
+    return is_gone or twin.is_absent(seen.at) or twin.is_absent(seen.at + slack)
 
 
 def records(seen: Seen) -> tuple[Record, ...]:

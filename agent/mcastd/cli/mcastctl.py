@@ -104,7 +104,7 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added.add_argument("file", metavar="FILE.tar.gz")
     added.add_argument("--force", action="store_true", help="replace a file that is there")
     added.add_argument("--dry-run", action="store_true", help="only say what would be in it")
-    added = command("top", "the same as a live screen", top)
+    added = command("top", "interfaces, queriers, groups, streams and events as a live screen", top)
     added.add_argument("--interval", metavar="S", type=float, default=1.0, help="%(default)s s")
     added.add_argument("--count", metavar="N", type=int, help="end after so many screens")
     added = command("watch", "events as they happen", watch)
@@ -196,25 +196,10 @@ def show(args: argparse.Namespace, result: Any, text: str) -> None:
 
 
 def top(args: argparse.Namespace) -> int:
-    """The status again and again, with what came meanwhile."""
-    before: dict[str, int] = {}
-    plain = args.json or not sys.stdout.isatty()
-    with Client(args.control) as client:
-        for count in itertools.count(1):
-            status, counters = client.call("status"), client.call("counters")
-            now = tables.totals(counters)
-            rates = {
-                name: (now[name] - before.get(name, now[name])) / args.interval for name in now
-            }
-            before = now
-            text = f"{tables.status(cleaned(status))}\n\n{tables.rates(cleaned(rates))}"
-            if args.json:
-                text = json.dumps({"status": status, "rates": rates})
-            print(text if plain else f"{CLEAR}{text}", flush=True)
-            if args.count is not None and count >= args.count:
-                break
-            time.sleep(args.interval)
-    return DONE
+    """The live screen; only now, because no other command needs a terminal's library."""
+    from mcastd.cli.top import top as run  # noqa: PLC0415
+
+    return run(args)
 
 
 def streams(args: argparse.Namespace) -> int:

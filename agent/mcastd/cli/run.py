@@ -31,7 +31,9 @@ def add_parser(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--mode", choices=("observe", "host"), help="of the interfaces named")
     parser.add_argument(
-        "--metrics", metavar="HOST:PORT", help='where to serve /metrics; "" nowhere'
+        "--metrics",
+        metavar="HOST:PORT",
+        help='where to serve /metrics, also unix:/PATH; "" nowhere',
     )
     parser.add_argument("--control", metavar="PATH", help="the control socket")
     parser.add_argument(

@@ -111,7 +111,8 @@ def settings_of(args: argparse.Namespace) -> Settings:
             overrides["metrics"] = parse_address(args.metrics) if args.metrics else None
         except ValueError:
             raise ConfigFileError(
-                "--metrics", f'{args.metrics}: an address and port such as 127.0.0.1:9776, or ""'
+                "--metrics",
+                f'{args.metrics}: an address and port such as 127.0.0.1:9776, unix:/PATH, or ""',
             ) from None
     return load(args.config, tuple(args.interfaces), overrides)
 

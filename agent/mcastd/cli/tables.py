@@ -55,11 +55,11 @@ def status(result: dict[str, Any]) -> str:
     ]
     counting = any(each.get("streams") for each in result["interfaces"])
     if counting:
-        head.append("STREAMS")
+        head += ["STREAMS", "RATE", "LAST DATA"]
     rows: list[tuple[object, ...]] = []
     remarks: list[str] = []
     for each in result["interfaces"]:
-        streams = (stream_states(each.get("streams")),) if counting else ()
+        streams = stream_texts(each.get("streams")) if counting else ()
         lost = sum(sum(causes.values()) for causes in each["lost"].values())
         name = qualified(each, "name")
         for protocol in ("igmp", "mld"):
@@ -86,7 +86,13 @@ def status(result: dict[str, Any]) -> str:
 
 
 def streams(result: list[dict[str, Any]]) -> str:
-    return stream_table(result) if result else "no stream"
+    shown = [each | {"interface": qualified(each)} for each in result]
+    return stream_table(shown) if result else "no stream"
+
+
+def stream_texts(streams: dict[str, Any] | None) -> tuple[str, str, str]:
+    """Of an interface: how many, packets a second, and when the last one came."""
+    return (stream_states(streams), *data_texts(streams or {}))
 
 
 def stream_states(streams: dict[str, Any] | None) -> str:

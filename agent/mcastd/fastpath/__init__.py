@@ -5,7 +5,8 @@
     fast_path.rings["query"].drain() -> [Captured]
     fast_path.counters() -> {"eth0": Counters}
 
-Only this package knows bcc and libbpf. Its names are imported as they are asked for: at the start,
+Only this package knows bcc, and calls libbpf. (The C module `_libbpf` has some calls of libc, too,
+which `net` and `service` use.) Its names are imported as they are asked for: at the start,
 programs are to be on their way into the kernel before the rest is there.
 """
 

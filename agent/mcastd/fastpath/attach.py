@@ -20,6 +20,8 @@ from mcastd._libbpf import ffi, lib
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program, checked
+from mcastd.fastpath.record import KeptAttachment, KeptLink
+from mcastd.fastpath.store import Store
 from mcastd.fastpath.streams import BEHIND, Streams
 
 XDP_FLAGS_SKB_MODE = 1 << 1
@@ -50,9 +52,14 @@ class LinkFacts(NamedTuple):
 
 
 class Closable(Protocol):
+    program: Program
+
     def is_attached(self) -> bool: ...
 
-    def close(self) -> None: ...
+    def detach(self) -> None: ...
+
+    def close(self) -> None:
+        """As `detach`, unless somebody else keeps it."""
 
 
 class ClsactFilter:
@@ -61,6 +68,7 @@ class ClsactFilter:
     def __init__(
         self, program: Program, ifindex: int, point: int, priority: int = CLSACT_PRIORITY
     ) -> None:
+        self.program = program
         self._priority = priority
         self._hook = ffi.new("struct bpf_tc_hook *")
         self._hook.sz = ffi.sizeof("struct bpf_tc_hook")
@@ -87,6 +95,9 @@ class ClsactFilter:
         return options
 
     def close(self) -> None:
+        self.detach()
+
+    def detach(self) -> None:
         if self._is_attached:
             lib.bpf_tc_detach(self._hook, self._options())
         self._is_attached = False
@@ -129,6 +140,11 @@ class Attachment(NamedTuple):
 
     def close(self) -> None:
         """Does nothing when it is done again."""
+        for link in self.links:
+            link.detach()
+
+    def leave(self) -> None:
+        """Closes it; what the service manager keeps stays attached."""
         for link in self.links:
             link.close()
 
@@ -188,6 +204,56 @@ def attach(
     return Attachment(
         ifindex, ingress, egress, reasons, links, made.is_split, choice, streams is not None
     )
+
+
+def is_as_wanted(kept: KeptAttachment, choice: HookChoice, *, streams: bool) -> bool:
+    """Whether an interface would be attached so now. OSError if it is gone."""
+    if (kept.choice, kept.streams) != (choice, streams):
+        return False
+    if kept.ingress is not Hook.XDP_NATIVE:
+        return True
+    return LinkFacts.of(kept.ifindex).tags_taken_out == kept.tags_taken_out
+
+
+def resume(
+    kernel: Kernel,
+    kept: KeptAttachment,
+    store: Store,
+    split: Split,
+    streams: Streams | None,
+) -> Attachment | None:
+    """What an agent before this one has attached, with this one's programs in it.
+
+    None if it cannot be had whole: then nothing of it is attached any more. `split`, `streams`: as
+    for `attach`.
+    """
+    split(kept.tags_taken_out)
+    links: list[Closable] = []
+    try:
+        for each in kept.links:
+            if streams is not None and each.program in BEHIND:
+                program = streams.program(each.program, frags=each.frags)
+            else:
+                program = kernel.program(each.program, frags=each.frags)
+            links.append(_exchanged(each, kept.ifindex, store, program))
+    except (OSError, LookupError):
+        for link in links:
+            link.detach()
+        for each in kept.links:
+            store.give_up(each)
+        split(False)
+        return None
+    return Attachment(
+        kept.ifindex, kept.ingress, kept.egress, kept.reasons, tuple(links),
+        kept.tags_taken_out, kept.choice, kept.streams,
+    )  # fmt: skip
+
+
+def _exchanged(kept: KeptLink, ifindex: int, store: Store, program: Program) -> Closable:
+    if kept.name is None:
+        name = "mcast_egress" if kept.program == "mcast_egress" else "mcast_ingress"
+        return attach_program(program, ifindex, name, [])[1]
+    return store.exchange(kept, ifindex, program)
 
 
 class _Ingress:
@@ -263,7 +329,7 @@ class _Ingress:
     def close(self) -> None:
         """Gives up what was attached."""
         for link in self.links:
-            link.close()
+            link.detach()
         self.links = []
         self._set_split(False)
 

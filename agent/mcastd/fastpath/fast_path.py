@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mcastd import manager
 from mcastd._native import lib as abi
-from mcastd.fastpath.attach import Attachment, attach
+from mcastd.fastpath.attach import Attachment, Split, attach, is_as_wanted, resume
 from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
 from mcastd.fastpath.errors import FULL, FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
@@ -22,6 +24,7 @@ from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.sockets import Sockets
+from mcastd.fastpath.store import Store
 from mcastd.fastpath.streams import Streams, obtain_streams
 from mcastd.fastpath.test_run import run
 
@@ -49,12 +52,14 @@ class FastPath:
     `streams_problem`: why they cannot, where that was asked for.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, store: Store | None = None) -> None:
         """Of programs that `begin_loading` has begun to load; `wait` says when they are.
 
-        Closes the kernel's side when it is closed itself. FastPathError if the rings are refused.
+        `store`: what an agent before this one has left, of which `kernel` has the maps. Closes the
+        kernel's side when it is closed itself. FastPathError if the rings are refused.
         """
         self._kernel = kernel
+        self._store = store
         try:
             self.rings = {name: Ring(self._kernel.maps[f"{name}_events"]) for name in RINGS}
         except OSError as error:
@@ -81,6 +86,14 @@ class FastPath:
         self._split: set[int] = set()
         self.streams: Streams | None = None
         self.streams_problem: str | None = None
+        self._assigned: set[bytes] | None = None
+        """While the agent starts: what it has assigned of what was there before."""
+        record = store.record if store is not None else None
+        if record is not None:
+            self._slots = {n: i for n, i in record.slots.items() if i in self._free}
+            self._gone = dict.fromkeys(name for name in record.gone if name in self._slots)
+            self._free = [each for each in self._free if each not in self._slots.values()]
+            self._assigned = set()
 
     def open_streams(self, say: Callable[[str], None], most: int) -> None:
         """Makes ready to count so many streams, as long as there are rights to load programs.
@@ -144,11 +157,33 @@ class FastPath:
         self._unclaimed[ifindex] = (name, made)
 
     def close_unclaimed(self) -> None:
-        """Gives up what was attached early and nobody wants: the link has changed meanwhile."""
+        """Gives up what was attached early, or before, and nobody wants: the link has changed."""
         for ifindex, (_, attachment) in list(self._unclaimed.items()):
             attachment.close()
             self.forget(ifindex)
         self._unclaimed.clear()
+        if self._store is None or self._assigned is None:
+            return
+        self._store.settle()
+        known, self._assigned = self._assigned, None
+        for key in [each for each in self._kernel.maps["assigned"].keys() if each not in known]:  # noqa: SIM118
+            self._kernel.maps["assigned"].delete(key)
+        in_force = {slot for slot, _ in self._in_force.values()}
+        for name in [name for name, slot in self._slots.items() if slot not in in_force]:
+            self._gone.setdefault(name)
+
+    def outlast(self, attachments: Iterable[tuple[str, Attachment]]) -> bool:
+        """Has the service manager keep what is attached now, by the names of the interfaces.
+
+        Whether it does: what it keeps goes on when this process ends, if another is started then.
+        """
+        if self._store is None or not manager.is_there():
+            return False
+        state = self._max_interfaces, self._slots, self._gone
+        besides = self.streams.needed() if self.streams is not None else ()
+        with suppress(OSError):  # it does not listen now: what is not kept ends with this process
+            self._store.keep(state, self._kernel.maps, besides, attachments)
+        return self._store.is_kept
 
     def attach(
         self,
@@ -172,6 +207,7 @@ class FastPath:
             return early
         if early is not None:
             early.close()
+        self._take_over_name(ifindex, name)
         self._in_force[ifindex] = (self._slot(name), policy)
         self._split.discard(ifindex)  # what was attached before may have shared the work
         try:
@@ -180,10 +216,31 @@ class FastPath:
             if counting is not None:
                 counting.begin(ifindex)
             split = partial(self._set_split, ifindex)
-            return attach(self._kernel, ifindex, choice, split, counting)
+            return self._resumed(ifindex, choice, split, counting) or attach(
+                self._kernel, ifindex, choice, split, counting
+            )
         except (OSError, FastPathError):
             self.forget(ifindex)
             raise
+
+    def _take_over_name(self, ifindex: int, name: str) -> None:
+        """It may have been given another while no agent was there."""
+        kept = self._store.attached(ifindex) if self._store is not None else None
+        if kept is not None and kept.name != name:
+            self.rename(kept.name, name)
+
+    def _resumed(
+        self, ifindex: int, choice: HookChoice, split: Split, streams: Streams | None
+    ) -> Attachment | None:
+        """What an agent before this one has attached there, if it is as it should be now."""
+        kept = self._store.take(ifindex) if self._store is not None else None
+        if self._store is None or kept is None:
+            return None
+        if not is_as_wanted(kept, choice, streams=streams is not None):
+            for each in kept.links:
+                self._store.give_up(each)
+            return None
+        return resume(self._kernel, kept, self._store, split, streams)
 
     def _slot(self, name: str) -> int:
         """Where the interface's counters are; FastPathError if there are too many interfaces.
@@ -200,8 +257,10 @@ class FastPath:
                 f"is one too many: {self._max_interfaces} interfaces are run, and no more at once; "
                 "raise agent.max_interfaces (mcastd.toml) and start mcastd anew"
             )
-        self._slots[name] = self._free.pop()
-        return self._slots[name]
+        self._slots[name] = slot = self._free.pop()
+        if self._store is not None:
+            clear(self._kernel.maps["counters"], slot)  # whoever was killed may have used it
+        return slot
 
     def forget(self, ifindex: int) -> None:
         """The interface is no longer ours; its links are closed by their owner."""
@@ -327,6 +386,8 @@ class FastPath:
                 raise
             self.refused[name] += 1
             return False
+        if self._assigned is not None and name == "assigned":
+            self._assigned.add(key)
         return True
 
     def unassign(self, ifindex: int, address: bytes) -> None:

@@ -9,7 +9,7 @@ import errno
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 
 from mcastd._libbpf import ffi, lib
@@ -98,8 +98,37 @@ class Descriptor:
         self.close()
 
 
+INFO_WORDS = 16
+"""Of struct bpf_map_info, bpf_prog_info and bpf_link_info: as many as are looked at."""
+
+
+def info_of(what: str, kind: str, fd: int) -> list[int]:
+    """The first words of what the kernel says of a descriptor. OSError if it is none of that kind.
+
+    `kind`: "map", "prog" or "link".
+    """
+    name = os.readlink(f"/proc/self/fd/{fd}").removeprefix("anon_inode:").strip("[]")
+    if name.replace("_", "-") != f"bpf-{kind}":
+        raise OSError(errno.EINVAL, f"{what}: it is {name}")
+    info, size = ffi.new("uint32_t[]", INFO_WORDS), ffi.new("uint32_t *")
+    size[0] = ffi.sizeof(info)
+    checked(what, lib.bpf_obj_get_info_by_fd(fd, info, size))
+    return list(info)
+
+
 class Map(Descriptor):
     """A BPF map; keys and values are bytes of the sizes that it was created with."""
+
+    @classmethod
+    def kept(cls, spec: MapSpec, fd: int) -> Map:
+        """One that was there before: it has this descriptor. OSError if it is otherwise made."""
+        kind, _, key, value, entries, flags = info_of(f"BPF map {spec.name}", "map", fd)[:6]
+        if (kind, key, value, entries, flags) != spec[1:]:
+            raise OSError(errno.EINVAL, f"BPF map {spec.name}: it is made otherwise")
+        made = cls.__new__(cls)
+        Descriptor.__init__(made, fd)
+        made.spec = spec
+        return made
 
     def __init__(self, spec: MapSpec) -> None:
         options = ffi.new("struct bpf_map_create_opts *")
@@ -154,6 +183,7 @@ class Program(Descriptor):
             struct.pack_into("<i", code, index * 8 + 4, maps[name].fd)
         super().__init__(-1)
         self.name = spec.name
+        self.frags = frags
         kind = KINDS[spec.type]
         options = ffi.new("struct bpf_prog_load_opts *")
         options.sz = ffi.sizeof("struct bpf_prog_load_opts")
@@ -185,6 +215,11 @@ class Program(Descriptor):
             )
         )
 
+    @property
+    def id(self) -> int:
+        """Its number in the kernel, which no other program has until the machine starts anew."""
+        return info_of(self.name, "prog", self.fd)[1]
+
     def run_live(self, ifindex: int, frame: bytes, count: int = 1) -> None:
         """Runs an XDP program on frames as if the interface had received them; OSError.
 
@@ -201,13 +236,22 @@ class Program(Descriptor):
         checked(f"running {self.name}", lib.bpf_prog_test_run_opts(self.fd, options))
 
 
-LINK_INFO_WORDS, LINK_INFO_IFINDEX = 16, 4
-"""Of struct bpf_link_info: words to have room for, and which is the index of the interface that a
-link of XDP or TCX is on, 0 when it is detached."""
+LINK_PROGRAM, LINK_IFINDEX = 2, 4
+"""Words of struct bpf_link_info."""
+
+
+def link_state(fd: int) -> tuple[int, int]:
+    """Of a link of XDP or TCX: the number of its program, and the index of the interface that it is
+    on, 0 when it is detached. OSError if it is no link."""
+    info = info_of("a link", "link", fd)
+    return info[LINK_PROGRAM], info[LINK_IFINDEX]
 
 
 class Link(Descriptor):
-    """An attachment that lasts as long as this object, or its process, does."""
+    """An attachment that lasts as long as this object, or its process, does, or somebody keeps it.
+
+    `program`: the one that it runs.
+    """
 
     def __init__(
         self, program: Program, ifindex: int, attach_type: AttachType, flags: int = 0
@@ -217,46 +261,72 @@ class Link(Descriptor):
         options.sz = ffi.sizeof("struct bpf_link_create_opts")
         options.flags = flags
         super().__init__(-1)
+        self.program = program
         self.fd = checked(
             f"attaching {program.name}",
             lib.bpf_link_create(program.fd, ifindex, attach_type, options),
         )
 
+    @classmethod
+    def kept(cls, fd: int, earlier: int, ifindex: int, program: Program) -> Link:
+        """One that was there before: `program` takes the place of the `earlier` one, by its number.
+
+        OSError, and nothing is changed, if the link is no longer on the interface, or runs what
+        somebody else has put there.
+        """
+        if link_state(fd) != (earlier, ifindex):
+            raise OSError(errno.EBUSY, f"the link of {program.name} is another's, or nobody's")
+        checked(f"exchanging {program.name}", lib.bpf_link_update(fd, program.fd, ffi.NULL))
+        made = cls.__new__(cls)
+        Descriptor.__init__(made, fd)
+        made.program = program
+        return made
+
     def is_attached(self) -> bool:
         """Whether the program is still there: another tool may have detached it, or its device."""
-        info, size = ffi.new("uint32_t[]", LINK_INFO_WORDS), ffi.new("uint32_t *")
-        size[0] = ffi.sizeof(info)
-        if self.fd < 0 or lib.bpf_obj_get_info_by_fd(self.fd, info, size) < 0:
+        try:
+            return self.fd >= 0 and bool(link_state(self.fd)[1])
+        except OSError:
             return False
-        return bool(info[LINK_INFO_IFINDEX])
+
+    def detach(self) -> None:
+        """Ends the attachment whoever else keeps the link, and closes it."""
+        if self.fd >= 0:
+            lib.bpf_link_detach(self.fd)  # what cannot be detached ends with its last descriptor
+        self.close()
 
 
 ProgramKey = tuple[str, bool]
 """A program's name, and whether it is to take frames in several buffers."""
 
 
+def sized(specs: Iterable[MapSpec], sizes: Mapping[str, int]) -> list[MapSpec]:
+    """The maps with other numbers of entries, by name."""
+    return [each._replace(entries=sizes.get(each.name, each.entries)) for each in specs]
+
+
 class Kernel:
     """All maps, and the programs as they are asked for."""
 
-    def __init__(self, compiled: BpfObject, *, entries: dict[str, int] | None = None) -> None:
-        """Creates the maps; `entries` overrides their sizes by name. FastPathError if refused."""
+    def __init__(
+        self,
+        compiled: BpfObject,
+        *,
+        entries: Mapping[str, int] | None = None,
+        kept: Mapping[str, Map] | None = None,
+    ) -> None:
+        """Creates the maps; `entries` overrides their sizes by name. FastPathError if refused.
+
+        `kept`: those that are there already.
+        """
         sizes = entries or {}
         self._specs = {each.name: each for each in compiled.programs}
         self._programs: dict[ProgramKey, Program] = {}
         self._ahead: Loading[ProgramKey, Program] = Loading(self._load, ())
         try:
             self.maps = {
-                spec.name: Map(
-                    MapSpec(
-                        spec.name,
-                        spec.type,
-                        spec.key_size,
-                        spec.value_size,
-                        sizes.get(spec.name, spec.entries),
-                        spec.flags,
-                    )
-                )
-                for spec in compiled.maps
+                spec.name: (kept or {}).get(spec.name) or Map(spec)
+                for spec in sized(compiled.maps, sizes)
             }
         except OSError as error:
             raise FastPathError(explained(error)) from error

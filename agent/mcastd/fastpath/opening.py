@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.objects import kept, obtain
 from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
+from mcastd.fastpath.store import Store
 
 if TYPE_CHECKING:
     from mcastd.fastpath.fast_path import FastPath
@@ -27,18 +28,21 @@ class Opening:
         self._said: list[str] = []
         self._kernel: Kernel | None = None
         self._error: FastPathError | None = None
+        self._store = Store()
+        self._room = self._store.record.max_interfaces if self._store.record else MAX_INTERFACES
         compiled = kept(self._said.append)
         if compiled is None:
             return
         try:
-            self._kernel = begin_loading(compiled)
+            self._kernel = begin_loading(compiled, self._room, self._store)
         except FastPathError as error:
             self._error = error
 
     def result(self, say: Callable[[str], None], max_interfaces: int = MAX_INTERFACES) -> FastPath:
         """`say` is told what takes long, and what is not as it should be. FastPathError.
 
-        For another number of interfaces than most have, the programs are loaded once more.
+        For another number of interfaces than most have, or had before, the programs are loaded once
+        more.
         """
         from mcastd.fastpath.fast_path import FastPath  # noqa: PLC0415 (while the programs load)
 
@@ -46,7 +50,10 @@ class Opening:
             say(line)
         if self._error is not None:
             raise self._error
-        if self._kernel is not None and max_interfaces != MAX_INTERFACES:
+        if self._kernel is not None and max_interfaces != self._room:
             self._kernel.close()
             self._kernel = None
-        return FastPath(self._kernel or begin_loading(obtain(say), max_interfaces))
+        kernel = self._kernel or begin_loading(obtain(say), max_interfaces, self._store)
+        if self._store.complaint is not None:
+            say(self._store.complaint)
+        return FastPath(kernel, self._store)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from mcastd._native import lib as abi
-from mcastd.fastpath.kernel import Kernel, ProgramKey
+from mcastd.fastpath.kernel import Kernel, ProgramKey, sized
 from mcastd.fastpath.objects import BpfObject
+from mcastd.fastpath.store import Store
 
 MAX_INTERFACES = 1024
 """Unless the settings say otherwise."""
@@ -25,12 +26,17 @@ IN_ORDER: tuple[ProgramKey, ...] = (
 """First what most interfaces need."""
 
 
-def begin_loading(compiled: BpfObject, max_interfaces: int = MAX_INTERFACES) -> Kernel:
+def begin_loading(
+    compiled: BpfObject, max_interfaces: int = MAX_INTERFACES, store: Store | None = None
+) -> Kernel:
     """Creates the maps, and has all programs loaded while its caller does something else.
 
-    FastPathError, saying what to do, if the kernel does not let us.
+    `store`: maps that are there already are taken from it. FastPathError, saying what to do, if the
+    kernel does not let us.
     """
-    kernel = Kernel(compiled, entries=sizes(max_interfaces))
+    entries = sizes(max_interfaces)
+    kept = store.maps(sized(compiled.maps, entries)) if store is not None else None
+    kernel = Kernel(compiled, entries=entries, kept=kept)
     kernel.load_ahead(*lanes(len(os.sched_getaffinity(0))))
     return kernel
 

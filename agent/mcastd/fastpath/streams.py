@@ -84,6 +84,11 @@ class Streams:
             self._programs[name, frags] = program, further
         return self._programs[name, frags][0]
 
+    def needed(self) -> list[Map]:
+        """Maps without which the programs do not work: the kernel empties them when nobody has
+        them open any more, even while the programs are there."""
+        return [further for _, further in self._programs.values()]
+
     def use_formats(self, formats: Any, count: int) -> None:
         """struct mcast_stream_format[]: for streams that begin from now on."""
         place = self._own["stream_formats"]

@@ -11,7 +11,7 @@ from mcastd.native import SourceList, difference_pair
 
 
 class RecordType(IntEnum):
-    """Group record types; the values are the wire's (RFC 9776 §4.2.13, RFC 9777 §5.2.12)."""
+    """Group record types; the values are the wire's (RFC 9776 §4.2.13, RFC 9777 §5.2.13)."""
 
     MODE_IS_INCLUDE = 1
     MODE_IS_EXCLUDE = 2
@@ -33,7 +33,7 @@ RECORD_LABELS = {
 
 
 class GroupRecord(NamedTuple):
-    """A group record (RFC 9776 §4.2.4; the multicast address record of RFC 9777 §5.2.4)."""
+    """A group record (RFC 9776 §4.2.5; the multicast address record of RFC 9777 §5.2.5)."""
 
     type: RecordType
     group: Address

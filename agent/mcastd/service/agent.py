@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from mcastd.fastpath import FastPath, HookChoice, Policy
+from mcastd.fastpath import HookChoice, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.time import Instant, after, seconds
-from mcastd.net import SocketMembership
-from mcastd.service import coexistence
+from mcastd.service import coexistence, events
 from mcastd.service.addresses import Addresses
 from mcastd.service.by_hand import ByHand, Difference
-from mcastd.service.clock import now
+from mcastd.service.clock import now, wall_now
 from mcastd.service.config import Settings, is_pattern
 from mcastd.service.connections import Door
 from mcastd.service.deafness import Deafness
+from mcastd.service.events import Cause, FamilyEvent
 from mcastd.service.faults import Fault, Faults, said
-from mcastd.service.filters import HardwareFilter
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_history import HostHistory
@@ -32,11 +30,15 @@ from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.losses import Losses
+from mcastd.service.machine import Machine
 from mcastd.service.memberships import OwnedMemberships
-from mcastd.service.observer import Happening, Observer
+from mcastd.service.mode import Mode
+from mcastd.service.observer import Observer
+from mcastd.service.own_addresses import OwnAddresses
 from mcastd.service.owned import CONFIG, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
+from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader
 from mcastd.service.signs import SignOnLink
 from mcastd.service.streams import StreamReader
@@ -71,11 +73,14 @@ class Agent:
     def __init__(
         self,
         settings: Settings,
-        fast_path: FastPath,
+        fast_path: Programs,
         owned: OwnedMemberships | None = None,
         known_queriers: KnownQueriers | None = None,
         faults: Faults | None = None,
+        *,
+        machine: Machine | None = None,
     ) -> None:
+        self.machine = machine or Machine()
         self.settings = self.started_with = settings
         self.by_hand = ByHand()
         self.faults = faults or Faults()
@@ -85,13 +90,15 @@ class Agent:
         self.by_index: dict[int, Interface] = {}
         self.former: dict[str, Interface] = {}
         self.addresses = Addresses()
-        self.teller = Teller(fast_path, self.faults)
+        self.teller = Teller(fast_path.hand_over_reports)
+        self.own_addresses = OwnAddresses(fast_path, self.faults)
         self.reader = KernelReader(
             lambda: fast_path.sockets,
             self._kernel_known,
             self._kernel_changed,
             self._is_holding,
             self._kernel_speaks,
+            receives=self.machine.receives,
         )
         self.turns = Turns(
             fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
@@ -110,12 +117,16 @@ class Agent:
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
-        self.started_at = self.reloaded_at = time.time()
+        self.started_at = self.reloaded_at = wall_now()
         self.owned = OwnedMemberships(None) if owned is None else owned
-        self.host_mode = HostMode(fast_path, now, self._tell_of_host_mode, self.policy, self.reader)
-        self.hardware_filter = HardwareFilter()
+        self.host_mode = HostMode(
+            fast_path, now, self._tell_of_host_mode, self.policy, self.reader, machine=self.machine
+        )
+        self.hardware_filter = self.machine.filter()
         self.reload: Callable[[bool], str | None] = lambda undo: None
         """Takes over the files; `undo`: also where something else was set by hand."""
+        self.looked: Callable[[], object] = lambda: None
+        """Is called now and then, when it has been looked at all that may have changed."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
         self._remarked: dict[str, None] = {}
@@ -151,7 +162,9 @@ class Agent:
     def _look(self) -> None:
         counted = self.fast_path.counters()
         for change in self.floods.look(now(), counted):
-            self.teller.flood(change)
+            self.teller.flood(
+                change.interface, events.FloodChanged(change.state, change.ring, change.flood)
+            )
         for name in self._losses.look(counted):
             self._make_good(name)
         self.programs.look(now())
@@ -159,7 +172,8 @@ class Agent:
         self.sign.update(self.by_index)
         if now() >= after(self._recorded, RECORD_EVERY):
             self._recorded = now()
-            self.teller.recorder.count(time.time(), counted)
+            self.teller.recorder.count(wall_now(), counted)
+        self.looked()
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
@@ -167,23 +181,23 @@ class Agent:
         """Copies of what the kernel said there were lost."""
         self.reader.request()
         interface = self.interfaces.get(name)
-        if interface is not None and interface.mode == "host":
+        if interface is not None and interface.mode is Mode.HOST:
             self.teller.tell_all(interface, interface.announce(now()))
-            self.teller.announce("announced", interface.name, cause="copies_lost")
+            self.teller.announce(interface.name, events.Announced(Cause.COPIES_LOST))
             self.turns.arm({interface.index} if interface.index is not None else None)
 
     def _detached(self, interface: Interface) -> None:
-        self.teller.announce("detached", interface.name)
+        self.teller.announce(interface.name, events.Detached())
         self.settle(interface)
 
     def _deaf(self, index: int) -> None:
         """Its maps are written anew with all else."""
-        self.teller.announce("deaf", self.by_index[index].name)
+        self.teller.announce(self.by_index[index].name, events.Deaf())
         self.turns.failed(index, OSError(errno.EIO, "the programs hand nothing over"))
 
-    def _tell_of_host_mode(self, interface: Interface, family: str, happening: Happening) -> None:
+    def _tell_of_host_mode(self, interface: Interface, family: str, event: FamilyEvent) -> None:
         """What it does between turns."""
-        self.teller.tell(interface, family, happening)
+        self.teller.tell(interface, family, event)
         if interface.index is not None:
             self.turns.arm({interface.index})
 
@@ -255,7 +269,7 @@ class Agent:
             interface.configs,
             interface.guard,
             reports=reports,
-            host_mode=interface.mode == "host",
+            host_mode=interface.mode is Mode.HOST,
             hardware=hardware(link.hardware_address if link else ""),
             held=[name for name in interface.observers if interface.holds(name)],
         )
@@ -284,7 +298,7 @@ class Agent:
 
     def enter_mode(self, interface: Interface) -> str | None:
         """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
-        resumes = interface.wanted_mode == "host" != interface.mode and self.owned.is_fresh
+        resumes = interface.wanted_mode is Mode.HOST is not interface.mode and self.owned.is_fresh
         if resumes:
             kept = {each.key for each in self.owned.kept}  # routers know of these
             known = (e for e in self.wanted(interface) if e.key in kept and not e.kernel)
@@ -294,7 +308,7 @@ class Agent:
             self.teller.tell_all(interface, interface.resume(now()))
         return problem
 
-    def set_mode(self, interface: Interface, mode: str) -> str | None:
+    def set_mode(self, interface: Interface, mode: Mode) -> str | None:
         """Hands an interface over, either way, as the operator wants it from now on.
 
         Why it cannot be, if it cannot: then what was wanted before still is.
@@ -306,11 +320,11 @@ class Agent:
             self.settle(interface)
         return problem
 
-    def change_mode(self, interface: Interface, mode: str) -> str | None:
+    def change_mode(self, interface: Interface, mode: Mode) -> str | None:
         """Hands an interface over, either way. Why it cannot be, if it cannot."""
-        if mode == interface.mode:
+        if mode is interface.mode:
             return None
-        if mode == "host":
+        if mode is Mode.HOST:
             problem = self.host_mode.refusal(interface) or self.host_mode.taken(interface)
             if problem is not None:
                 return problem
@@ -326,8 +340,8 @@ class Agent:
             self.give_back(interface)
         self._keep_configured()
         self.remark(interface)
-        log.info("%s: %s mode", interface.name, mode)
-        self.teller.announce("mode", interface.name, mode=mode)
+        log.info("%s: %s mode", interface.name, mode.value)
+        self.teller.announce(interface.name, events.ModeChanged(mode))
         self.turns.arm({interface.index} if interface.index is not None else None)
         return None
 
@@ -384,7 +398,7 @@ class Agent:
         """By sockets, for which the kernel speaks. The new ones come before the old ones go."""
         assert interface.index is not None
         wanted = membership.filter
-        held = SocketMembership(
+        held = self.machine.join(
             interface.index,
             membership.address,
             list(wanted.sources),
@@ -419,20 +433,20 @@ class Agent:
         self, interface: Interface, application: str, group: bytes, wanted: SourceFilter
     ) -> None:
         observer = interface.of_width(len(group))
-        for happening in observer.listen(now(), application, group, wanted):
-            self.teller.tell(interface, observer.family.name, happening)
+        for event in observer.listen(now(), application, group, wanted):
+            self.teller.tell(interface, observer.family.name, event)
         if interface.index is not None:
             self.turns.arm({interface.index})
 
     def _keep_configured(self) -> None:
         """Has the memberships of the files kept, where they are in force."""
-        speaking = [each for each in self.interfaces.values() if each.mode == "host"]
+        speaking = [each for each in self.interfaces.values() if each.mode is Mode.HOST]
         wanted = (membership for each in speaking for membership in self.wanted(each))
         self.owned.configure(each for each in wanted if each.application == CONFIG)
 
     def configure_memberships(self, interface: Interface, before: list[Owned]) -> None:
         """Puts in force what the files now want, and withdraws what they no longer do."""
-        if interface.mode != "host":
+        if interface.mode is not Mode.HOST:
             return
         wanted = {each.key: each for each in self.wanted(interface)}
         for membership in before:
@@ -450,8 +464,8 @@ class Agent:
         """Other tunables for one family, at once."""
         interface.configs[observer.family.name] = config
         announce = config.announce_version_change
-        for happening in observer.configure(now(), config):
-            self.teller.tell(interface, observer.family.name, happening)
+        for event in observer.configure(now(), config):
+            self.teller.tell(interface, observer.family.name, event)
         if interface.attachment is not None:
             self.host_mode.settle(interface, announce=announce)
         self.turns.arm()

@@ -49,6 +49,10 @@ class Choice:
         """Whether messages have to be described for it."""
         return self.type in OF_REPORTS or self.type == QUERY
 
+    def wants(self, name: str, interface: str) -> bool:
+        """Whether it takes events of this name, of this interface; messages are another matter."""
+        return self.type in (None, name) and self.interface in (None, interface)
+
     def takes(self, event: dict[str, Any]) -> bool:
         return self.type in (None, event.get("type"), event["event"]) and (
             self.interface is None or event.get("interface", self.interface) == self.interface
@@ -115,6 +119,10 @@ class Bus:
     @property
     def is_watched(self) -> bool:
         return bool(self._watchers)
+
+    def wants(self, name: str, interface: str) -> bool:
+        """Whether anybody wants events of this name, of this interface: else none need be made."""
+        return any(each.choice.wants(name, interface) for each in self._watchers)
 
     @property
     def needs_reports(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,13 @@ from mcastd.printable import brief
 from mcastd.service import drop_in
 from mcastd.service.agent import Agent
 from mcastd.service.callers import Caller
+from mcastd.service.clock import wall_now
+from mcastd.service.describe import filter_object
 from mcastd.service.faults import said
 from mcastd.service.interface import Interface
+from mcastd.service.mode import Mode
 from mcastd.service.namespaces.inside import qualified
-from mcastd.service.observer import Observer, filter_object
+from mcastd.service.observer import Observer
 from mcastd.service.owned import Owned
 from mcastd.service.restart import needs_restart
 
@@ -35,7 +37,7 @@ class ChangeError(Exception):
 def speaking(agent: Agent, name: str) -> Interface:
     """The interface, if the agent speaks there; ChangeError with the remedy if not."""
     interface = agent.interfaces[name]
-    if interface.mode != "host":
+    if interface.mode is not Mode.HOST:
         raise ChangeError(
             "observed",
             f"{name} is observed, the kernel speaks there; take it over: "
@@ -128,7 +130,7 @@ def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
             f"api:{parameters.get('as') or caller.application(program, held=hold)}",
             caller.uid,
             caller.pid,
-            time.time(),
+            wall_now(),
             hold,
             bool(parameters.get("kernel")),
         )
@@ -160,9 +162,12 @@ def membership_object(membership: Owned) -> dict[str, Any]:
 def mode(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Hands an interface over, either way."""
     interface = agent.interfaces[parameters["name"]]
-    wanted = parameters.get("mode")
-    if wanted not in ("observe", "host"):
-        raise ChangeError("bad_parameter", f"mode = {brief(wanted)}: allowed is observe or host")
+    asked = parameters.get("mode")
+    try:
+        wanted = Mode(str(asked))
+    except ValueError:
+        text = f"mode = {brief(asked)}: allowed is observe or host"
+        raise ChangeError("bad_parameter", text) from None
     before = interface.mode
     problem = agent.set_mode(interface, wanted)
     if problem is not None:

@@ -11,6 +11,11 @@ def now() -> Instant:
     return Instant(time.monotonic_ns())
 
 
+def wall_now() -> float:
+    """Seconds since 1970."""
+    return time.time()
+
+
 def wall_clock(at: Instant) -> float:
     """Seconds since 1970 of a monotonic instant."""
-    return time.time() - (now() - at) / 1e9
+    return wall_now() - (now() - at) / 1e9

@@ -49,10 +49,14 @@ DEFAULT_STATE = Path("/var/lib/mcastd")
 
 
 class Address(NamedTuple):
-    """Where to listen; None for a port means nowhere."""
+    """Where to listen: a numeric host and a port, or a path, which has no port."""
 
     host: str
-    port: int
+    port: int = 0
+
+    @property
+    def is_path(self) -> bool:
+        return self.host.startswith("/")
 
 
 class Settings(NamedTuple):
@@ -62,6 +66,7 @@ class Settings(NamedTuple):
     """
 
     metrics: Address | None = None
+    web_config: str | None = None
     metrics_clients: int = 64
     querier_address: bool = False
     per_group: int = 0
@@ -114,7 +119,9 @@ def is_pattern(name: str) -> bool:
 
 
 def parse_address(text: str) -> Address:
-    """HOST:PORT or [HOST]:PORT, a numeric host; ValueError for anything else."""
+    """HOST:PORT or [HOST]:PORT, a numeric host, or unix:/PATH; ValueError for anything else."""
+    if text.startswith("unix:/"):
+        return Address(text.removeprefix("unix:"))
     host, separator, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not separator or not port.isdecimal() or not 0 <= int(port) <= 65535:
@@ -147,11 +154,14 @@ def listen_key(value: Any) -> Address | None:
     return None if value == "" else parse_address(text_key(value))
 
 
+LISTEN = 'an address and port, unix:/PATH, or "" for nowhere'
+
 Key = tuple[str, Callable[[Any], Any], str]
 """The field of Settings, what reads it, and what is allowed."""
 
 KEYS: Mapping[tuple[str, str], Key] = {
-    ("metrics", "listen"): ("metrics", listen_key, 'an address and port, or "" for nowhere'),
+    ("metrics", "listen"): ("metrics", listen_key, LISTEN),
+    ("metrics", "web_config"): ("web_config", text_key, "the path of a file"),
     ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
     ("metrics", "per_group"): ("per_group", *whole_key(0, 10_000)),
     ("metrics", "per_stream"): ("per_stream", *whole_key(0, 10_000)),

@@ -20,6 +20,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import Any
 
+from mcastd import manager
 from mcastd.printable import brief
 from mcastd.service import changes, configuration_views, recorder, stream_views, views
 from mcastd.service.agent import Agent
@@ -108,8 +109,13 @@ class Control:
         }
 
     async def start(self, path: str, group: str | None) -> None:
-        """Listens at `path`, readable for `group`. ControlError if another agent does already."""
-        self.door.open(bound(path, group))
+        """Listens at `path`, readable for `group`. ControlError if another agent does already.
+
+        A socket of the service manager's, by the name of "control", is listened at instead.
+        """
+        handed_over = manager.handed_over().get("control")
+        given = None if handed_over is None else socket.socket(fileno=handed_over)
+        self.door.open(given or bound(path, group))
 
     async def stop(self) -> None:
         await self.door.close()

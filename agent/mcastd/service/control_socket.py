@@ -11,20 +11,25 @@ from pathlib import Path
 
 from mcastd.files import KINDS
 
+OPTIONS = {"control.socket": "--control", "metrics.listen": "--metrics"}
+"""Of the command line, by the settings that they stand for."""
+
 
 class ControlError(Exception):
     """The socket cannot be had; one line for the operator."""
 
 
-def bound(path: str, group: str | None) -> socket.socket:
+def bound(path: str, group: str | None, key: str = "control.socket") -> socket.socket:
     """A socket bound to `path`, whose mode is 0660 and whose group may read. ControlError.
+
+    `key`: the setting that says where.
 
     Only a socket that nobody listens at, and that is ours, is replaced.
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         gid = -1 if group is None else gid_of(group)
-        make_way(path)
+        make_way(path, key)
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         previous = os.umask(0o117)
         try:
@@ -48,7 +53,7 @@ def gid_of(group: str) -> int:
         raise ControlError(f"control.group = {group!r}: there is no such group") from None
 
 
-def make_way(path: str) -> None:
+def make_way(path: str, key: str = "control.socket") -> None:
     """Removes the socket that an agent before us has left. ControlError for all else; OSError."""
     try:
         status = os.lstat(path)
@@ -58,7 +63,7 @@ def make_way(path: str) -> None:
     if kind != stat.S_IFSOCK:
         raise ControlError(
             f"{path}: there is {KINDS.get(kind, 'a file')}, which is left alone; remove it, or "
-            "choose another path with --control or control.socket"
+            f"choose another path with {OPTIONS[key]} or {key}"
         )
     if is_answered(path):
         raise ControlError(f"{path}: another mcastd listens there")

@@ -17,22 +17,27 @@ def attach_early(fast_path: FastPath, settings: Settings) -> None:
 
     FastPathError if the kernel refuses the programs themselves.
     """
-    addresses = {}
+    attached = []
     for each in present():
         wanted = settings.of(each.name)
         if wanted is None or each.unfit:
             continue
         policy = policy_of(wanted.configs, wanted.guard, reports=False, hardware=each.hardware)
+        for address in each.addresses:  # first, so that no own message is ever taken for another's
+            fast_path.assign(each.ifindex, address)
         try:
             fast_path.attach_early(
                 each.name, each.ifindex, policy, wanted.hook, streams=wanted.streams
             )
-            addresses[each.ifindex] = each.addresses
+            attached.append(each.ifindex)
+            continue
         except FastPathError:
-            continue  # too many, or not the hook that was asked for: the agent says so of each
+            pass  # too many, or not the hook that was asked for: the agent says so of each
         except OSError:
             fast_path.wait()  # if it was not the interface but a program, this says so
-    received = users() if addresses else {}
-    for index, unicast in addresses.items():
-        for address in (*unicast, *received.get(index, ())):
-            fast_path.assign(index, address)
+        for address in each.addresses:
+            fast_path.unassign(each.ifindex, address)
+    received = users() if attached else {}
+    for index in attached:
+        for group in received.get(index, ()):
+            fast_path.assign(index, group)

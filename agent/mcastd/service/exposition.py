@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
 
 import h11
 
+from mcastd import manager
 from mcastd.service.agent import Agent
 from mcastd.service.config import Address
 from mcastd.service.connections import Connection, Door, SlowError
+from mcastd.service.control_socket import bound
 from mcastd.service.faults import Fault
 from mcastd.service.health import PAGES, Page
 from mcastd.service.rendering import CONTENT_TYPES, Renderings, form_of
+
+if TYPE_CHECKING:
+    from mcastd.service.web_config import WebConfig
 
 REQUEST_SECONDS = 5.0
 """From the connection to the end of the request's head, however it comes."""
@@ -35,19 +41,44 @@ MAKE_ROOM_AFTER = 0.1
 PLAIN = "text/plain; charset=utf-8"
 
 
+class Client(Protocol):
+    """A `Connection`, or what is inside one."""
+
+    @property
+    def socket(self) -> socket.socket: ...
+
+    async def receive(self) -> bytes: ...
+
+    async def send(self, content: bytes) -> None: ...
+
+
 class MetricsServer:
     """GET /metrics, and the pages of health.py, over HTTP/1.1, on the agent's own loop, one request
     a connection.
     """
 
-    def __init__(self, agent: Agent, renderings: Renderings) -> None:
+    def __init__(
+        self, agent: Agent, renderings: Renderings, web_config: WebConfig | None = None
+    ) -> None:
+        """`web_config`: says whether it is inside TLS, and who may ask."""
         self._agent = agent
         self._renderings = renderings
+        self._web_config = web_config
         self._door = Door("metrics", self, agent.faults)
         agent.doors.append(self._door)
 
     async def start(self, address: Address) -> None:
-        """OSError if the address is taken or not ours."""
+        """OSError if the address is taken or not ours. ControlError, likewise, for a path.
+
+        A socket of the service manager's, by the name of "metrics", is listened at instead.
+        """
+        handed_over = manager.handed_over().get("metrics")
+        if handed_over is not None:
+            self._door.open(socket.socket(fileno=handed_over))
+            return
+        if address.is_path:
+            self._door.open(bound(address.host, None, "metrics.listen"))
+            return
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -84,6 +115,23 @@ class MetricsServer:
         return False
 
     async def serve(self, connection: Connection) -> None:
+        context = self._web_config.context() if self._web_config is not None else None
+        if context is None:
+            await self._answer(connection, connection)
+            return
+        from mcastd.service.secured import Secured  # noqa: PLC0415 (most listen without TLS)
+
+        secured = Secured(connection, context)
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await secured.begin()
+        assert self._web_config is not None
+        if not self._web_config.admits(secured.certificate):
+            await refuse(secured, 403, "this certificate is none of those that may ask")
+        else:
+            await self._answer(connection, secured)
+        await secured.end()
+
+    async def _answer(self, outside: Connection, connection: Client) -> None:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 request = await requested(connection)
@@ -92,7 +140,7 @@ class MetricsServer:
             return
         if request is None:
             return
-        connection.is_waiting = False
+        outside.is_waiting = False
         why = refusal(request)
         if why is not None:
             await refuse(connection, *why)
@@ -103,12 +151,12 @@ class MetricsServer:
             return
         await self._tell(request, connection)
 
-    async def _show(self, page: Page, request: h11.Request, connection: Connection) -> None:
+    async def _show(self, page: Page, request: h11.Request, connection: Client) -> None:
         body = page.text.encode(errors="backslashreplace")
         answer = head(page.status, page.content_type, len(body))
         await connection.send(answer if request.method == b"HEAD" else answer + body)
 
-    async def _tell(self, request: h11.Request, connection: Connection) -> None:
+    async def _tell(self, request: h11.Request, connection: Client) -> None:
         accepted = ",".join(
             value.decode("latin-1") for name, value in request.headers if name == b"accept"
         )
@@ -135,7 +183,7 @@ class MetricsServer:
             raise SlowError from None
 
 
-async def requested(connection: Connection) -> h11.Request | None:
+async def requested(connection: Client) -> h11.Request | None:
     """The request's head; None if the client goes before it is whole. h11.RemoteProtocolError."""
     protocol, received = parser(), bytearray()
     while True:
@@ -191,6 +239,7 @@ def path_of(target: bytes) -> bytes:
 REASONS = {
     200: "OK",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     414: "URI Too Long",
@@ -209,7 +258,7 @@ def head(status: int, content_type: str, length: int) -> bytes:
     ).encode()
 
 
-async def refuse(connection: Connection, status: int, text: str) -> None:
+async def refuse(connection: Client, status: int, text: str) -> None:
     """Says why, and takes a little of what is still sent: else the client would not read it."""
     body = text.encode() + b"\n"
     await connection.send(head(status, PLAIN, len(body)) + body)

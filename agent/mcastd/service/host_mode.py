@@ -13,15 +13,18 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from mcastd.fastpath import FastPath, Policy, users_of
+from mcastd.fastpath import Policy
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.time import Duration, Instant, milliseconds, seconds
+from mcastd.service.events import FamilyEvent
 from mcastd.service.heartbeat import Heartbeat
 from mcastd.service.interface import Interface
-from mcastd.service.lock import Locks
-from mcastd.service.observer import AT_ONCE, Happening, Observer
+from mcastd.service.machine import Machine
+from mcastd.service.mode import Mode
+from mcastd.service.observer import AT_ONCE, Observer
+from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader, raise_error
-from mcastd.service.transmit import Place, Sender, Transmitter, frame
+from mcastd.service.transmit import FrameSender, Place, Transmitter, frame
 from mcastd.service.voice import CareForKernel, Voice
 from mcastd.wire import query
 
@@ -41,9 +44,6 @@ ASKING = bytes.fromhex("fe800000000000000000000000000001")
 """Where the questions to the kernel's MLD seem to come from: it must be link-local."""
 
 
-EGRESS = "mcast_egress"
-"""The program that each agent has at the egress hook of its interfaces."""
-
 SPEAKS_ITSELF = ("", "vrf")
 """Kinds of a master whose ports have addresses and memberships of their own; "" is no master."""
 
@@ -57,11 +57,13 @@ class HostMode:
 
     def __init__(
         self,
-        fast_path: FastPath,
+        fast_path: Programs,
         clock: Callable[[], Instant],
-        tell: Callable[[Interface, str, Happening], None],
+        tell: Callable[[Interface, str, FamilyEvent], None],
         policy: Callable[[Interface], Policy],
         reader: KernelReader,
+        *,
+        machine: Machine,
     ) -> None:
         self._fast_path = fast_path
         self._clock = clock
@@ -73,8 +75,9 @@ class HostMode:
         self._settling: dict[tuple[int, str], asyncio.Task[None]] = {}
         self._capped: dict[tuple[int, str], bool] = {}
         """Where the agent speaks for the kernel: whether that is under a cap."""
-        self._locks = Locks()
-        self._sender: Sender | None = None
+        self._machine = machine
+        self._locks = machine.locks()
+        self._sender: FrameSender | None = None
         self._heartbeat = Heartbeat(clock, fast_path.beat, self._lapsed)
 
     def refusal(self, interface: Interface) -> str | None:
@@ -98,7 +101,7 @@ class HostMode:
         """Takes the interface for this process. Why it cannot be, if another agent has it."""
         assert interface.link is not None
         index = interface.link.index
-        other = self._locks.take(index, lambda user: user in (users_of(EGRESS, index) or ()))
+        other = self._locks.take(index)
         if other is not None:
             who = f"process {other}" if other else "in another container"
             return (
@@ -133,7 +136,7 @@ class HostMode:
         sender = self._open()
         self._interfaces[link.index] = interface
         self._heartbeat.begin()
-        interface.mode = "host"
+        interface.mode = Mode.HOST
         place = Place(link.index, hardware(link.hardware_address), link.mtu, {})
         for name, family in FAMILIES.items():
             observer = interface.observers[name]
@@ -157,7 +160,7 @@ class HostMode:
         self._end_settling(index)
         self._send_what_waits(interface)
         capped = [each for each in interface.observers.values() if each.is_holding]
-        interface.mode = "observe"
+        interface.mode = Mode.OBSERVE
         self._set_policy(interface)
         for name, observer in interface.observers.items():
             self._capped.pop((index, name), None)
@@ -182,14 +185,14 @@ class HostMode:
         for index, group, joined in changes or ():
             if index == interface.index:
                 observer = interface.of_width(len(group))
-                happenings = observer.kernel_receives(self._clock(), group, joined)
-                self._report(interface, observer.family.name, happenings)
+                told = observer.kernel_receives(self._clock(), group, joined)
+                self._report(interface, observer.family.name, told)
         for voice in voices:
             voice.send_what_waits(is_known=changes is not None)
 
-    def _open(self) -> Sender:
+    def _open(self) -> FrameSender:
         if self._sender is None:
-            self._sender = Sender()
+            self._sender = self._machine.sender()
             self._fast_path.own(self._sender.socket)
         return self._sender
 
@@ -197,9 +200,9 @@ class HostMode:
         if interface.attachment is not None and interface.link is not None:
             self._fast_path.set_policy(interface.link.index, self._policy(interface))
 
-    def _report(self, interface: Interface, name: str, happenings: list[Happening]) -> None:
-        for happening in happenings:
-            self._tell(interface, name, happening)
+    def _report(self, interface: Interface, name: str, told: list[FamilyEvent]) -> None:
+        for event in told:
+            self._tell(interface, name, event)
 
     # The cap.
 
@@ -212,7 +215,9 @@ class HostMode:
         index = interface.index or 0
         if index not in self._interfaces:
             return
-        for name in interface.observers:
+        for name, observer in interface.observers.items():
+            if interface.holds(name) and not observer.is_holding:
+                observer.is_taking_over = True
             if (index, name) in self._settling:
                 continue  # it looks again before it ends
             task = asyncio.get_running_loop().create_task(self._settle(interface, name, announce))
@@ -221,7 +226,7 @@ class HostMode:
 
     async def _settle(self, interface: Interface, name: str, announce: bool) -> None:
         observer, key = interface.observers[name], (interface.index or 0, name)
-        while interface.mode == "host":
+        while interface.mode is Mode.HOST:
             wanted = interface.holds(name)
             if wanted == observer.is_holding and self._capped.get(key) in (
                 None,
@@ -249,11 +254,13 @@ class HostMode:
         await self._reader.fresh()
         announce = announce or not observer.is_capped  # routers have been told of no sources
         await self._for_kernels_groups(interface, observer, is_known=not announce)
+        found = observer.say_what_is_owed(self._clock())
+        self._report(interface, observer.family.name, found)
 
     async def _end_holding(self, interface: Interface, observer: Observer) -> None:
         observer.is_holding = False
         await self._for_kernels_groups(interface, observer, is_known=True)
-        if interface.mode == "host" and not observer.is_holding:
+        if interface.mode is Mode.HOST and not observer.is_holding:
             self._ask_kernel(interface, observer)
 
     async def _for_kernels_groups(
@@ -338,7 +345,10 @@ class HostMode:
             self._report(interface, name, found)
 
     def close(self) -> None:
+        """Answers what is to be answered yet, and ends speaking everywhere."""
         for interface in list(self._interfaces.values()):
+            for name, observer in interface.observers.items():
+                self._report(interface, name, observer.finish(self._clock()))
             self.stop(interface)
         if self._sender is not None:
             self._sender.close()

@@ -11,12 +11,16 @@ from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.messages import MembershipReport, Query, RecordReport
 from mcastd.gmp.time import Instant
-from mcastd.net import Link, SocketMembership
+from mcastd.net import Link
 from mcastd.net.names import given
+from mcastd.service.events import FamilyEvent
 from mcastd.service.guard import Guard
 from mcastd.service.joined import Joined
 from mcastd.service.kernel_version import KernelVersion
-from mcastd.service.observer import Happening, Observer
+from mcastd.service.machine import Membership
+from mcastd.service.mode import Mode
+from mcastd.service.observer import Observer
+from mcastd.service.own_addresses import OwnAddresses
 from mcastd.service.owned import Owned
 from mcastd.wire import Reason, Received, ReceptionContext, Rejected, decode_event
 
@@ -79,14 +83,15 @@ class Interface:
     `problem`: why it is not run as it should be; None if it is. `alternative_names`: by which it
     may be called, too. `own`: the agent's own memberships in force. `known_queriers`: whose queries
     the programs know. `sockets`: those memberships that the kernel speaks for. `kernel_versions`:
-    what the kernel speaks, by family.
+    what the kernel speaks, by family. `own_addresses`: where the programs are told which groups
+    are received here.
     """
 
     name: str
     configs: dict[str, HostConfig]
     guard: Guard
-    mode: str = "observe"
-    wanted_mode: str = "observe"
+    mode: Mode = Mode.OBSERVE
+    wanted_mode: Mode = Mode.OBSERVE
     link: Link | None = None
     attachment: Attachment | None = None
     problem: str | None = None
@@ -94,17 +99,27 @@ class Interface:
     observers: dict[str, Observer] = field(default_factory=dict)
     own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
-    sockets: dict[tuple[str, str, str], SocketMembership] = field(default_factory=dict)
+    sockets: dict[tuple[str, str, str], Membership] = field(default_factory=dict)
     kernel_versions: dict[str, KernelVersion] = field(default_factory=dict)
+    own_addresses: OwnAddresses | None = None
 
     def __post_init__(self) -> None:
         for name, family in FAMILIES.items():
-            self.observers[name] = Observer(family, self.configs[name])
+            observer = self.observers[name] = Observer(family, self.configs[name])
+            observer.group_changed = self._group_changed
             self.kernel_versions[name] = KernelVersion(family)
 
     @property
     def index(self) -> int | None:
         return self.link.index if self.link else None
+
+    def _group_changed(self, group: bytes, is_received: bool) -> None:
+        if self.index is None or self.own_addresses is None:
+            return
+        if is_received:
+            self.own_addresses.add(self.index, [group])
+        else:
+            self.own_addresses.remove(self.index, [group])
 
     def go_on_from(self, earlier: Interface) -> None:
         """Counts on where the one before it under this name has ended."""
@@ -126,14 +141,14 @@ class Interface:
         """Whether older queries are kept from the kernel, which so stays in the newest version."""
         config = self.configs[protocol]
         capped = config.is_capped(FAMILIES[protocol])
-        return self.mode == "host" and (capped or not config.compat_enable)
+        return self.mode is Mode.HOST and (capped or not config.compat_enable)
 
     @property
     def is_holding(self) -> bool:
         """Whether the agent speaks for the kernel, in either family."""
         return any(each.is_holding for each in self.observers.values())
 
-    def hear(self, event: Event) -> list[Happening]:
+    def hear(self, event: Event) -> list[FamilyEvent]:
         """A message from outside. Those in a VLAN are not this interface's own business.
 
         A report to this host alone was heard by no querier: it makes nothing unnecessary, neither
@@ -147,7 +162,7 @@ class Interface:
         if isinstance(decoded, Rejected):
             if decoded.reason is not Reason.UNLISTED_QUERIER or not isinstance(message, Query):
                 return []
-            if self.mode != "host":
+            if self.mode is not Mode.HOST:
                 self.kernel_versions[name].hear(at, message)
             return observer.hear_unlisted(at, message)
         if isinstance(message, MembershipReport) and not event.went_to_many:
@@ -158,7 +173,7 @@ class Interface:
             self.kernel_versions[name].hear(at, message)
         return observer.hear(at, decoded)
 
-    def overhear(self, event: Event) -> list[Happening]:
+    def overhear(self, event: Event) -> list[FamilyEvent]:
         """A message of this host's kernel."""
         decoded = event.decoded
         if isinstance(decoded, Rejected) or is_tagged(decoded.vlan):
@@ -178,7 +193,7 @@ class Interface:
         an older version that is not to be gone by."""
         config, kernel = self.configs[protocol], self.kernel_versions[protocol]
         capped = config.is_capped(FAMILIES[protocol])
-        return self.mode == "host" and (capped or (not config.compat_enable and kernel.is_older))
+        return self.mode is Mode.HOST and (capped or (not config.compat_enable and kernel.is_older))
 
     def kernel(self) -> dict[bytes, Joined]:
         """What is known of what the kernel receives, of both families."""
@@ -190,17 +205,17 @@ class Interface:
 
     def kernel_receives(
         self, now: Instant, group: bytes, joined: Joined | None
-    ) -> list[tuple[str, Happening]]:
+    ) -> list[tuple[str, FamilyEvent]]:
         """As it was looked up; None: the group no longer."""
         observer = self.of_width(len(group))
         found = observer.kernel_receives(now, group, joined)
-        return [(observer.family.name, happening) for happening in found]
+        return [(observer.family.name, event) for event in found]
 
-    def advance(self, now: Instant) -> Iterator[tuple[str, Happening]]:
+    def advance(self, now: Instant) -> Iterator[tuple[str, FamilyEvent]]:
         """What time brings, with the family's name."""
         for name, observer in self.observers.items():
-            for happening in observer.advance(now):
-                yield name, happening
+            for event in observer.advance(now):
+                yield name, event
 
     def next_deadline(self) -> Instant | None:
         deadlines = (observer.next_deadline() for observer in self.observers.values())
@@ -208,36 +223,36 @@ class Interface:
 
     def configure(
         self, now: Instant, configs: Mapping[str, HostConfig]
-    ) -> list[tuple[str, Happening]]:
+    ) -> list[tuple[str, FamilyEvent]]:
         """Other tunables, at once."""
         self.configs = dict(configs)
         return [
-            (name, happening)
+            (name, event)
             for name, observer in self.observers.items()
-            for happening in observer.configure(now, configs[name])
+            for event in observer.configure(now, configs[name])
         ]
 
-    def announce(self, now: Instant) -> list[tuple[str, Happening]]:
+    def announce(self, now: Instant) -> list[tuple[str, FamilyEvent]]:
         """All groups are to be reported again, on a link that stays up."""
         return [
-            (name, happening)
+            (name, event)
             for name, observer in self.observers.items()
-            for happening in observer.announce(now)
+            for event in observer.announce(now)
         ]
 
-    def resume(self, now: Instant) -> list[tuple[str, Happening]]:
+    def resume(self, now: Instant) -> list[tuple[str, FamilyEvent]]:
         """The agent speaks on for what it spoke for before a restart."""
         return [
-            (name, happening)
+            (name, event)
             for name, observer in self.observers.items()
-            for happening in observer.resume(now)
+            for event in observer.resume(now)
         ]
 
-    def set_running(self, now: Instant, running: bool) -> list[tuple[str, Happening]]:
+    def set_running(self, now: Instant, running: bool) -> list[tuple[str, FamilyEvent]]:
         return [
-            (name, happening)
+            (name, event)
             for name, observer in self.observers.items()
-            for happening in observer.link(now, running=running)
+            for event in observer.link(now, running=running)
         ]
 
 

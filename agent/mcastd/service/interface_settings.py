@@ -15,10 +15,11 @@ from mcastd.printable import brief, printable
 from mcastd.service import guard
 from mcastd.service.guard import Guard
 from mcastd.service.interface_names import refusal, unquoted
+from mcastd.service.mode import Mode
 from mcastd.service.owned import CONFIG, Owned
 
 WORDS = {
-    "mode": ("observe", "host"),
+    "mode": tuple(mode.value for mode in Mode),
     "hook": tuple(choice.value for choice in HookChoice),
 }
 """Keys of an interface that are words, and which; the first is the default."""
@@ -58,7 +59,7 @@ class InterfaceSettings(NamedTuple):
     """An interface's mode, its tunables by family, its guard against floods, what the agent itself
     joins there, which ingress hook it is to have, and whether streams are counted there."""
 
-    mode: str
+    mode: Mode
     configs: Mapping[str, HostConfig]
     guard: Guard
     memberships: tuple[Owned, ...] = ()
@@ -165,7 +166,7 @@ def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
         each: HostConfig.from_mapping(family, OURS | tunables) for each, family in FAMILIES.items()
     }
     check_granted(name, configs, memberships, paths)
-    return InterfaceSettings(mode, configs, guarded, memberships, HookChoice(hook), streams)
+    return InterfaceSettings(Mode(mode), configs, guarded, memberships, HookChoice(hook), streams)
 
 
 def check_granted(

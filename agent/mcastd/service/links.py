@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable
 
 from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
+from mcastd.service import events
 from mcastd.service.agent import Agent
-from mcastd.service.clock import now
+from mcastd.service.clock import now, wall_now
 from mcastd.service.config import Settings
+from mcastd.service.events import Cause
 from mcastd.service.faults import Fault, said
 from mcastd.service.interface import Interface
+from mcastd.service.mode import Mode
 from mcastd.service.settling import Settling
 
 AGAIN_SECONDS = 10.0
@@ -28,6 +30,7 @@ class Links:
         self._agent = agent
         self._teller = agent.teller
         self._fast_path = agent.fast_path
+        self._own_addresses = agent.own_addresses
         self._links: dict[int, Link] = {}
         self._watcher: LinkWatcher | None = None
         self._looking: set[asyncio.Task[None]] = set()
@@ -94,7 +97,7 @@ class Links:
         self._update(interface, link, before or link)
         if change.resends:
             self._teller.tell_all(interface, interface.announce(now()))
-            self._teller.announce("announced", interface.name, cause="igmp_resend")
+            self._teller.announce(interface.name, events.Announced(Cause.IGMP_RESEND))
 
     def _update(self, interface: Interface, link: Link, before: Link) -> None:
         interface.link, interface.alternative_names = link, link.alternative_names
@@ -108,7 +111,7 @@ class Links:
         if link.active_port != before.active_port:
             self._failed_over(interface, before.active_port, link.active_port)
         if link.has_multicast != before.has_multicast:
-            self._teller.announce("multicast", interface.name, on=link.has_multicast)
+            self._teller.announce(interface.name, events.MulticastSwitched(link.has_multicast))
         self._agent.host_mode.link_changed(interface)
         self._settling.soon(interface)  # also what a driver does may be another now
 
@@ -124,7 +127,7 @@ class Links:
         else:
             self._agent.reader.request()
             self._teller.tell_all(interface, interface.set_running(now(), running))
-        self._teller.announce("link", interface.name, running=running)
+        self._teller.announce(interface.name, events.LinkChanged(running))
         log.info("%s: the link is %s", interface.name, "up" if running else "down")
 
     def _up_again(self, interface: Interface) -> None:
@@ -137,7 +140,7 @@ class Links:
         """A bond has another active port. What is to be reported again, the kernel says besides."""
         names = [self._links[each].name if each in self._links else None for each in (old, new)]
         log.warning("%s: the active port is %s now, after %s", interface.name, *reversed(names))
-        self._teller.announce("failover", interface.name, **{"from": names[0], "to": names[1]})
+        self._teller.announce(interface.name, events.FailedOver(*names))
 
     def _adopt(self, link: Link) -> None:
         """An interface that the configuration names has appeared, for the first time or again."""
@@ -153,6 +156,7 @@ class Links:
             link=link,
             wanted_mode=settings.mode,
             alternative_names=link.alternative_names,
+            own_addresses=self._own_addresses,
         )
         if earlier is not None:
             interface.go_on_from(earlier)
@@ -166,7 +170,7 @@ class Links:
     def _rename(self, interface: Interface, name: str) -> None:
         """The device is the same: it is followed under its new name."""
         log.warning("%s is called %s now", interface.name, name)
-        self._teller.announce("renamed", interface.name, to=name)
+        self._teller.announce(interface.name, events.Renamed(name))
         other = self._agent.interfaces.get(name)
         if other is not None and other is not interface and other.index is None:
             interface.go_on_from(other)
@@ -184,7 +188,7 @@ class Links:
         if interface is not None:
             log.warning("%s is gone", interface.name)
             self._release(interface)
-            self._teller.announce("gone", interface.name)
+            self._teller.announce(interface.name, events.Gone())
             # The latest of those that are gone is the last.
             if self._agent.interfaces.get(interface.name) is interface:
                 self._agent.interfaces[interface.name] = self._agent.interfaces.pop(interface.name)
@@ -193,7 +197,7 @@ class Links:
 
     def _release(self, interface: Interface) -> None:
         index = interface.index
-        if interface.mode == "host":
+        if interface.mode is Mode.HOST:
             self._agent.give_back(interface)
         if interface.attachment is not None:
             interface.attachment.close()
@@ -207,7 +211,7 @@ class Links:
             self._fast_path.know_querier(index, address, known=False)
         interface.known_queriers = set()
         assigned = [*self._agent.addresses.release(index), *interface.groups()]
-        self._teller.assign(index, assigned, assigned=False)
+        self._own_addresses.remove(index, assigned)
         self._fast_path.forget(index)
         interface.link = None
         interface.problem = "is not there"
@@ -220,7 +224,7 @@ class Links:
         """Addresses are kept for all links: one may become ours later."""
         changed = self._agent.addresses.take(change, is_down=self._is_down(change.index))
         if change.index in self._agent.by_index:
-            self._teller.addresses(change.index, changed)
+            self._own_addresses.change(change.index, changed)
 
     def _expect_addresses(self, interface: Interface) -> None:
         """Looks at those that are probed, where the kernel's reports from them are held back.
@@ -229,7 +233,7 @@ class Links:
         """
         link = interface.link
         capped = any(observer.is_capped for observer in interface.observers.values())
-        wanted = capped and interface.wanted_mode == "host"
+        wanted = capped and interface.wanted_mode is Mode.HOST
         if self._watcher and wanted and link and link.is_running:
             task = asyncio.get_running_loop().create_task(self._look_at(self._watcher, link.index))
             self._looking.add(task)
@@ -266,7 +270,7 @@ class Links:
         before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
         self._agent.settings = settings
         self._agent.streams.configure(settings)
-        self._agent.reloaded_at = time.time()
+        self._agent.reloaded_at = wall_now()
         for interface in list(self._agent.interfaces.values()):
             wanted = self._agent.settings_of(interface.name, interface.alternative_names)
             if wanted is None:
@@ -308,6 +312,18 @@ class Links:
         link = self._links.get(index)
         if link is not None and index not in self._agent.by_index:
             self.take([LinkChanged(link)])
+
+    def outlast(self) -> bool:
+        """Has what is attached go on without this process; whether it will, for the next agent."""
+        attached = ((each.name, each.attachment) for each in self._agent.by_index.values())
+        return self._fast_path.outlast((name, each) for name, each in attached if each is not None)
+
+    def leave(self) -> None:
+        """Lets go of all interfaces as they are: the agent that is started next goes on."""
+        self._settling.close()
+        for interface in self._agent.by_index.values():
+            if interface.attachment is not None:
+                interface.attachment.leave()
 
     def close(self) -> None:
         """Gives back and lets go of all interfaces."""

@@ -24,9 +24,9 @@ from mcastd.gmp.time import in_seconds
 from mcastd.service.agent import Agent
 from mcastd.service.clock import wall_clock
 from mcastd.service.floods import FLOODED
-from mcastd.service.happenings import MAPS
 from mcastd.service.interface import Interface
 from mcastd.service.observer import Observer
+from mcastd.service.own_addresses import MAPS
 from mcastd.service.responses import BUCKETS
 from mcastd.service.stream_metrics import stream_metrics
 from mcastd.wire import Kind, Reason

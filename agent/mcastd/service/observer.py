@@ -10,25 +10,16 @@ none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Protocol, assert_never
 
+from mcastd.gmp import effects as gmp
 from mcastd.gmp.caution import takes_away
 from mcastd.gmp.config import HostConfig, OlderQuerierFormula
 from mcastd.gmp.current_state import CurrentState
 from mcastd.gmp.delays import RandomDelays
-from mcastd.gmp.effects import (
-    Effect,
-    Refused,
-    ReportsMatter,
-    SendLeave,
-    SendRecords,
-    SendReport,
-    VersionChanged,
-    Warn,
-)
+from mcastd.gmp.effects import Effect, ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.events import (
     Announce,
     Configure,
@@ -44,8 +35,10 @@ from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
 from mcastd.gmp.host import Host
 from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
 from mcastd.gmp.records import GroupRecord, RecordType
-from mcastd.gmp.time import NO_TIME, Duration, Instant, after, in_seconds, milliseconds, seconds
+from mcastd.gmp.time import NO_TIME, Duration, Instant, after, milliseconds, seconds
 from mcastd.native import SourceList
+from mcastd.service import events
+from mcastd.service.events import FamilyEvent
 from mcastd.service.joined import Joined
 from mcastd.service.querier import Queriers
 from mcastd.service.received import KERNEL, Received
@@ -59,19 +52,14 @@ CURRENT_STATE = frozenset({RecordType.MODE_IS_INCLUDE, RecordType.MODE_IS_EXCLUD
 AT_ONCE = 512
 """Groups that one call of the engine looks at: two to five milliseconds."""
 
+MOST_PIECES = 10_000
+"""Of AT_ONCE groups, in which an answer is given that can wait no longer."""
+
 UNLISTED_TOLD = seconds(10)
 """Between two words on queriers that are not named."""
 
 BREATHING_SPACE = milliseconds(5)
 """Until a voice that is busy is asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something to tell those who watch: a name and its fields, ready for JSON."""
-
-    name: str
-    fields: dict[str, object]
 
 
 class Voice(Protocol):
@@ -125,6 +113,13 @@ class Observer:
         self.is_holding = False
         self.is_silent_about_link_local = False
         """Whether the kernel never tells link-local groups (igmp_link_local_mcast_reports)."""
+        self.group_changed: Callable[[Address, bool], None] = lambda _group, _received: None
+        """Called when a group begins to be received, and when it no longer is."""
+        self.is_taking_over = False
+        """Whether the kernel is held back already, and its groups are still to be looked up."""
+        self._owed: set[Address] = set()
+        """What the kernel would have said, while it is not known yet what to say of it."""
+        self._answer_by = Instant(0)
         self._cause: Query | None = None
         self._resume = Instant(0)
         self.queriers = Queriers()
@@ -161,47 +156,48 @@ class Observer:
 
     # What others say.
 
-    def hear(self, at: Instant, received: ReceivedMessage) -> list[Happening]:
+    def hear(self, at: Instant, received: ReceivedMessage) -> list[FamilyEvent]:
         """Another host's or a router's message."""
         message = received.message
-        happenings = []
+        found: list[FamilyEvent] = []
         if isinstance(message, Query):
             if not self.config.is_believed(message.source):
                 return self.hear_unlisted(at, message)
-            happenings = self._hear_query(at, received, message)
+            found = self._hear_query(at, received, message)
         elif isinstance(message, MembershipReport) and self.host.version != self.family.newest:
             self.responses.excuse({message.group})
         self._cause = message if isinstance(message, Query) else None
-        happenings += self._effects(at, self.host.handle(at, message))
+        found += self._effects(at, self.host.handle(at, message))
         self._cause = None
-        return happenings
+        return found
 
-    def hear_unlisted(self, at: Instant, query: Query) -> list[Happening]:
+    def hear_unlisted(self, at: Instant, query: Query) -> list[FamilyEvent]:
         """A query of none of those that are named: only the kernel heeds it, if it hears it."""
-        happenings = []
+        found: list[FamilyEvent] = []
         if self.unlisted is None or at >= after(self.unlisted[0], UNLISTED_TOLD):
             self.unlisted = (at, query.source)
-            fields = {"address": self.family.format(query.source), "version": query.version}
-            happenings.append(Happening("unlisted_querier", fields))
+            found.append(events.UnlistedQuerier(query.source, query.version))
         if self.voice is not None:
-            return happenings
+            return found
         self._note_question(at, query, query.group == self.family.unspecified)
         self._cause = query
-        happenings += self._effects(at, self.host.handle(at, query))
+        found += self._effects(at, self.host.handle(at, query))
         self._cause = None
-        return happenings
+        return found
 
-    def _hear_query(self, at: Instant, received: ReceivedMessage, query: Query) -> list[Happening]:
+    def _hear_query(
+        self, at: Instant, received: ReceivedMessage, query: Query
+    ) -> list[FamilyEvent]:
         general = query.group == self.family.unspecified
         alert = Note.NO_ROUTER_ALERT not in received.notes
         changed = self.queriers.hear(at, query, general=general, router_alert=alert)
         if query.version == self.family.newest:
             self.asked = (at, query)
         self._note_question(at, query, general)
+        self._answer_by = max(self._answer_by, after(at, query.max_response))
         if not changed:
             return []
-        fields = {"address": self.family.format(query.source), "version": query.version}
-        return [Happening("querier", fields)]
+        return [events.QuerierChanged(query.source, query.version)]
 
     def _note_question(self, at: Instant, query: Query, general: bool) -> None:
         """Remembers what this host has to answer, if it has anything to say."""
@@ -229,7 +225,7 @@ class Observer:
 
     # What the kernel says.
 
-    def overhear(self, at: Instant, message: Message, *, held: bool = False) -> list[Happening]:
+    def overhear(self, at: Instant, message: Message, *, held: bool = False) -> list[FamilyEvent]:
         """A message of the kernel's own that left this host, or was `held` back for the agent."""
         if isinstance(message, Query):
             self.own_query = (at, message.version)
@@ -275,7 +271,7 @@ class Observer:
             case _:
                 return []
 
-    def _say_in_its_stead(self, at: Instant, message: Message) -> list[Happening]:
+    def _say_in_its_stead(self, at: Instant, message: Message) -> list[FamilyEvent]:
         """Each record that is held back is an order to say that group now, if it is there.
 
         It may say nothing new, and be needed all the same: after a fail-over of the link, say. No
@@ -310,25 +306,45 @@ class Observer:
         reported = self.reported(group)
         return at <= after(asked, query.max_response) and reported is not None and reported >= asked
 
-    def _say_again(self, at: Instant, group: Address) -> list[Happening]:
-        if self.voice is None or group not in self.host.groups:
+    def _say_again(self, at: Instant, group: Address) -> list[FamilyEvent]:
+        if self.voice is None:
+            return []
+        if group not in self.host.groups:
+            if self.is_taking_over:
+                self._owed.add(group)
             return []
         return self._effects(at, self.host.handle(at, SayAgain(group)), urgent=True)
+
+    def say_what_is_owed(self, at: Instant) -> list[FamilyEvent]:
+        """The kernel's groups are known now: those that it was kept from reporting are said."""
+        owed, self._owed, self.is_taking_over = self._owed, set(), False
+        present = [group for group in sorted(owed) if group in self.host.groups]
+        return [each for group in present for each in self._say_again(at, group)]
+
+    def finish(self, now: Instant) -> list[FamilyEvent]:
+        """Says at once what it would say in the time that the last queries give: it ends."""
+        happenings: list[FamilyEvent] = []
+        for _ in range(MOST_PIECES):
+            due = self.host.next_deadline()
+            if self.voice is None or due is None or due > self._answer_by:
+                break
+            happenings += self._effects(now, self.host.advance(max(due, now)))
+        return happenings
 
     # What the kernel receives.
 
     def kernel_receives(
         self, at: Instant, group: Address, joined: Joined | None
-    ) -> list[Happening]:
+    ) -> list[FamilyEvent]:
         """As it was looked up; None: the group no longer."""
         old = self.received.groups.get(group)
         self.received.put_kernel(group, joined)
-        happenings = self.speak_for_kernel(at, group) if self.is_holding else []
-        return happenings + self._told(at, KERNEL, group, old)
+        found = self.speak_for_kernel(at, group) if self.is_holding else []
+        return found + self._told(at, KERNEL, group, old)
 
     def speak_for_kernel(
         self, at: Instant, group: Address, *, is_known: bool = False
-    ) -> list[Happening]:
+    ) -> list[FamilyEvent]:
         """Has the engine hold what the kernel receives of the group, or no longer so.
 
         `is_known`: the routers have been told by the kernel itself.
@@ -355,7 +371,7 @@ class Observer:
 
     def listen(
         self, at: Instant, application: str, group: Address, wanted: SourceFilter
-    ) -> list[Happening]:
+    ) -> list[FamilyEvent]:
         """A whole request of the agent's own for a group; INCLUDE without sources ends it.
 
         Without a voice the routers have been told already: by the agent before a restart.
@@ -363,14 +379,14 @@ class Observer:
         old = self.received.groups.get(group)
         request = Listen(application, group, wanted, is_known=self.voice is None)
         effects = self.host.handle(at, request)
-        happenings = self._effects(at, effects)
-        if not any(isinstance(each, Refused) for each in effects):
+        found = self._effects(at, effects)
+        if not any(isinstance(each, gmp.Refused) for each in effects):
             self.received.put(application, group, wanted)
-        return happenings + self._told(at, application, group, old)
+        return found + self._told(at, application, group, old)
 
     def _told(
         self, at: Instant, application: str, group: Address, old: SourceFilter | None
-    ) -> list[Happening]:
+    ) -> list[FamilyEvent]:
         """What is to be told of a change of what is received, if it is one."""
         new = self.received.groups.get(group)
         if new == old:
@@ -378,62 +394,56 @@ class Observer:
         self.state_changes[application.partition(":")[0]] += 1
         if new is None:
             self.times.end(group)
-            name = "left"
-        elif old is None:
-            self.times.begin(group, at)
-            name = "joined"
-        else:
-            name = "changed"
-        fields: dict[str, object] = {
-            "group": self.family.format(group),
-            "application": application,
-        }
-        if new is not None:
-            fields |= filter_object(self.family, new)
-        return [Happening(name, fields)]
+            self.group_changed(group, False)
+            return [events.Left(group, application)]
+        if old is not None:
+            return [events.FilterChanged(group, application, new)]
+        self.times.begin(group, at)
+        self.group_changed(group, True)
+        return [events.Joined(group, application, new)]
 
     # Time, link and operator.
 
-    def link(self, now: Instant, *, running: bool) -> list[Happening]:
+    def link(self, now: Instant, *, running: bool) -> list[FamilyEvent]:
         return self._effects(now, self.host.handle(now, LinkUp() if running else LinkDown()))
 
-    def announce(self, now: Instant) -> list[Happening]:
+    def announce(self, now: Instant) -> list[FamilyEvent]:
         """All groups are to be reported again, on a link that stays up."""
         return self._effects(now, self.host.handle(now, Announce()))
 
-    def resume(self, now: Instant) -> list[Happening]:
+    def resume(self, now: Instant) -> list[FamilyEvent]:
         """The agent speaks on for what it spoke for before a restart."""
         return self._effects(now, self.host.handle(now, Resume()))
 
-    def source_address(self, now: Instant, address: Address) -> list[Happening]:
+    def source_address(self, now: Instant, address: Address) -> list[FamilyEvent]:
         """The address that messages are sent from; all zeros if there is none."""
         return self._effects(now, self.host.handle(now, SourceAddressChanged(address)))
 
-    def speak(self, now: Instant, voice: Voice | None) -> list[Happening]:
+    def speak(self, now: Instant, voice: Voice | None) -> list[FamilyEvent]:
         """Host mode begins, or ends if there is no voice."""
         self.voice = voice
         return self.configure(now, self.config)
 
-    def configure(self, now: Instant, config: HostConfig) -> list[Happening]:
+    def configure(self, now: Instant, config: HostConfig) -> list[FamilyEvent]:
         """Other tunables, at once."""
         self.config = config
         tunables = observing(self.family, config) if self.voice is None else speaking(config)
         return self._effects(now, self.host.handle(now, Configure(tunables)))
 
-    def advance(self, now: Instant) -> list[Happening]:
+    def advance(self, now: Instant) -> list[FamilyEvent]:
         """Lets older queriers and unanswered queries expire, and the engine act.
 
         The engine waits while its voice is busy, so that what it says does not pile up.
         """
-        happenings = []
+        found: list[FamilyEvent] = []
         if self.voice is not None and self.voice.is_busy:
             self._resume = after(now, BREATHING_SPACE)
         else:
-            happenings += self._effects(now, self.host.advance(now))
+            found += self._effects(now, self.host.advance(now))
         unanswered = self.responses.expire(now, self._has_to_say)
         if unanswered:
-            happenings.append(Happening("unanswered", {"queries": unanswered}))
-        return happenings
+            found.append(events.Unanswered(unanswered))
+        return found
 
     def next_deadline(self) -> Instant | None:
         due = self.host.next_deadline()
@@ -443,25 +453,25 @@ class Observer:
 
     def _effects(
         self, now: Instant, effects: Iterable[Effect], *, urgent: bool = False
-    ) -> list[Happening]:
+    ) -> list[FamilyEvent]:
         """Has the voice do what is to be sent and heard; says the rest to those who watch."""
-        happenings = []
+        found: list[FamilyEvent] = []
         for effect in effects:
             match effect:
-                case VersionChanged():
-                    happenings.append(self._version_changed(now, effect))
-                case Warn():
-                    happenings.append(Happening("warning", {"text": effect.text}))
+                case gmp.VersionChanged():
+                    found.append(self._version_changed(now, effect))
+                case gmp.Warn():
+                    found.append(events.Warned(effect.text))
                 case SendRecords() | SendReport() | SendLeave():
                     self._send(now, effect, urgent)
                 case ReportsMatter():
                     if self.voice is not None:
                         self.voice.listen(effect)
-                case Refused():
-                    happenings.append(Happening("refused", {"text": effect.text}))
+                case gmp.Refused():
+                    found.append(events.Refused(effect.text))
                 case _:
                     assert_never(effect)
-        return happenings
+        return found
 
     def _send(
         self, now: Instant, order: SendRecords | SendReport | SendLeave, urgent: bool
@@ -504,16 +514,14 @@ class Observer:
             return {order.group}
         return {record.group for record in order.records}
 
-    def _version_changed(self, now: Instant, effect: VersionChanged) -> Happening:
+    def _version_changed(self, now: Instant, effect: gmp.VersionChanged) -> events.VersionChanged:
         way = (effect.previous, effect.version)
         self.compatibility_changes[way] = self.compatibility_changes.get(way, 0) + 1
-        fields: dict[str, object] = {"from": way[0], "to": way[1]}
-        if self._cause is not None and effect.version < effect.previous:
-            fields["querier"] = self.family.format(self._cause.source)
-        older = self.host.older_querier_deadlines.get(effect.version)
-        if older is not None:
-            fields["forgotten_in"] = in_seconds(max(0, older - now))
-        return Happening("version", fields)
+        is_older = self._cause is not None and effect.version < effect.previous
+        querier = self._cause.source if self._cause is not None and is_older else None
+        until = self.host.older_querier_deadlines.get(effect.version)
+        rest = None if until is None else Duration(max(0, until - now))
+        return events.VersionChanged(*way, querier, rest)
 
 
 def is_leave(record: GroupRecord) -> bool:
@@ -526,9 +534,3 @@ def answers(current: SourceFilter, asked: SourceList) -> bool:
     if current.mode is FilterMode.INCLUDE:
         return bool(current.sources & asked)
     return bool(asked - current.sources)
-
-
-def filter_object(family: ProtocolFamily, current: SourceFilter) -> dict[str, object]:
-    """The fields of a filter in JSON."""
-    sources = [family.format(source) for source in current.sources]
-    return {"mode": current.mode.value, "sources": sources}

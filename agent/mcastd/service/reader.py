@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from mcastd.fastpath import Sockets
 from mcastd.gmp.family import Address
-from mcastd.gmp.time import Instant
-from mcastd.net import receives
+from mcastd.gmp.time import Instant, in_seconds
+from mcastd.net import Receives, receives
+from mcastd.service.clock import now
 from mcastd.service.joined import Change, Joined, Look, changes, held
+from mcastd.service.programs import JoinedSockets
 
 log = logging.getLogger("mcastd")
 
@@ -41,22 +41,25 @@ class KernelReader:
     interface, by index; `apply` takes what is otherwise. `is_holding`: whether the agent speaks for
     the kernel anywhere. `speaks` is told which IGMP versions the kernel speaks, by index.
     `problem`: why the last reading failed, None if it did not. `was_read`: whether one has ever
-    succeeded.
+    succeeded. `receives` reads which groups are received.
     """
 
     def __init__(
         self,
-        sockets: Callable[[], Sockets | None],
+        sockets: Callable[[], JoinedSockets | None],
         known: Callable[[], Known],
         apply: Callable[[Sequence[Change]], Awaitable[None]],
         is_holding: Callable[[], bool],
         speaks: Callable[[Instant, Mapping[int, int]], object] = lambda at, versions: None,
+        *,
+        receives: Callable[[], Receives] = receives,
     ) -> None:
         self._sockets = sockets
         self._known = known
         self._apply = apply
         self._is_holding = is_holding
         self._speaks = speaks
+        self._receives = receives
         self._wanted = False
         self._waiting: list[asyncio.Future[bool]] = []
         self._task: asyncio.Task[None] | None = None
@@ -91,7 +94,7 @@ class KernelReader:
         None if it cannot be read.
         """
         try:
-            return look(self._sockets(), self._known()).changes
+            return look(self._sockets(), self._known(), self._receives).changes
         except OSError:
             return None
 
@@ -100,11 +103,11 @@ class KernelReader:
             await asyncio.sleep(self._pause)
             self._wanted = False
             waiting, self._waiting = self._waiting, []
-            begun = time.monotonic()
+            begun = now()
             found = await self._read()
-            self._cost = time.monotonic() - begun
+            self._cost = in_seconds(now() - begun)
             if found is not None:
-                self._speaks(Instant(round(begun * 1e9)), found.igmp_versions)
+                self._speaks(begun, found.igmp_versions)
                 if found.changes:
                     await self._apply(found.changes)
             for each in waiting:
@@ -117,7 +120,7 @@ class KernelReader:
     async def _read(self) -> Look | None:
         known = self._known()
         try:
-            found = await asyncio.to_thread(look, self._sockets(), known)
+            found = await asyncio.to_thread(look, self._sockets(), known, self._receives)
         except OSError as error:
             problem = f"what sockets have joined cannot be read: {error.strerror or error}"
             if problem != self.problem:
@@ -142,7 +145,9 @@ class KernelReader:
             self._task.cancel()
 
 
-def look(sockets: Sockets | None, known: Known) -> Look:
+def look(
+    sockets: JoinedSockets | None, known: Known, receives: Callable[[], Receives] = receives
+) -> Look:
     """One reading; what is otherwise than known. OSError."""
     before = receives()
     parts = None if sockets is None else sockets.read()

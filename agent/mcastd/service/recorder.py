@@ -9,11 +9,14 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from mcastd.fastpath import Captured, Counters, Fate
+from mcastd.gmp.family import ProtocolFamily
 from mcastd.gmp.time import Instant
 from mcastd.service.clock import wall_clock
+from mcastd.service.describe import family_fields, interface_fields, name_of
+from mcastd.service.events import FamilyEvent, InterfaceEvent
 
 FRAME_BYTES = 448 * 1024
 EVENT_BYTES = 320 * 1024
@@ -29,8 +32,9 @@ LONGEST_FRAME = 2048
 LONGEST_TEXT = 120
 """Characters of a field."""
 
-FIELD_BYTES = 64
-"""What a field takes beside its text."""
+EVENT_BYTES_EACH = 500
+ADDRESS_BYTES = 16
+"""What an event takes beside its text, and each source in it."""
 
 
 class FrameKept(NamedTuple):
@@ -44,10 +48,22 @@ class FrameKept(NamedTuple):
 
 
 class EventKept(NamedTuple):
+    """`family`: None for what concerns the interface as a whole."""
+
     at: float
-    name: str
-    fields: Mapping[str, Any]
-    size: int
+    interface: str
+    family: ProtocolFamily | None
+    event: FamilyEvent | InterfaceEvent
+
+    def fields(self) -> dict[str, object]:
+        """As `watch` shows them, but for lists and long texts."""
+        head = {"interface": self.interface}
+        if self.family is None:
+            own = interface_fields(cast(InterfaceEvent, self.event))
+        else:
+            head["protocol"] = self.family.name
+            own = family_fields(self.family, cast(FamilyEvent, self.event))
+        return head | {key: shortened(value) for key, value in own.items()}
 
 
 class CountersKept(NamedTuple):
@@ -113,15 +129,19 @@ class Recorder:
 
     # Events.
 
-    def event(self, at: float, name: str, fields: Mapping[str, object]) -> None:
-        """What happened. Of lists is kept how long they are: each entry has its bound."""
-        short = {key: shortened(value) for key, value in fields.items()}
-        texts = sum(len(value) for value in short.values() if isinstance(value, str))
-        size = ENTRY_BYTES + FIELD_BYTES * len(short) + texts
-        self._events.append(EventKept(at, name, short, size))
-        self._event_bytes += size
+    def event(
+        self,
+        at: float,
+        interface: str,
+        event: FamilyEvent | InterfaceEvent,
+        family: ProtocolFamily | None = None,
+    ) -> None:
+        """What happened, as it is: text is made of it by who reads it."""
+        kept = EventKept(at, interface, family, event)
+        self._events.append(kept)
+        self._event_bytes += cost_of(kept)
         while self._event_bytes > EVENT_BYTES:
-            self._event_bytes -= self._events.popleft().size
+            self._event_bytes -= cost_of(self._events.popleft())
 
     def events(self) -> Iterator[EventKept]:
         return iter(list(self._events))
@@ -156,6 +176,14 @@ def shortened(value: object) -> object:
     return type(value).__name__
 
 
+def cost_of(kept: EventKept) -> int:
+    """Bytes, about and at the most."""
+    event = kept.event
+    held = getattr(event, "filter", None)
+    sources = len(held.sources) if held is not None else 0
+    return EVENT_BYTES_EACH + len(getattr(event, "text", "")) + ADDRESS_BYTES * sources
+
+
 def size_of(kept: CountersKept) -> int:
     return ENTRY_BYTES + kept.numbers.itemsize * len(kept.numbers)
 
@@ -186,8 +214,9 @@ def objects(recorder: Recorder, only: str | None = None) -> Iterator[dict[str, A
                 "data": frame.data.hex(),
             }
     for event in recorder.events():
-        if only is None or event.fields.get("interface") == only:
-            yield {"kind": "event", "ts": event.at, "event": event.name, "fields": event.fields}
+        if only in (None, event.interface):
+            name = name_of(event.event)
+            yield {"kind": "event", "ts": event.at, "event": name, "fields": event.fields()}
     for kept in recorder.counters():
         if only in (None, kept.interface):
             yield {

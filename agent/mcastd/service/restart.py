@@ -7,11 +7,14 @@ import grp
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 from mcastd.service.config import KEYS, Address, ConfigFileError, Settings
 from mcastd.service.control_socket import ControlError, gid_of
 
-AT_START = frozenset({"metrics", "socket", "group", "max_interfaces", "max_namespaces"})
+AT_START = frozenset(
+    {"metrics", "web_config", "socket", "group", "max_interfaces", "max_namespaces"}
+)
 """Fields of Settings that are looked at when the agent starts, and never again."""
 
 LONGEST_SOCKET = 107
@@ -42,7 +45,21 @@ def check_machine(settings: Settings) -> None:
         raise ConfigFileError(
             settings.path, f"control.socket: a path has at most {LONGEST_SOCKET} bytes here"
         )
-    if settings.metrics is not None and not is_local(settings.metrics):
+    if settings.web_config is not None:
+        from mcastd.service.web_config import WebConfig, WebConfigError  # noqa: PLC0415 (rare)
+
+        try:
+            WebConfig(Path(settings.web_config))
+        except WebConfigError as error:
+            raise ConfigFileError(settings.path, f"metrics.web_config: {error}") from None
+    if settings.metrics is None:
+        return
+    if settings.metrics.is_path:
+        if len(os.fsencode(settings.metrics.host)) > LONGEST_SOCKET:
+            raise ConfigFileError(
+                settings.path, f"metrics.listen: a path has at most {LONGEST_SOCKET} bytes here"
+            )
+    elif not is_local(settings.metrics):
         raise ConfigFileError(
             settings.path,
             f"metrics.listen: {settings.metrics.host} is no address of this machine now",

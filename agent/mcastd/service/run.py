@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcastd.fastpath import FastPath
@@ -35,6 +36,7 @@ from mcastd.service.system import (
 
 if TYPE_CHECKING:
     from mcastd.service.exposition import MetricsServer
+    from mcastd.service.web_config import WebConfig
 
 log = logging.getLogger("mcastd")
 
@@ -97,6 +99,8 @@ async def run(
             agent.reader.request()  # now its sockets can be looked at
             drop_capabilities()
             trim_heap()
+            agent.looked = links.outlast
+            links.outlast()
             announce(agent)
             watchdog(loop)
             following = asyncio.ensure_future(links.follow(watcher))
@@ -108,7 +112,7 @@ async def run(
             await metrics.stop()
         await company.close()
         agent.close()
-        links.close()
+        links.leave() if links.outlast() else links.close()
         fast_path.close()
     if failures:
         raise failures[0]
@@ -156,11 +160,11 @@ async def serve(
         return None
     from mcastd.service.exposition import MetricsServer  # noqa: PLC0415
 
-    metrics = MetricsServer(agent, company.renderings(agent))
+    metrics = MetricsServer(agent, company.renderings(agent), web_config_of(settings))
     try:
         await metrics.start(settings.metrics)
     except OSError as error:
-        where = f"{settings.metrics.host}:{settings.metrics.port}"
+        where = shown(settings.metrics)
         raise StartError(
             f"metrics on {where}: {error.strerror or error}; "
             "choose another with --metrics or metrics.listen"
@@ -229,9 +233,21 @@ def tell_of_reload(agent: Agent) -> None:
         log.warning("%s", text)
 
 
-def shown(address: Address | None) -> str:
-    """An address as a URL has it."""
-    if address is None:
-        return "off"
+def web_config_of(settings: Settings) -> WebConfig | None:
+    """StartError if its file is no good."""
+    if settings.web_config is None:
+        return None
+    from mcastd.service.web_config import WebConfig, WebConfigError  # noqa: PLC0415 (rare)
+
+    try:
+        return WebConfig(Path(settings.web_config))
+    except WebConfigError as error:
+        raise StartError(f"metrics.web_config: {error}") from None
+
+
+def shown(address: Address) -> str:
+    """An address as the settings have it."""
+    if address.is_path:
+        return f"unix:{address.host}"
     host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"http://{host}:{address.port}/metrics"
+    return f"{host}:{address.port}"

@@ -12,12 +12,13 @@ import logging
 from collections.abc import Mapping
 
 from mcastd.fastpath import FastPathError, said
-from mcastd.net import Users, users
-from mcastd.service import clock
+from mcastd.net import Users
+from mcastd.service import clock, events
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
 from mcastd.service.joined import unknown
 from mcastd.service.limit import SayingLimit
+from mcastd.service.mode import Mode
 
 log = logging.getLogger("mcastd")
 
@@ -117,7 +118,7 @@ class Settling:
         """Presence is enough to begin with; the rest is looked up beside the loop."""
         self._agent.reader.request()
         try:
-            return users()
+            return self._agent.machine.receives().users
         except OSError as error:
             log.error("what the kernel receives cannot be read: %s", error)
             return {}
@@ -158,7 +159,7 @@ class Settling:
         problem = self._attach(index, interface)
         if problem is not None:
             self._refused[index] = interface
-            self._agent.change_mode(interface, "observe")
+            self._agent.change_mode(interface, Mode.OBSERVE)
         return problem
 
     def _attach(self, index: int, interface: Interface) -> str | None:
@@ -184,7 +185,7 @@ class Settling:
             attachment.egress.value,
             f" ({'; '.join(attachment.reasons)})" if attachment.reasons else "",
         )
-        agent.teller.announce("attached", interface.name, hook=attachment.ingress.value)
+        agent.teller.announce(interface.name, events.Attached(attachment.ingress))
         return None
 
     def _begin(self, interface: Interface, received: Mapping[bytes, int]) -> None:
@@ -195,8 +196,7 @@ class Settling:
         agent.expect_queriers(interface)
         for group, count in received.items():
             interface.kernel_receives(clock.now(), group, unknown(count, len(group)))
-        agent.teller.addresses(index, agent.addresses.of(index))
-        agent.teller.assign(index, interface.groups(), assigned=True)
+        agent.own_addresses.change(index, agent.addresses.of(index))
         agent.remark(interface)
         self._note(interface, self._settle_mode(interface))
 
@@ -204,10 +204,10 @@ class Settling:
         """Takes over or gives back, as is wanted and can be. What is in the way, if anything is."""
         refusal = self._agent.host_mode.refusal(interface)
         if refusal is not None:
-            if interface.mode == "host":
-                self._agent.change_mode(interface, "observe")
+            if interface.mode is Mode.HOST:
+                self._agent.change_mode(interface, Mode.OBSERVE)
             what = refusal.removeprefix(f"{interface.name} ")
-            return f"{what}; it is observed" if interface.wanted_mode == "host" else None
+            return f"{what}; it is observed" if interface.wanted_mode is Mode.HOST else None
         problem = self._agent.enter_mode(interface)
         return problem and f"{problem.removeprefix(interface.name).lstrip(': ')}; it is observed"
 
@@ -216,11 +216,11 @@ class Settling:
         earlier, interface.problem = interface.problem, problem
         if problem == earlier:
             return
-        state, text = ("over", earlier) if problem is None else ("began", problem)
-        self._agent.teller.announce("problem", interface.name, state=state, text=text)
         if problem is None:
+            self._agent.teller.announce(interface.name, events.ProblemEnded(earlier or ""))
             log.info("%s: over: %s", interface.name, earlier)
             return
+        self._agent.teller.announce(interface.name, events.ProblemBegan(problem))
         suppressed = self._limit.may_say(problem, clock.now())
         if suppressed is not None:
             more = f" ({suppressed} more interfaces like this were not told)" if suppressed else ""

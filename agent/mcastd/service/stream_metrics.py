@@ -6,7 +6,7 @@ as the settings say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from heapq import nlargest
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -44,9 +44,9 @@ def stream_metrics(agent: Agent) -> Iterator[Metric]:
         "mcastd_streams", "Multicast streams now, by state.", labels=["interface", "state"]
     )
     for interface, index in counted:
-        found: Mapping[str, int] = agent.streams.states.get(index or 0, {})
+        found = agent.streams.flow(index).states
         for state in State:
-            states.add_metric([interface, state.value], found.get(state.value, 0))
+            states.add_metric([interface, state.value], found[state.value])
     yield states
     yield from _largest(agent)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mcastd.gmp.family import FAMILIES
+from mcastd.gmp.time import Instant
+from mcastd.service.clock import wall_clock
 
 if TYPE_CHECKING:
     from mcastd.service.agent import Agent
@@ -26,11 +28,14 @@ def interface_streams(agent: Agent, interface: Interface) -> dict[str, Any] | No
     if attachment is None or not attachment.streams:
         return None
     totals = agent.streams.totals(interface.name, interface.index)
-    states: Mapping[str, int] = agent.streams.states.get(interface.index or 0, {})
+    flow = agent.streams.flow(interface.index)
     return {
         "packets": totals.packets,
-        "streams": sum(count for state, count in states.items() if state != "silent"),
+        "streams": sum(count for state, count in flow.states.items() if state != "silent"),
         "fragments": totals.fragments,
         "untracked": totals.untracked,
-        "states": dict(states),
+        "states": dict(flow.states),
+        "rate": round(flow.rate, 1),
+        "bit_rate": round(flow.bit_rate),
+        "last_data": None if flow.last is None else wall_clock(Instant(flow.last)),
     }

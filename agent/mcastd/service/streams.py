@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mcastd.fastpath import FastPath
 from mcastd.fastpath.streams import Streams
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, seconds
 from mcastd.service.clock import now, wall_clock
+from mcastd.service.events import StreamChanged
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
-from mcastd.streams import Key, as_object
+from mcastd.service.programs import Programs
+from mcastd.streams import as_object
 from mcastd.streams.sample import address_text
 from mcastd.streams.states import Event, Place, StreamWatch, Watched
 from mcastd.streams.table import packed_formats
@@ -50,6 +51,26 @@ class Totals(NamedTuple):
     untracked: int = 0
 
 
+SOLICITED_NODE = bytes.fromhex("ff0200000000000000000001ff")
+"""RFC 4291 §2.7.1: what the first 13 bytes of such a group are."""
+
+
+def is_solicited_node(group: bytes) -> bool:
+    """Whether Neighbor Solicitations alone go there: every address joins one, and no data comes."""
+    return group.startswith(SOLICITED_NODE)
+
+
+class Flow(NamedTuple):
+    """What comes on an interface now: streams and silent groups by state, packets and bits a second
+    of all streams together, and when the last packet came.
+    """
+
+    states: Counter[str]
+    rate: float = 0.0
+    bit_rate: float = 0.0
+    last: int | None = None
+
+
 class Joins:
     """Who wants what, by the agent's interfaces."""
 
@@ -80,7 +101,7 @@ class Joins:
                 continue
             for observer in interface.observers.values():
                 for group in list(observer.received.groups):
-                    if observer.family.is_reportable(group):
+                    if observer.family.is_reportable(group) and not is_solicited_node(group):
                         since = observer.reported(group)
                         if since is not None:
                             yield index, group, observer.times.since(group) or since
@@ -90,7 +111,7 @@ class StreamReader:
     """Reads the streams of all interfaces that count them, and tells of their states."""
 
     def __init__(
-        self, fast_path: FastPath, interfaces: Mapping[int, Interface], teller: Teller
+        self, fast_path: Programs, interfaces: Mapping[int, Interface], teller: Teller
     ) -> None:
         self._fast_path = fast_path
         self._interfaces = interfaces
@@ -100,8 +121,8 @@ class StreamReader:
         self._place: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._totals: dict[str, Counter[str]] = {}
-        self.states: dict[int, Counter[str]] = {}
-        """How many streams, and silent groups, are in which state, by interface."""
+        self.flows: dict[int, Flow] = {}
+        """By interface, as it was when all streams had been read."""
 
     @property
     def is_counting(self) -> bool:
@@ -150,7 +171,7 @@ class StreamReader:
         self.watch.end_turn()
         streams.tidy(self.watch.streams)
         self._tell(self.watch.look_for_silence(at))
-        self.states = self._counted()
+        self.flows = self._flowing()
         self._timer = loop.call_later(READ_EVERY, self._piece)
 
     def _add(self, packed: bytes, before: tuple[int, int, int]) -> None:
@@ -165,28 +186,11 @@ class StreamReader:
         ):
             totals[name] += max(0, new - old)
 
-    def _tell(self, events: list[Event]) -> None:
-        for each in events:
-            ifindex, group = each.subject[0], each.subject[1]
-            fields: dict[str, Any] = {}
-            if isinstance(each.subject, Key):
-                group = each.subject.group
-                fields = {
-                    "source": address_text(each.subject.source),
-                    "port": each.subject.port,
-                    "vlan": list(each.subject.vlan),
-                }
-            interface = self._interfaces.get(ifindex)
+    def _tell(self, changes: list[Event]) -> None:
+        for each in changes:
+            interface = self._interfaces.get(each.subject[0])
             if interface is not None:
-                assert isinstance(group, bytes)
-                self._teller.announce(
-                    "stream",
-                    interface.name,
-                    group=address_text(group),
-                    **fields,
-                    state=each.state.value,
-                    before=each.before.value if each.before else None,
-                )
+                self._teller.announce(interface.name, StreamChanged(each))
 
     # Interfaces come and go.
 
@@ -220,13 +224,26 @@ class StreamReader:
             kept["untracked"] + rest[1],
         )
 
-    def _counted(self) -> dict[int, Counter[str]]:
-        found: dict[int, Counter[str]] = {}
+    def _flowing(self) -> dict[int, Flow]:
+        states: dict[int, Counter[str]] = {}
+        sums: dict[int, list[float]] = {}
         for watched in self.watch.streams.values():
-            found.setdefault(watched.key.ifindex, Counter())[watched.state.value] += 1
+            ifindex, last = watched.key.ifindex, watched.sample.last
+            states.setdefault(ifindex, Counter())[watched.state.value] += 1
+            of_interface = sums.setdefault(ifindex, [0.0, 0.0, 0])
+            of_interface[0] += watched.rate or 0.0
+            of_interface[1] += watched.bit_rate or 0.0
+            of_interface[2] = max(of_interface[2], last)
         for ifindex, _ in self.watch.silent:
-            found.setdefault(ifindex, Counter())["silent"] += 1
-        return found
+            states.setdefault(ifindex, Counter())["silent"] += 1
+        flows = {each: Flow(counter) for each, counter in states.items()}
+        for each, (rate, bit_rate, latest) in sums.items():
+            flows[each] = Flow(states[each], rate, bit_rate, int(latest))
+        return flows
+
+    def flow(self, index: int | None) -> Flow:
+        """Of an interface; nothing of one that is gone."""
+        return self.flows.get(index or 0) or Flow(Counter())
 
     def objects(
         self, name: str | None = None, group: bytes | None = None

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 
+from mcastd import manager
 from mcastd._libbpf import lib
 
 CAP_NET_ADMIN, CAP_NET_RAW, CAP_PERFMON, CAP_BPF = 12, 13, 38, 39
@@ -21,10 +22,10 @@ process, CAP_SYS_ADMIN to enter it, and what loading takes."""
 _manager: socket.socket | None = None
 
 
-def report_to(manager: socket.socket) -> None:
+def report_to(other: socket.socket) -> None:
     """Who is told instead of the service manager, for a process that somebody else looks after."""
     global _manager  # noqa: PLW0603 (as NOTIFY_SOCKET is, it is the process's)
-    _manager = manager
+    _manager = other
 
 
 def drop_capabilities(kept: Iterable[int] = KEPT) -> None:
@@ -61,14 +62,5 @@ def notify(state: str) -> None:
         with suppress(OSError):
             _manager.send(state.encode(errors="backslashreplace"), socket.MSG_DONTWAIT)
         return
-    path = os.environ.get("NOTIFY_SOCKET")
-    if not path:
-        return
-    address = "\0" + path[1:] if path.startswith("@") else path
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)  # it must not be what the agent waits for
-            sock.connect(address)
-            sock.sendall(state.encode(errors="backslashreplace"))
-    except OSError:
-        pass  # a service manager that does not listen is its own affair
+    with suppress(OSError):  # a service manager that does not listen is its own affair
+        manager.notify(state)

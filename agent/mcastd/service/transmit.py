@@ -72,6 +72,15 @@ class Sending(Protocol):
         """Whether it was taken."""
 
 
+class FrameSender(Sending, Protocol):
+    """Sends frames by a socket whose own the programs let pass."""
+
+    @property
+    def socket(self) -> socket.socket: ...
+
+    def close(self) -> None: ...
+
+
 class Sender:
     """One packet socket for all interfaces, whose frames the egress program lets pass."""
 

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
-from mcastd.fastpath import Captured, FastPath, Fate
+from mcastd.fastpath import Captured, Fate
 from mcastd.gmp.time import Instant
 from mcastd.gmp.timers import Timers
 from mcastd.service.clock import now
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Decoder, Interface
+from mcastd.service.programs import Programs
 
 log = logging.getLogger("mcastd")
 
@@ -34,7 +35,7 @@ class Turns:
 
     def __init__(
         self,
-        fast_path: FastPath,
+        fast_path: Programs,
         teller: Teller,
         interfaces: Mapping[int, Interface],
         known_changed: Callable[[], None],
@@ -102,11 +103,11 @@ class Turns:
         self._teller.message(interface, event, from_outside=from_outside)
         if captured.fate in (Fate.OWN, Fate.PASSING):
             return
-        happenings = interface.hear(event) if from_outside else interface.overhear(event)
+        told = interface.hear(event) if from_outside else interface.overhear(event)
         if not from_outside or interface.is_holding:
             self._look_at_kernel()  # its sockets' wishes have changed, or are about to be told
-        for happening in happenings:
-            self._teller.tell(interface, event.decoded.family.name, happening)
+        for each in told:
+            self._teller.tell(interface, event.decoded.family.name, each)
 
     def know_queriers(self, index: int) -> None:
         """Tells the programs whose queries have precedence over strangers'."""

@@ -14,12 +14,12 @@ from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service import coexistence
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_clock
+from mcastd.service.describe import filter_object, flood_object
 from mcastd.service.floods import FLOODED, History
 from mcastd.service.gradual import Steps, gradually
-from mcastd.service.happenings import flood_object
 from mcastd.service.interface import Interface
 from mcastd.service.joined import Joined
-from mcastd.service.observer import Observer, filter_object
+from mcastd.service.observer import Observer
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from mcastd.fastpath import FastPath
 from mcastd.gmp.caution import TAKES_AWAY, without_harm
 from mcastd.gmp.effects import Listening, ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.family import Address
 from mcastd.gmp.records import GroupRecord, RecordType
 from mcastd.service.observer import Observer
+from mcastd.service.programs import Programs
 from mcastd.service.transmit import Order, Transmitter
 
 STOPPED_AT_ONCE = 1024
@@ -53,7 +53,7 @@ class Voice:
         self,
         transmitter: Transmitter,
         care: CareForKernel,
-        fast_path: FastPath,
+        fast_path: Programs,
         fresh: Callable[[], asyncio.Future[bool]],
     ) -> None:
         self.transmitter = transmitter

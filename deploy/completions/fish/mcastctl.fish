@@ -93,7 +93,7 @@ complete -c mcastctl -n '_shtab_mcastctl_using bundle' -s h -l help -d 'show thi
 complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l force -d 'replace a file that is there'
 complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l dry-run -d 'only say what would be in it'
-complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a top -d 'The same as a live screen.'
+complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a top -d 'Interfaces, queriers, groups, streams and events as a live screen.'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l interval -x -d '1.0 s'

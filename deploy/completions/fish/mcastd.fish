@@ -63,7 +63,7 @@ complete -c mcastd -n '_shtab_mcastd_using run' -s h -l help -d 'show this help 
 complete -c mcastd -n '_shtab_mcastd_using run' -s c -l config -xka "(__fish_complete_path (commandline -ct))" -d 'configuration (TOML)'
 complete -c mcastd -n '_shtab_mcastd_using run' -s i -l interface -xka "(mcastctl names interfaces 2>/dev/null)" -d 'run this interface; a pattern such as '"'"'eth*'"'"' names several; may be repeated'
 complete -c mcastd -n '_shtab_mcastd_using run' -l mode -xka "observe host" -d 'of the interfaces named'
-complete -c mcastd -n '_shtab_mcastd_using run' -l metrics -x -d 'where to serve /metrics; "" nowhere'
+complete -c mcastd -n '_shtab_mcastd_using run' -l metrics -x -d 'where to serve /metrics, also unix:/PATH; "" nowhere'
 complete -c mcastd -n '_shtab_mcastd_using run' -l control -xka "(__fish_complete_path (commandline -ct))" -d 'the control socket'
 complete -c mcastd -n '_shtab_mcastd_using run' -l log-format -xka "text json" -d 'json: one object a line, with who made a change (text)'
 complete -c mcastd -n '_shtab_mcastd_using run' -s v -l verbose -d 'log more; keep the verifier'"'"'s log of a program that the kernel refuses'

@@ -181,7 +181,7 @@ MISTAKES = [
     ("[metrics]\nlisten = 1", "metrics.listen = 1: allowed is an address and port"),
     ("[metrics]\nlisten = 'eth0:80'", "metrics.listen = 'eth0:80': allowed is an address"),
     ("[metrics]\nlisten = '127.0.0.1'", "metrics.listen = '127.0.0.1': allowed is an address"),
-    ("[metrics]\nport = 1", "metrics.port: no such key; listen, querier_address, per_group"),
+    ("[metrics]\nport = 1", "metrics.port: no such key; listen, web_config, querier_address"),
     ("[metrics]\nper_group = -1", "metrics.per_group = -1: allowed is a whole number from 0"),
     ("[metrics]\nper_group = true", "metrics.per_group = True: allowed is a whole number"),
     ("[metrics]\nquerier_address = 1", "metrics.querier_address = 1: allowed is true or false"),

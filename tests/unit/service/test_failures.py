@@ -139,7 +139,7 @@ class Story:
         self.faults = Faults()
         by_index = {1: self.interface, 2: SimpleNamespace(name="eth1")}
         self.agent: Any = SimpleNamespace(
-            teller=None, fast_path=None, faults=self.faults, by_index=by_index,
+            teller=None, own_addresses=None, fast_path=None, faults=self.faults, by_index=by_index,
             turns=SimpleNamespace(failed=None), settle=None,
         )  # fmt: skip
         agent: Any = self.agent

@@ -12,6 +12,7 @@ from mcastd.service.callers import Caller
 from mcastd.service.changes import ChangeError, join, leave
 from mcastd.service.config import Settings
 from mcastd.service.memberships import OwnedMemberships
+from mcastd.service.mode import Mode
 
 ROOT = Caller(0, 1, "player")
 
@@ -22,7 +23,7 @@ def asked(group: str) -> dict[str, Any]:
 
 def test_one_too_many_is_refused_until_another_is_left() -> None:
     observer = SimpleNamespace(config=HostConfig.from_mapping(IGMP, {}))
-    interface = SimpleNamespace(mode="host", observers={"igmp": observer})
+    interface = SimpleNamespace(mode=Mode.HOST, observers={"igmp": observer})
     agent: Any = SimpleNamespace(
         interfaces={"eth0": interface}, owned=OwnedMemberships(None),
         settings=Settings(memberships=2), put=lambda *_: None, withdraw=lambda *_: None,

@@ -8,8 +8,10 @@ from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
 from mcastd.gmp.records import GroupRecord
 from mcastd.gmp.time import Instant, milliseconds
+from mcastd.service import events
+from mcastd.service.events import FamilyEvent
 from mcastd.service.joined import Holder, Joined
-from mcastd.service.observer import AT_ONCE, BREATHING_SPACE, Happening, Observer
+from mcastd.service.observer import AT_ONCE, BREATHING_SPACE, Observer
 from mcastd.wire import Kind, Note, Received
 from support.network import Network
 
@@ -39,7 +41,7 @@ class Watched:
         self.observer = Observer(net.family, net.config(**tunables))
         self.speaker = Speaker()
 
-    def hears(self, at: int, message: Message, *notes: Note) -> list[Happening]:
+    def hears(self, at: int, message: Message, *notes: Note) -> list[FamilyEvent]:
         kind = next(
             kind for kind in Kind
             if kind.family is self.family and kind.type == type_of(message)
@@ -48,33 +50,33 @@ class Watched:
         received = Received(message, kind, (), frozenset(notes))
         return self.observer.hear(Instant(milliseconds(at)), received)
 
-    def receives(self, at: int, group: bytes, wanted: SourceFilter | None) -> list[Happening]:
+    def receives(self, at: int, group: bytes, wanted: SourceFilter | None) -> list[FamilyEvent]:
         """What the kernel's one socket wants."""
         joined = None if wanted is None else Joined(wanted, True, 1)
         return self.observer.kernel_receives(Instant(milliseconds(at)), group, joined)
 
-    def holds_back(self, at: int, *records: GroupRecord) -> list[Happening]:
+    def holds_back(self, at: int, *records: GroupRecord) -> list[FamilyEvent]:
         net = self.net
         message = RecordReport(net.newest, net.here, self.family.all_report_routers, records)
         return self.observer.overhear(Instant(milliseconds(at)), message, held=True)
 
-    def says(self, at: int, *records: GroupRecord) -> list[Happening]:
+    def says(self, at: int, *records: GroupRecord) -> list[FamilyEvent]:
         net = self.net
         message = RecordReport(net.newest, net.here, self.family.all_report_routers, records)
         return self.observer.overhear(Instant(milliseconds(at)), message)
 
-    def says_older(self, at: int, group: bytes) -> list[Happening]:
+    def says_older(self, at: int, group: bytes) -> list[FamilyEvent]:
         message = MembershipReport(self.net.older, self.net.here, group, group)
         return self.observer.overhear(Instant(milliseconds(at)), message)
 
-    def leaves_older(self, at: int, group: bytes) -> list[Happening]:
+    def leaves_older(self, at: int, group: bytes) -> list[FamilyEvent]:
         message = Leave(self.net.older, self.net.here, self.family.all_routers, group)
         return self.observer.overhear(Instant(milliseconds(at)), message)
 
     def holds(self, group: bytes) -> SourceFilter | None:
         return self.observer.received.groups.get(group)
 
-    def advances(self, at: int) -> list[Happening]:
+    def advances(self, at: int) -> list[FamilyEvent]:
         return self.observer.advance(Instant(milliseconds(at)))
 
     @property
@@ -93,10 +95,6 @@ def watched(net: Network) -> Watched:
     return Watched(net)
 
 
-def names(happenings: list[Happening]) -> list[str]:
-    return [each.name for each in happenings]
-
-
 # What the kernel receives is looked up, and what it says is only noted.
 
 
@@ -105,8 +103,9 @@ def test_what_the_kernel_receives_is_told_as_it_changes(watched: Watched, net: N
     (changed,) = watched.receives(100, net.g1, net.exclude())
     (left,) = watched.receives(200, net.g1, None)
 
-    assert (joined.name, changed.name, left.name) == ("joined", "changed", "left")
-    assert joined.fields["application"] == "kernel"
+    assert joined == events.Joined(net.g1, "kernel", net.include(net.s1))
+    assert changed == events.FilterChanged(net.g1, "kernel", net.exclude())
+    assert left == events.Left(net.g1, "kernel")
     assert watched.holds(net.g1) is None
     assert watched.observer.state_changes == {"kernel": 3}
 
@@ -247,22 +246,20 @@ def test_link_local_groups_that_the_kernel_never_tells_are_not_told(
 
 
 def test_the_first_query_makes_a_querier(watched: Watched, net: Network) -> None:
-    (happening,) = watched.hears(0, net.query())
+    (told,) = watched.hears(0, net.query())
 
-    assert happening == Happening(
-        "querier", {"address": net.family.format(net.querier), "version": net.newest}
-    )
+    assert told == events.QuerierChanged(net.querier, net.newest)
     assert watched.hears(100, net.query()) == []
 
 
 def test_an_older_query_changes_the_version_and_says_for_how_long(
     watched: Watched, net: Network
 ) -> None:
-    happenings = watched.hears(0, net.older_query())
+    told = watched.hears(0, net.older_query())
 
-    version = next(each for each in happenings if each.name == "version")
-    assert (version.fields["from"], version.fields["to"]) == (net.newest, net.older)
-    assert version.fields["querier"] == net.family.format(net.querier)
+    version = next(each for each in told if isinstance(each, events.VersionChanged))
+    assert (version.previous, version.version) == (net.newest, net.older)
+    assert version.querier == net.querier
     assert watched.observer.compatibility_changes == {(net.newest, net.older): 1}
 
 
@@ -274,10 +271,10 @@ def test_the_newest_version_is_back_when_the_older_querier_is_forgotten(
     deadline = watched.observer.next_deadline()
     assert deadline is not None
 
-    happenings = watched.observer.advance(deadline)
+    told = watched.observer.advance(deadline)
 
-    (version,) = (each for each in happenings if each.name == "version")
-    assert version.fields == {"from": net.older, "to": net.newest}
+    (version,) = (each for each in told if isinstance(each, events.VersionChanged))
+    assert version == events.VersionChanged(net.older, net.newest, None, None)
 
 
 def test_a_query_without_router_alert_is_counted(watched: Watched, net: Network) -> None:
@@ -308,7 +305,7 @@ def test_a_state_change_is_no_answer(watched: Watched, net: Network) -> None:
     watched.says(1500, net.to_ex(net.g1))
 
     assert watched.answered == 0
-    assert names(watched.advances(60_000)) == ["unanswered"]
+    assert watched.advances(60_000) == [events.Unanswered(1)]
 
 
 def test_what_nobody_answers_is_counted_and_said_once(watched: Watched, net: Network) -> None:
@@ -316,8 +313,8 @@ def test_what_nobody_answers_is_counted_and_said_once(watched: Watched, net: Net
     watched.hears(1000, net.query(max_response=1))
 
     assert watched.advances(2500) == []
-    (happening,) = watched.advances(3100)
-    assert happening == Happening("unanswered", {"queries": 1})
+    (told,) = watched.advances(3100)
+    assert told == events.Unanswered(1)
     assert watched.advances(60_000) == []
     assert watched.observer.responses.unanswered == 1
 
@@ -358,7 +355,7 @@ def test_a_query_about_sources_wants_an_answer_only_if_one_is_received(
     watched.hears(100, net.query(net.g1, getattr(net, asked), max_response=1))
 
     unanswered = watched.advances(60_000)
-    assert sum(int(str(each.fields["queries"])) for each in unanswered) == expected
+    assert unanswered == [events.Unanswered(expected)][:expected]
 
 
 def test_another_hosts_older_report_excuses_ours(watched: Watched, net: Network) -> None:
@@ -378,7 +375,7 @@ def test_another_hosts_older_report_excuses_nothing_in_the_newest_version(
     watched.hears(100, net.query(max_response=1))
     watched.hears(200, net.report(net.g1))
 
-    assert names(watched.advances(60_000)) == ["unanswered"]
+    assert watched.advances(60_000) == [events.Unanswered(1)]
 
 
 def test_groups_know_since_when_and_when_they_were_reported(watched: Watched, net: Network) -> None:
@@ -436,3 +433,47 @@ def test_an_answer_about_all_groups_is_a_report_of_each(
     assert len(records_of(order)) == 5 * AT_ONCE
     assert watched.observer.reported(net.g1) == Instant(milliseconds(2000))
     assert watched.answered == 1
+
+
+def test_what_the_kernel_would_have_said_while_its_groups_are_looked_up_is_said_then(
+    capped: Watched, net: Network
+) -> None:
+    """It is held back from the first moment on; nobody else would answer for it."""
+    observer = capped.observer
+    observer.is_taking_over = True
+    capped.holds_back(0, net.is_ex(net.g2))
+    capped.receives(10, net.g2, net.exclude())
+    capped.speaker.said.clear()
+    observer.say_what_is_owed(Instant(milliseconds(20)))
+    assert said_groups(capped) == {net.g2}
+    capped.receives(30, net.g2, None)
+    capped.speaker.said.clear()
+    capped.holds_back(40, net.is_ex(net.g2))
+    capped.receives(50, net.g2, net.exclude())
+    capped.speaker.said.clear()
+    observer.say_what_is_owed(Instant(milliseconds(60)))
+    assert capped.speaker.said == []
+
+
+def test_an_agent_that_ends_gives_at_once_the_answers_that_are_due(
+    capped: Watched, net: Network
+) -> None:
+    observer = capped.observer
+    capped.receives(0, net.g1, net.exclude())
+    observer.advance(Instant(milliseconds(600_000)))  # its join was told, and repeated
+    capped.speaker.said.clear()
+    observer.finish(Instant(milliseconds(600_000)))
+    assert capped.speaker.said == []
+    capped.hears(600_000, net.query())
+    observer.finish(Instant(milliseconds(600_001)))
+    assert net.g1 in said_groups(capped)
+
+
+def said_groups(watched: Watched) -> set[bytes]:
+    found: set[bytes] = set()
+    for order in watched.speaker.said:
+        if isinstance(order, SendRecords):
+            found |= {each.group for each in order.records}
+        else:
+            found.add(order.group)
+    return found

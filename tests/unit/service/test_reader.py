@@ -26,7 +26,7 @@ class Reading:
         patch.setattr(reader, "look", self.look)
         self.reader = KernelReader(lambda: None, dict, self.apply, lambda: False)
 
-    def look(self, _sockets: object, _known: object) -> Look:
+    def look(self, *_given: object) -> Look:
         self.readings += 1
         if self.fails:
             raise OSError(5, "Input/output error")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from struct import pack
 
 import pytest
 from mcastd.fastpath.counters import ZERO
+from mcastd.gmp.family import FAMILIES
+from mcastd.gmp.filters import include
+from mcastd.native import SourceList
+from mcastd.service.events import Joined, LinkChanged, ProblemBegan
 from mcastd.service.recorder import (
     COUNTER_BYTES,
     EVENT_BYTES,
@@ -69,20 +74,28 @@ def test_a_frame_of_any_length_is_cut_and_says_how_long_it_was() -> None:
 
 def test_an_event_takes_bounded_room_whatever_is_in_it() -> None:
     recorder = Recorder()
-    fields = {
-        "group": "239.1.1.1",
-        "sources": ["10.0.0.1"] * 4096,
-        "name": "x" * 10_000,
-        "on": True,
-    }
-    for number in range(5_000):
-        recorder.event(float(number), "joined", fields)
+    sources = SourceList(b"".join(pack(">I", number) for number in range(1, 4097)), 4)
+    joined = Joined(bytes([239, 1, 1, 1]), "api:tuner", include(sources))
+    for number in range(100):
+        recorder.event(float(number), "eth0", joined, FAMILIES["igmp"])
     *_, last = recorder.events()
-    assert last.fields == {
+    assert last.at == 99.0
+    assert last.fields() == {
+        "interface": "eth0",
+        "protocol": "igmp",
         "group": "239.1.1.1",
+        "application": "api:tuner",
+        "mode": "include",
         "sources": "4096 of them",
-        "name": "x" * LONGEST_TEXT + "...",
-        "on": True,
+    }
+    assert recorder.size <= EVENT_BYTES
+    for number in range(10_000):
+        recorder.event(float(number), "eth0", ProblemBegan("x" * 1000))
+    *_, last = recorder.events()
+    assert last.fields() == {
+        "interface": "eth0",
+        "state": "began",
+        "text": "x" * LONGEST_TEXT + "...",
     }
     assert recorder.size <= EVENT_BYTES
 
@@ -103,7 +116,7 @@ def test_one_interface_or_all_are_told(only: str | None, expected: int) -> None:
     recorder = Recorder()
     for name in ("eth0", "eth1"):
         frame(recorder, name, 1)
-        recorder.event(1.0, "link", {"interface": name, "running": True})
+        recorder.event(1.0, name, LinkChanged(is_running=True))
     recorder.count(1.0, {"eth0": ZERO, "eth1": ZERO})
     found = list(objects(recorder, only))
     assert len(found) == expected

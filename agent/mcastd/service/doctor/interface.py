@@ -13,6 +13,7 @@ from mcastd.service.clock import now
 from mcastd.service.doctor.finding import Evidence, Finding, note
 from mcastd.service.floods import FLOODED
 from mcastd.service.interface import Interface
+from mcastd.service.mode import Mode
 from mcastd.service.namespaces.inside import command, qualified
 
 PLURALS = {"query": "queries", "report": "reports"}
@@ -37,7 +38,7 @@ def of_interface(
     if interface.is_holding:
         for text, remedy in passing.findings(interface, agent.fast_path.passers()):
             yield Finding("speaks_above_cap", text, remedy)
-    if interface.mode == "host" and agent.host_mode.lapses:
+    if interface.mode is Mode.HOST and agent.host_mode.lapses:
         yield Finding(
             "agent_stood_still",
             f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
 
     interfaces: Mapping[int, str]
     sources: frozenset[bytes]
-    parts: Callable[[], list[SocketPart]] | None
+    parts: Callable[[], Sequence[SocketPart]] | None
     agents: Callable[[int], int]
     earlier: Reading | None = None
 
@@ -64,7 +64,7 @@ def look(wanted: Wanted) -> Sights:
     """Waits for the kernel and for other programs: not for the loop."""
     sockets = udp_sockets()
     reading = read(sockets)
-    parts: list[SocketPart] = []
+    parts: Sequence[SocketPart] = ()
     if wanted.parts is not None:
         with suppress(OSError):
             parts = wanted.parts()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from mcastd.net.names import word
 from mcastd.service.agent import Agent
+from mcastd.service.clock import wall_now
 from mcastd.service.coexistence import PROC, igmp_sockets, read
 from mcastd.service.doctor.finding import Evidence, Finding, note
 from mcastd.service.faults import REMEDIES, Fault
@@ -41,7 +41,7 @@ def of_state(agent: Agent) -> Iterator[Finding]:
         if problem:
             yield Finding("state_not_kept", problem, REMEDIES[Fault.STATE_FILE])
     for fault, (at, text) in agent.faults.last.items():
-        ago = max(0.0, time.time() - at)
+        ago = max(0.0, wall_now() - at)
         if fault is not Fault.STATE_FILE and ago < RECENTLY:
             times, kind = agent.faults.counts[fault], fault.value.replace("_", " ")
             yield Finding(

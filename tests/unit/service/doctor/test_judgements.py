@@ -95,7 +95,7 @@ def test_drops_without_a_known_source_are_told_once() -> None:
 
 
 def part(group: bytes, *, sock: int = 1, inode: int = 7, **more: Any) -> SocketPart:
-    fields = {
+    fields: dict[str, Any] = {
         "sock": sock, "cgroup": 0, "pid": 10 + sock, "uid": 0, "name": "player", "ifindex": 2,
         "mode": 0, "total": 0, "first": 0, "group": group, "sources": b"", "inode": inode,
         "takes_all": True,
