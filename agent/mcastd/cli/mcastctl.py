@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mcastd
-from mcastd.cli import findings, tables
+from mcastd.cli import bundle, findings, tables
 from mcastd.cli.namespace_tables import qualified
 from mcastd.client import AgentError, Client, NotThereError, socket_path
 from mcastd.printable import cleaned, printable
@@ -100,6 +100,12 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     )
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
+    added = command(
+        "bundle", "put all that the daemon knows into one file, for who is to help", bundle.bundle
+    )
+    added.add_argument("file", metavar="FILE.tar.gz")
+    added.add_argument("--force", action="store_true", help="replace a file that is there")
+    added.add_argument("--dry-run", action="store_true", help="only say what would be in it")
     added = command("top", "interfaces, queriers, groups, streams and events as a live screen", top)
     added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
     added.add_argument("--count", metavar="N", type=int, help="end after so many screens")

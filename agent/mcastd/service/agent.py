@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from mcastd.fastpath import HookChoice, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
-from mcastd.gmp.time import Instant
+from mcastd.gmp.time import Instant, after, seconds
 from mcastd.service import coexistence, events
 from mcastd.service.addresses import Addresses
 from mcastd.service.by_hand import ByHand, Difference
@@ -54,6 +54,9 @@ RETRY_SECONDS = 5.0
 
 MOST_REMARKS = 1000
 """That are known to be logged: they name interfaces, which come and go."""
+
+RECORD_EVERY = seconds(10)
+"""Between two readings of the counters that are recorded."""
 
 KEEP_SECONDS = 1.0
 """After which a change of the queriers that are known is kept."""
@@ -110,6 +113,7 @@ class Agent:
         self._losses = Losses()
         self.host_history = HostHistory()
         self.sign = SignOnLink()
+        self._recorded = Instant(0)
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
@@ -174,6 +178,9 @@ class Agent:
         self.programs.look(now())
         self.deafness.look(now())
         self.sign.update(self.by_index)
+        if now() >= after(self._recorded, RECORD_EVERY):
+            self._recorded = now()
+            self.teller.recorder.count(wall_now(), counted)
         self.looked()
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)

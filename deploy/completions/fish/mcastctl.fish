@@ -50,7 +50,7 @@ function _shtab_mcastctl_using
   test "$_shtab_mcastctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_mcastctl_commands status groups streams querier counters doctor top watch names join leave mode reload version
+set -g _shtab_mcastctl_commands status groups streams querier counters doctor bundle top watch names join leave mode reload version
 set -g _shtab_mcastctl_opts_with_value --control --count --interface --interval --name --source --type
 
 complete -c mcastctl -e
@@ -88,6 +88,11 @@ complete -c mcastctl -n '_shtab_mcastctl_using doctor' -s h -l help -d 'show thi
 complete -c mcastctl -n '_shtab_mcastctl_using doctor' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using doctor; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using doctor; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
+complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a bundle -d 'Put all that the daemon knows into one file, for who is to help.'
+complete -c mcastctl -n '_shtab_mcastctl_using bundle' -s h -l help -d 'show this help message and exit'
+complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l json -d 'JSON instead of a table'
+complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l force -d 'replace a file that is there'
+complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l dry-run -d 'only say what would be in it'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a top -d 'Interfaces, queriers, groups, streams and events as a live screen.'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l json -d 'JSON instead of a table'
