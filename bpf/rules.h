@@ -49,6 +49,12 @@ MCAST_INLINE bool mcast_igmp_type_is_known(uint8_t type)
 	       (type >= 0x30 && type <= 0x32);
 }
 
+/* Solicitation and Termination of multicast router discovery end before others (RFC 4286 §4, §5). */
+MCAST_INLINE uint32_t mcast_igmp_least(uint8_t type)
+{
+	return type == 0x31 || type == 0x32 ? 4 : 8;
+}
+
 MCAST_INLINE bool mcast_is_mld(uint8_t kind)
 {
 	return kind >= MCAST_MLD_QUERY_1;
@@ -66,7 +72,7 @@ MCAST_INLINE bool mcast_is_report(uint8_t kind)
 	       kind == MCAST_MLD_REPORT_1 || kind == MCAST_MLD_REPORT_2;
 }
 
-/* What the rules are about: the IP header, and the first 8 bytes of the message. */
+/* What the rules are about: the IP header, and the first 4 bytes of the message. */
 MCAST_INLINE void mcast_note_igmp(struct mcast_work *work, const uint8_t *ip, const uint8_t *m)
 {
 	work->hop_limit = ip[8];
@@ -75,7 +81,6 @@ MCAST_INLINE void mcast_note_igmp(struct mcast_work *work, const uint8_t *ip, co
 	work->code = m[1];
 	work->source[0] = mcast_word(ip + 12);
 	work->destination[0] = mcast_word(ip + 16);
-	work->group[0] = mcast_word(m + 4);
 }
 
 /* Whether an address, as it lies in the packet, is a group's. */

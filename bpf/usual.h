@@ -104,6 +104,7 @@ MCAST_INLINE bool mcast_is_usual_igmp(struct mcast_work *work, const uint8_t *da
 	    (message->length < 12 && message->length > 8 && m[0] == 0x11))
 		return false;
 	mcast_note_igmp(work, ip, m);
+	work->group[0] = mcast_word(m + 4);
 	if (message->kind == MCAST_IGMP_QUERY_3 && m + 12 <= end)
 		work->sources = mcast_be16(m + 10);
 	return mcast_verify_short(work, m, end, 8, 0);

@@ -122,7 +122,8 @@ MCAST_INLINE bool mcast_find_igmp(const struct mcast_frame *frame)
 	struct mcast_work *work = frame->work;
 	struct mcast_message *message = &work->message;
 	uint32_t network = message->network, header, total, available = work->length - network;
-	const uint8_t *ip = mcast_at(frame, network, 10);
+	uint32_t least = 8;
+	const uint8_t *ip = mcast_at(frame, network, 10), *m;
 
 	if (!ip || ip[0] >> 4 != 4 || ip[9] != MCAST_PROTOCOL_IGMP)
 		return false;
@@ -133,8 +134,12 @@ MCAST_INLINE bool mcast_find_igmp(const struct mcast_frame *frame)
 		mcast_refuse(message, MCAST_FRAGMENT);
 		mcast_note_first_fragment(frame, mcast_be16(ip + 6) & 0x1fff, network + header);
 	}
-	if (available < MCAST_IPV4_HEADER + 8 || available < header + 8 ||
-	    (total >= header && total < header + 8))
+	m = mcast_at(frame, network + header, 1);
+	if (m)
+		least = mcast_igmp_least(m[0]);
+	MCAST_FORGET();
+	if (available < MCAST_IPV4_HEADER + least || available < header + least ||
+	    (total >= header && total < header + least))
 		mcast_refuse(message, MCAST_TOO_SHORT);
 	if (header < MCAST_IPV4_HEADER || total < header || total > available)
 		mcast_refuse(message, MCAST_BAD_LENGTH);
@@ -163,10 +168,13 @@ MCAST_INLINE void mcast_walk_ipv4(const struct mcast_frame *frame, const struct 
 	if (m)
 		message->kind = mcast_igmp_kind(m[0], m[1], message->length);
 	ip = mcast_at(frame, message->network, MCAST_IPV4_HEADER);
-	m = mcast_at(frame, offset, 8);
+	m = mcast_at(frame, offset, 4);
 	if (!ip || !m)
 		return;
 	mcast_note_igmp(work, ip, m);
+	m = mcast_at(frame, offset + 4, 4);
+	if (m)
+		work->group[0] = mcast_word(m);
 	m = mcast_at(frame, offset + 8, 4);
 	if (m)
 		work->sources = mcast_be16(m + 2);

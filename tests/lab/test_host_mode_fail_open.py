@@ -301,9 +301,14 @@ def test_every_query_is_answered_while_agents_come_and_go(
     for group in groups:
         protocol = "mld" if ":" in group else "igmp"
         asked = [each.at for each in net.sniffer.queries(since) if each.protocol == protocol]
-        told = [e.at for e in net.sniffer.spoken(since) if any(g == group for _, g, _ in e.records)]
+        told = [
+            each.at
+            for each in net.sniffer.spoken(since, protocol)
+            if group in (each.group, *(about for _, about, _ in each.records))
+        ]
         for at in (each for each in asked if each < ready[-1]):
-            first = next(each for each in told if each > at)
+            first = next((each for each in told if each > at), None)
+            assert first is not None, (group, at - since, [each - since for each in told])
             worst = max(worst, first - at)
             there = next(each for each in ready if each > at)
             assert first < max(at, there) + ANSWERED_WITHIN, (group, at - since, first - at)

@@ -135,7 +135,9 @@ def classify_ipv4(packet: bytes, rules: Rules) -> Verdict:
     if header_length < 20 or total_length < header_length:
         there = len(packet) - max(20, header_length)
         told = total_length - header_length
-        return Verdict("igmp other", "too_short" if there < 8 or 0 <= told < 8 else "bad_length")
+        least = igmp_least(packet[header_length : header_length + 1])
+        is_short = there < least or 0 <= told < least
+        return Verdict("igmp other", "too_short" if is_short else "bad_length")
     message = packet[header_length:total_length]
     length = total_length - header_length
     kind = igmp_kind(packet[header_length:], length)
@@ -172,7 +174,14 @@ def igmp_kind(message: bytes, length: int) -> str:
 def igmp_fixed_part(message: bytes, length: int, rules: Rules) -> int:
     """RFC 9776 §7.1: lengths of 9, 10 and 11 are no query at all; RFC 2236 §6: at least 8."""
     is_query = message[:1] == b"\x11"
-    return 12 if is_query and length > 8 and rules.igmp_max_version == 3 else 8
+    if is_query and length > 8 and rules.igmp_max_version == 3:
+        return 12
+    return igmp_least(message[:1])
+
+
+def igmp_least(type_: bytes) -> int:
+    """RFC 4286 §4, §5: Solicitation and Termination have four octets."""
+    return 4 if type_ in (b"\x31", b"\x32") else 8
 
 
 def router_alert(options: list[bytes] | None) -> bool:

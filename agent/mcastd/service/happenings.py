@@ -85,5 +85,5 @@ class Teller:
 def write(level: int, name: str, fields: Mapping[str, Any], suppressed: int) -> None:
     """A log line: what happened, then its fields."""
     rest = " ".join(f"{key}={value}" for key, value in fields.items())
-    more = f" ({suppressed} more like this were not told)" if suppressed else ""
+    more = f" ({suppressed} similar messages suppressed)" if suppressed else ""
     log.log(level, "%s%s", f"{name} {rest}", more)
