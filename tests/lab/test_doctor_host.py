@@ -294,24 +294,6 @@ def test_a_port_that_is_shared_with_another_group_is_named(
     patient.is_healthy()
 
 
-def test_fragments_that_are_missing_are_counted(net: HostLab, sender: Sender) -> None:
-    """Only the first of two comes; the kernel waits for the other one for ipfrag_time."""
-    net.host.sysctl({"ipv4.ipfrag_time": 1})
-    agent = net.agent(mode="observe")
-    patient = Patient(net, agent)
-    patient.findings()
-    more_fragments = 0x2000
-    with joined(net.host, GROUP, PORT):
-        sending(
-            lambda: sender.send(GROUP, bytes(1000), bits=more_fragments),
-            lambda: patient.of_kind("fragments_lost"),
-            "a fragment that is missed",
-        )
-        patient.diagnosed("fragments_lost")
-    agent.close()
-    net.host.sysctl({"ipv4.ipfrag_time": 30})
-
-
 def test_a_raw_socket_of_igmp_alone_is_no_fault(patient: Patient) -> None:
     with (
         patient.host.entered(),
@@ -440,3 +422,24 @@ def test_what_the_agent_may_not_tell_is_not_said_to_be_told(net: HostLab, tmp_pa
     for group in ("232.1.1.9", "239.1.1.9"):
         mcastctl(agent, "leave", "eth0", group, "--name", "tuner")
     agent.close()
+
+
+# Last: that of the host's counters is told for a minute.
+
+
+def test_fragments_that_are_missing_are_counted(net: HostLab, sender: Sender) -> None:
+    """Only the first of two comes; the kernel waits for the other one for ipfrag_time."""
+    net.host.sysctl({"ipv4.ipfrag_time": 1})
+    agent = net.agent(mode="observe")
+    patient = Patient(net, agent)
+    patient.findings()
+    more_fragments = 0x2000
+    with joined(net.host, GROUP, PORT):
+        sending(
+            lambda: sender.send(GROUP, bytes(1000), bits=more_fragments),
+            lambda: patient.of_kind("fragments_lost"),
+            "a fragment that is missed",
+        )
+        patient.diagnosed("fragments_lost")
+    agent.close()
+    net.host.sysctl({"ipv4.ipfrag_time": 30})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,9 @@ PREFIX = "mcastd/agent/"
 
 AT_ONCE = 64
 """Connections that are ended together."""
+
+MOST = 256
+"""Interfaces of which it is said: descriptors are for others, too."""
 
 UNIX = Path("/proc/net/unix")
 
@@ -35,7 +39,7 @@ class SignOnLink:
         for sign in self._sockets.values():
             turn_away(sign)
         for index in indices:
-            if index not in self._sockets:
+            if index not in self._sockets and len(self._sockets) < MOST:
                 sign = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 sign.setblocking(False)
                 try:
@@ -57,22 +61,27 @@ def turn_away(sign: socket.socket) -> None:
             sign.accept()[0].close()
 
 
-def agents_on(index: int, table: Path = UNIX) -> int:
-    """How many agents run an interface: of root's, and of this process's own user."""
-    with suppress(OSError):
-        return sum(map(is_of_an_agent, set(signs(table.read_text(errors="replace"), index))))
-    return 0
+def agents_on(indices: Collection[int], table: Path = UNIX) -> dict[int, int]:
+    """How many agents run each interface: of root's, and of this process's own user."""
+    try:
+        names = set(signs(table.read_text(errors="replace")))
+    except OSError:
+        return {}
+    found = Counter(index for index, name in names if index in indices and is_of_an_agent(name))
+    return dict(found)
 
 
-def signs(table: str, index: int) -> Iterator[str]:
-    """The names in /proc/net/unix, where the zero of abstract ones is an "@"; those of connections
-    are there, too.
+def signs(table: str) -> Iterator[tuple[int, str]]:
+    """Interfaces and names in /proc/net/unix, where the zero of abstract ones is an "@"; those of
+    connections are there, too.
     """
-    start = f"@{PREFIX}{index}/"
+    start = f"@{PREFIX}"
     for line in table.splitlines():
         name = line.rpartition(" ")[2]
         if name.startswith(start):
-            yield "\0" + name[1:]
+            index = name[len(start) :].partition("/")[0]
+            if index.isascii() and index.isdigit():
+                yield int(index), "\0" + name[1:]
 
 
 def is_of_an_agent(name: str) -> bool:

@@ -388,6 +388,17 @@ def test_groups_know_since_when_and_when_they_were_reported(watched: Watched, ne
     assert watched.observer.reported(net.g1) == Instant(milliseconds(500))
 
 
+def test_the_leave_before_a_join_is_no_report_of_the_group(watched: Watched, net: Network) -> None:
+    """A report may be heard before the join is looked up; what says goodbye is none."""
+    watched.receives(0, net.g1, net.exclude())
+    watched.receives(100, net.g1, None)
+    watched.says(110, net.to_in(net.g1))
+
+    watched.receives(200, net.g1, net.exclude())
+
+    assert watched.observer.reported(net.g1) is None
+
+
 # Many groups.
 
 

@@ -135,10 +135,11 @@ def examine(
         yield
         values = counted.get(each.name)
         found += (e.about(each.name) for e in interface.of_interface(agent, each, values, host))
+        bridge = sights.bridges.get(each.index or 0)
+        asks = bridge is not None and bridge.querier and not bridge.is_port
         for protocol, observer in each.observers.items():
-            found += (
-                e.about(each.name, protocol) for e in queriers.of_family(agent, each, observer)
-            )
+            of_queriers = queriers.of_family(agent, each, observer, bridge_asks=asks)
+            found += (e.about(each.name, protocol) for e in of_queriers)
             found += (e.about(each.name, protocol) for e in groups.of_family(agent, each, observer))
         yield
     found += streams.judge(seen)

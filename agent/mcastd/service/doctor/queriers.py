@@ -22,13 +22,25 @@ RECENTLY = 3600.0
 """Seconds, in which a stranger's query is still worth a finding."""
 
 
-def of_family(agent: Agent, interface: Interface, observer: Observer) -> Iterator[Finding]:
+def of_family(
+    agent: Agent, interface: Interface, observer: Observer, *, bridge_asks: bool = False
+) -> Iterator[Finding]:
+    """`bridge_asks`: the interface is a bridge, and asks for the host."""
     shows = f"mcastctl querier {word(qualified(interface.name))}"
+    if bridge_asks or asks_itself(agent, interface, observer):
+        yield host_is_querier(interface, observer)
     yield from of_queriers(agent, interface, observer)
     yield from of_strangers(observer)
     for older in views.older_queriers(observer):
         yield older_querier(observer, older, shows)
-    if observer.responses.is_failing:
+    current = observer.queriers.current
+    if (
+        observer.responses.is_failing
+        and current is not None
+        and is_own(agent, interface, current.address)
+    ):
+        yield own_query_refused(interface, observer)
+    elif observer.responses.is_failing:
         yield Finding(
             "queries_unanswered",
             f"{observer.responses.unanswered} queries were not answered in time, the last ones "
@@ -91,20 +103,38 @@ def is_own(agent: Agent, interface: Interface, address: Address) -> bool:
     return interface.index is not None and address in agent.addresses.usable(interface.index)
 
 
+def host_is_querier(interface: Interface, observer: Observer) -> Finding:
+    return note(
+        "host_is_querier",
+        f"this host itself asks on this link ({observer.family.name.upper()}): its bridge, or "
+        "a multicast router or proxy on it",
+        "nothing, if that is meant; else see who: "
+        f"{command(f'ip -d link show dev {word(interface.name)}')} and "
+        f"{command('ss -a -p --raw')}",
+    )
+
+
+def own_query_refused(interface: Interface, observer: Observer) -> Finding:
+    """The kernel drops what comes to it from an address of its own."""
+    name = word(interface.name)
+    return Finding(
+        "queries_unanswered",
+        f"{observer.responses.unanswered} queries of this host's own bridge were not answered by "
+        "its kernel, which takes them for forged: they come from an address of its own",
+        command(f"ip link set dev {name} type bridge mcast_query_use_ifaddr 0"),
+        why="the bridge forgets the groups of its own host, which then gets nothing of them",
+        evidence=(
+            Evidence("mcast_query_use_ifaddr 1", command(f"ip -d link show dev {name}")),
+            Evidence("unanswered queries", "mcastctl status --json"),
+        ),
+    )
+
+
 def of_queriers(agent: Agent, interface: Interface, observer: Observer) -> Iterator[Finding]:
     current, shows = (
         observer.queriers.current,
         f"mcastctl querier {word(qualified(interface.name))}",
     )
-    if asks_itself(agent, interface, observer):
-        yield note(
-            "host_is_querier",
-            f"this host itself asks on this link ({observer.family.name.upper()}): its bridge, or "
-            "a multicast router or proxy on it",
-            "nothing, if that is meant; else see who: "
-            f"{command(f'bridge -d link show dev {word(interface.name)}')} and "
-            f"{command('ss -a -p --raw')}",
-        )
     if current is None:
         heard_nothing = in_seconds(now() - agent.started) > FIRST_QUERY_SECONDS
         if heard_nothing and observer.received.groups and observer.own_query is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
     interfaces: Mapping[int, str]
     sources: frozenset[bytes]
     parts: Callable[[], Sequence[SocketPart]] | None
-    agents: Callable[[int], int]
+    agents: Callable[[Collection[int]], Mapping[int, int]]
     earlier: Reading | None = None
 
 
@@ -73,7 +73,7 @@ def look(wanted: Wanted) -> Sights:
     filters = {index: reverse_path_filter(name) for index, name in wanted.interfaces.items()}
     needs_routes = any(map(any, filters.values()))
     bridges = {index: bridge_of(index) for index in wanted.interfaces}
-    agents = {index: wanted.agents(index) for index in wanted.interfaces}
+    agents = wanted.agents(wanted.interfaces)
     return Sights(
         reading,
         growth(wanted.earlier, reading),
