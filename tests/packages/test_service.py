@@ -47,7 +47,9 @@ class System:
     def _init(self) -> int:
         """The child of what made the namespaces."""
         path = Path(f"/proc/{self._boot.pid}/task/{self._boot.pid}/children")
-        return int(path.read_text().split()[0])
+        found = path.read_text().split()
+        assert found, "it is not there yet"
+        return int(found[0])
 
     def say(self, *command: str) -> str:
         return self.run(*command).stdout.strip()

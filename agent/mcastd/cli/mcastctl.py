@@ -16,6 +16,8 @@ from typing import Any
 import mcastd
 from mcastd.cli import bundle, findings, tables
 from mcastd.cli.namespace_tables import qualified
+from mcastd.cli.ranges import RangeError, groups_of
+from mcastd.cli.watching import watch
 from mcastd.client import AgentError, Client, NotThereError, socket_path
 from mcastd.printable import cleaned, printable
 
@@ -42,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         return complain(error, NOT_THERE if error.code == "not_permitted" else BAD_INPUT)
     except NotThereError as error:
         return complain(error, NOT_THERE)
+    except RangeError as error:
+        return complain(error, BAD_INPUT)
     except KeyboardInterrupt:
         return DONE
     return result
@@ -113,6 +117,9 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added.add_argument("--type", metavar="T", help="a message's type, or an event's name")
     added.add_argument("--interface", metavar="IFACE")
     added.add_argument("--count", metavar="N", type=int, help="end after so many")
+    added.add_argument(
+        "--exec", metavar="CMD", help="run this for each, told by MCASTD_ variables; no shell"
+    )
     added = command("names", "interfaces or groups, one a line: for a shell's completion", names)
     added.add_argument("of", choices=("interfaces", "groups"))
 
@@ -147,7 +154,7 @@ def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> 
 
 def add_membership(added: argparse.ArgumentParser) -> None:
     added.add_argument("name", metavar="IFACE")
-    added.add_argument("group", metavar="GROUP")
+    added.add_argument("group", metavar="GROUP", help="or a range, such as 239.1.0.0/28")
     added.add_argument("--source", metavar="S", action="append", default=[], dest="sources")
     added.add_argument(
         "--name", metavar="N", dest="application", help="application name (default: this command's)"
@@ -221,27 +228,21 @@ def streams(args: argparse.Namespace) -> int:
     return DONE
 
 
-def watch(args: argparse.Namespace) -> int:
-    wanted = {
-        name: value for name in ("type", "interface") if (value := getattr(args, name)) is not None
-    }
-    with Client(args.control) as client:
-        for count, event in enumerate(client.watch(**wanted), 1):
-            print(json.dumps(event) if args.json else tables.event_line(cleaned(event)), flush=True)
-            if args.count is not None and count >= args.count:
-                break
-    return DONE
-
-
 def join(args: argparse.Namespace) -> int:
+    results = []
     with Client(args.control) as client:
-        result = client.join(
-            args.name, args.group, sources=args.sources, exclude=args.exclude,
-            name=args.application, hold=args.hold, kernel=args.kernel,
-        )  # fmt: skip
-        show(args, result, tables.membership_line(cleaned(result)))
+        for group in groups_of(args.group):
+            result = client.join(
+                args.name, group, sources=args.sources, exclude=args.exclude,
+                name=args.application, hold=args.hold, kernel=args.kernel,
+            )  # fmt: skip
+            results.append(result)
+            if not args.json:
+                print(tables.membership_line(cleaned(result)), flush=True)
+        if args.json:
+            print(json.dumps(results if "/" in args.group else results[0]), flush=True)
         if not args.hold:
-            return warn(result)
+            return warn(next((each for each in results if each.get("problem")), {}))
         client.wait()
     return DONE
 
@@ -255,11 +256,18 @@ def warn(result: dict[str, Any]) -> int:
 
 
 def leave(args: argparse.Namespace) -> int:
+    """Done if all of them were joined."""
+    results = []
     with Client(args.control) as client:
-        left = client.leave(args.name, args.group, sources=args.sources, name=args.application)
-    text = "left" if left else f"{args.group} was not joined on {args.name} by this name"
-    show(args, {"left": left}, printable(text))
-    return DONE if left else NO
+        for group in groups_of(args.group):
+            left = client.leave(args.name, group, sources=args.sources, name=args.application)
+            results.append({"left": left} | ({"group": group} if "/" in args.group else {}))
+            text = f"{group} was not joined on {args.name} by this name"
+            if not args.json:
+                print(printable("left" if left else text), flush=True)
+    if args.json:
+        print(json.dumps(results if "/" in args.group else results[0]), flush=True)
+    return DONE if all(each["left"] for each in results) else NO
 
 
 def change(args: argparse.Namespace) -> int:
