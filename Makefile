@@ -17,7 +17,7 @@ FUZZ_ASAN := ASAN_OPTIONS=malloc_context_size=0:quarantine_size_mb=4
 FUZZ_TARGETS := source_lists normalise checksum classifier ring streams
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort streams
 
-.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak \
+.PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak measures \
 	deb wheel packages-test completions clean
 
 help:
@@ -65,9 +65,10 @@ wheel: setup
 packages-test: setup-test
 	MCASTD_PACKAGES=all $(PYTHON) -m pytest -v tests/packages
 
-## make completions  the files for bash, zsh and fish anew
+## make completions  the files for bash, zsh and fish anew, and the reference of all settings
 completions: setup-test
 	$(PYTHON) deploy/completions/make.py
+	$(PYTHON) tests/support/settings_reference.py
 
 setup-test:
 	@deploy/setup.sh --test
@@ -140,6 +141,10 @@ SEEDS ?= 1
 chaos: setup-test
 	$(PYTHON) tests/chaos/run.py --seconds $(SECONDS) --seed $(SEED) --seeds $(SEEDS) \
 		$(if $(STORY),--again $(STORY))
+
+## make measures     lengths of functions, Any, remarks, circles, repeated lines; COVERAGE=FILE of a run
+measures:
+	@PYTHONPATH=tests $(PYTHON) -m support.measures $(COVERAGE:%=--coverage %)
 
 ## make soak         weeks on a clock of its own, then SECONDS of real time in the lab, with a plot
 soak:

@@ -43,8 +43,8 @@ MCAST_INLINE bool mcast_suppresses(const struct mcast_work *work, uint32_t ifind
 	       (mcast_assignment(work, work->group, ifindex) & MCAST_DELAYING);
 }
 
-/* Whether the source may be among addresses by the bits that stand for them: each for one by its last
- * byte, modulo 64. Of sources that are none of them most are told so at once. */
+/* A 64-bit Bloom filter over the last byte of the address: false means certainly not one of them.
+ * Most sources that are none of them are found out so, without a look into a map. */
 MCAST_INLINE bool mcast_may_be_source(const struct mcast_work *work, uint64_t bits)
 {
 	return bits >> (work->source_end & 63) & 1;

@@ -49,7 +49,7 @@ MCAST_INLINE bool mcast_igmp_type_is_known(uint8_t type)
 	       (type >= 0x30 && type <= 0x32);
 }
 
-/* Solicitation and Termination of multicast router discovery end before others (RFC 4286 §3.2, §3.3). */
+/* Solicitation and Termination of multicast router discovery end before others (RFC 4286 §4, §5). */
 MCAST_INLINE uint32_t mcast_igmp_least(uint8_t type)
 {
 	return type == 0x31 || type == 0x32 ? 4 : 8;

@@ -148,7 +148,7 @@ def test_reload_by_command(net: HostLab, tmp_path: Path) -> None:
     settings = tmp_path / "mcastd.toml"
     settings.write_text('[interface.eth0]\nmode = "host"\n')
     agent = net.agent("-c", settings, mode="")
-    assert ctl(agent, "reload").stdout == "read; running eth0\n"
+    assert ctl(agent, "reload").stdout == "configuration reloaded; interfaces: eth0\n"
     settings.write_text('[interface.eth0]\nmode = "none"\n')
     done = ctl(agent, "reload")
     assert done.returncode == 2

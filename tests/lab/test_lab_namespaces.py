@@ -255,3 +255,30 @@ def test_many_namespaces_come_and_go_at_once(several: Several) -> None:
     for name in names:
         ip("netns", "del", name)
     eventually(lambda: not any(several.of(name) for name in names), within=60 + MANY)
+
+
+def test_what_ails_a_namespace_is_told_with_its_name_and_a_command_that_goes_there(
+    several: Several, blue: Served
+) -> None:
+    """Its files, routes and sysctls are its own; so is the recorder of its agent."""
+    blue.namespace.sysctl({"ipv4.conf.eth0.force_igmp_version": 2})
+    try:
+        found = eventually(
+            lambda: [e for e in several.agent.ask("doctor") if e["kind"] == "version_forced"]
+        )
+        assert [(each["namespace"], each["interface"]) for each in found] == [(blue.name, "eth0")]
+        assert found[0]["remedy"].startswith(f"ip netns exec {blue.name} sysctl -w ")
+        assert [each["command"] for each in found[0]["evidence"]] == [
+            f"ip netns exec {blue.name} sysctl net/ipv4/conf/eth0/force_igmp_version"
+        ]
+    finally:
+        blue.namespace.sysctl({"ipv4.conf.eth0.force_igmp_version": 0})
+    blue.send(1)
+    eventually(
+        lambda: [
+            each
+            for each in several.agent.ask("recording", name=f"{blue.name}/eth0")
+            if each["kind"] == "frame" and each["namespace"] == blue.name
+        ]
+    )
+    assert {None, blue.name} <= {each.get("namespace") for each in several.agent.ask("recording")}

@@ -15,7 +15,8 @@ from typing import Any
 import mcastd
 import pytest
 from mcastd.fastpath import FastPath, Policy
-from mcastd.fastpath.objects import BPF_DIRECTORY, cache_directory, file_name
+from mcastd.fastpath.bpf_source import BPF_DIRECTORY, file_name
+from mcastd.fastpath.objects import cache_directory
 from mcastd.lab import Lab, Member
 from mcastd.lab.processes import start, stop
 from mcastd.net import present

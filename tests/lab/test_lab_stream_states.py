@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.lab
 
 PORT = 5004
 LOSSY, LIVE, ELSEWHERE, UNWANTED, SILENT = (f"239.1.1.{each}" for each in range(1, 6))
-FORGED = 100_000
+FORGED = int(os.environ.get("MCASTD_TEST_FORGED", "100000"))
 """Streams: as many as somebody who sends a million a minute sends in six seconds."""
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +22,11 @@ from support.stream_packets import (
     native,
     udp,
 )
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CLANGS = ("clang", *(f"clang-{version}" for version in range(21, 13, -1)))
+CLANG = next(filter(None, map(shutil.which, CLANGS)), None)
+INPUTS = 10_000
 
 STORIES = int(os.environ.get("MCASTD_TEST_STREAM_STORIES", "1500"))
 """1,000,000 take three quarters of an hour."""
@@ -76,3 +84,26 @@ def test_forged_sources_are_bounded_and_what_is_known_goes_on() -> None:
     assert len(table) == 4096
     assert table.rest.untracked == len(strangers)
     assert {sample.packets for _, sample, _ in table} == {2}
+
+
+@pytest.mark.skipif(CLANG is None, reason="clang is not installed")
+def test_packets_of_any_bytes_leave_counts_that_add_up(tmp_path: Path) -> None:
+    """A few seconds of the fuzz target of that name, from its corpus; `make fuzz` goes on."""
+    target = tmp_path / "streams"
+    flags = ["-O1", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined"]
+    sources = ["tests/fuzz/streams.c", "native/streams.c"]
+    includes = ["-Inative", "-Ibpf", "-Itests/fuzz"]
+    built = subprocess.run(
+        [str(CLANG), "-std=gnu11", *flags, *includes, "-o", target, *sources],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "cannot find" in built.stderr:
+        pytest.skip("libFuzzer is not installed")
+    assert built.returncode == 0, built.stderr
+    (tmp_path / "corpus").mkdir()
+    ran = subprocess.run(
+        [target, f"-runs={INPUTS}", "-max_len=2048", f"-artifact_prefix={tmp_path}/", "-seed=1",
+         tmp_path / "corpus", REPOSITORY / "tests/fuzz/corpus/streams"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-4000:]

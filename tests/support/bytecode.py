@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from mcastd.fastpath import streams
-from mcastd.fastpath.objects import file_name, obtain
+from mcastd.fastpath.bpf_source import file_name
+from mcastd.fastpath.objects import obtain
 from mcastd.lab import generator
 
 VARIABLE = "MCASTD_TEST_BYTECODE"

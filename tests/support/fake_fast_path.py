@@ -164,10 +164,10 @@ class FakeFastPath:
     def outlast(self, attachments: Iterable[tuple[str, Attachment]], /) -> bool:
         return False
 
-    def assign(self, ifindex: int, address: bytes, /, *, is_usable: bool = True) -> None:
+    def assign(self, ifindex: int, address: bytes, *, is_usable: bool = True) -> None:
         self.assigned.setdefault(ifindex, set()).add(address)
 
-    def unassign(self, ifindex: int, address: bytes, /) -> None:
+    def unassign(self, ifindex: int, address: bytes) -> None:
         self.assigned.get(ifindex, set()).discard(address)
 
     def delay(self, ifindex: int, group: bytes, *, delaying: bool) -> None:

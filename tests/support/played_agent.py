@@ -102,6 +102,10 @@ class PlayedMachine(Machine):
         return JoinedSocket()
 
 
+def packed(text: str) -> Address:
+    return ip_address(text).packed
+
+
 def settings_for(sections: dict[str, dict[str, Any]], **fields: Any) -> Settings:
     return Settings(interfaces=all_settings(sections, {}), **fields)
 
@@ -148,7 +152,7 @@ class Played:
         await self.settle()
 
     async def address(self, text: str, index: int = INDEX, *, usable: bool = True) -> None:
-        self.links.take([AddressChanged(index, ip_address(text).packed, usable)])
+        self.links.take([AddressChanged(index, packed(text), usable)])
         await self.settle(0.01)
 
     # The kernel's sockets, and the wire.

@@ -180,7 +180,7 @@ def igmp_fixed_part(message: bytes, length: int, rules: Rules) -> int:
 
 
 def igmp_least(type_: bytes) -> int:
-    """RFC 4286 §3.2, §3.3: Solicitation and Termination have four octets."""
+    """RFC 4286 §4, §5: Solicitation and Termination have four octets."""
     return 4 if type_ in (b"\x31", b"\x32") else 8
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from mcastd.fastpath.objects import BPF_DIRECTORY
+from mcastd.fastpath.bpf_source import BPF_DIRECTORY
 from mcastd.service import bus, connections, control, exposition, limit, requests, state_file
 from mcastd.service.config import LARGEST_FILE, Settings
 from mcastd.service.faults import Fault

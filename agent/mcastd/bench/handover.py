@@ -23,8 +23,8 @@ from mcastd.bench import frames
 from mcastd.bench.programs import AT_ONCE, Programs
 from mcastd.bench.row import Better, Contest, Missing, Row, Sampler, Unavailable
 from mcastd.fastpath import Captured, Limit, Policy
+from mcastd.fastpath.bpf_source import BPF_DIRECTORY
 from mcastd.fastpath.kernel import Program
-from mcastd.fastpath.objects import BPF_DIRECTORY
 from mcastd.fastpath.test_run import run
 from mcastd.gmp.family import IGMP
 from mcastd.lab import Lab, LabError, Namespace, Wire, veth

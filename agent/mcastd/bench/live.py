@@ -17,7 +17,7 @@ from mcastd.bench.row import Better, Contest, Details, Row, Unavailable
 from mcastd.fastpath import FastPathError, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE
 from mcastd.fastpath.counters import Counters, read
-from mcastd.fastpath.kernel import AttachType, Kernel, Link
+from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program
 from mcastd.fastpath.objects import obtain
 from mcastd.gmp.family import IGMP
 from mcastd.lab import Generator, Lab, LabError, veth
@@ -38,22 +38,25 @@ STRETCH = 25
 
 
 def rows() -> Iterable[Row]:
-    yield Row("xdp.veth", "Mpps", partial(_contest, partial(frames.reports, IGMP)), Better.LARGER)
-    yield Row("xdp.veth/bystander", "Mpps", partial(_contest, frames.bystanders), Better.LARGER)
-    dropped = partial(_contest, frames.bystanders, dropped=True)
+    yield Row("xdp.veth", "Mpps", partial(contest, partial(frames.reports, IGMP)), Better.LARGER)
+    yield Row("xdp.veth/bystander", "Mpps", partial(contest, frames.bystanders), Better.LARGER)
+    dropped = partial(contest, frames.bystanders, dropped=True)
     yield Row("xdp.veth/bystander/dropped", "Mpps", dropped, Better.LARGER)
 
 
-def _contest(make: Callable[[], list[bytes]], *, dropped: bool = False) -> Contest:
+def contest(
+    make: Callable[[], list[bytes]], *, dropped: bool = False, kind: type[Cable] | None = None
+) -> Contest:
+    """`kind`: of cable, if it is not the one whose messages are counted."""
     lab = Lab()
     try:
         lab.__enter__()
-        cable = Cable(lab, make(), dropped=dropped)
+        cable = (kind or Cable)(lab, make(), dropped=dropped)
     except (LabError, FastPathError, OSError) as why:
         lab.__exit__(None, None, None)
         raise Unavailable(str(why)) from why
     return Contest(
-        ours=partial(cable.rate, "mcast_xdp"),
+        ours=partial(cable.rate, cable.ours),
         baselines={"null": partial(cable.rate, "mcast_inject")},
         details=cable.long_run,
         close=lambda: lab.__exit__(None, None, None),
@@ -61,7 +64,9 @@ def _contest(make: Callable[[], list[bytes]], *, dropped: bool = False) -> Conte
 
 
 class Cable:
-    """A veth between two namespaces."""
+    """A veth between two namespaces; `ours`: the program whose counters must be exact."""
+
+    ours = "mcast_xdp"
 
     def __init__(self, lab: Lab, every: Sequence[bytes], *, dropped: bool) -> None:
         """`dropped`: programs drop what they would pass on."""
@@ -72,9 +77,9 @@ class Cable:
         veth(sender, "eth0", self._receiver, "eth0")
         self._index = self._receiver.index("eth0")
         compiled = obtain(lambda text: None)
-        self._kernel = lab.keep(Kernel(dropping(compiled) if dropped else compiled))
+        self.kernel = lab.keep(Kernel(dropping(compiled) if dropped else compiled))
         self._generator = lab.keep(Generator((sender, "eth0"), (self._receiver, "eth0")))
-        look_on(self._kernel, self._index, Policy())
+        look_on(self.kernel, self._index, Policy())
 
     def rate(self, name: str, seconds: float) -> float:
         """Millions of frames a second."""
@@ -82,10 +87,10 @@ class Cable:
 
     def long_run(self, seconds: float) -> Details:
         """Nothing if there is no time for it."""
-        if seconds * PER_SECOND < LONG_RUN or not self._are_messages():
+        if seconds * PER_SECOND < LONG_RUN or not self.are_counted():
             return Details()
         tell(f"    {LONG_RUN:,} frames in one run")
-        mpps = self._run("mcast_xdp", LONG_RUN)
+        mpps = self._run(self.ours, LONG_RUN)
         return Details(
             {"frames": LONG_RUN, "exact": True, "mpps": mpps},
             (f"{LONG_RUN:,} frames in one run at {mpps:.3g} Mpps: every counter exact",),
@@ -93,29 +98,33 @@ class Cable:
 
     def _run(self, name: str, count: int) -> float:
         """RuntimeError if the program did not count each frame as what it is."""
-        program = self._kernel.program(name)
+        program = self.program(name)
         if self._dropped:
             program = self._generator.passing_marks(program)
         with self._receiver.entered():
             link = Link(program, self._index, AttachType.XDP, XDP_FLAGS_DRV_MODE)
         try:
             self._generator.send(self._every, FEWEST)
-            before = self._counted()
+            before = self.counted()
             sent = self._generator.send(self._every, count)
-            counted = self._counted() - before
+            counted = self.counted() - before
         finally:
             link.close()
-        expected = count if name == "mcast_xdp" and self._are_messages() else 0
+        expected = count if name == self.ours and self.are_counted() else 0
         if counted != expected:
             raise RuntimeError(f"{count} frames were sent, {counted} counted")
         return count / sent.seconds / 1e6
 
-    def _are_messages(self) -> bool:
+    def program(self, name: str) -> Program:
+        return self.kernel.program(name)
+
+    def are_counted(self) -> bool:
+        """Whether these frames are what our program counts."""
         return self._every[0][23] == 2
 
-    def _counted(self) -> int:
+    def counted(self) -> int:
         """RuntimeError if anything was refused: all frames are good."""
-        values: Counters = read(self._kernel.maps["counters"], 1)[0]
+        values: Counters = read(self.kernel.maps["counters"], 1)[0]
         if any(sum(each) for each in values.rejected[0]):
             raise RuntimeError(f"good frames were refused: {values.rejected[0]}")
         return sum(values.accepted[0])

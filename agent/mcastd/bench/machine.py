@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mcastd import __version__, _native
 
-LIBRARIES = ["cffi", "numpy", "pyroaring", "dpkt", "scapy"]
+LIBRARIES = ["cffi", "numpy", "pyroaring", "scapy"]
 SIMD = {0: "none", 1: "avx2"}
 
 

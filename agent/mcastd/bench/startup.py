@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from mcastd.bench.attached import Probe
 from mcastd.bench.row import Contest, Row, Unavailable
-from mcastd.fastpath.objects import BPF_DIRECTORY, source
+from mcastd.fastpath.bpf_source import BPF_DIRECTORY, source
 from mcastd.lab import Lab, LabError, Namespace, veth
 
 SECONDS = 60.0

@@ -10,14 +10,16 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from mcastd.bench import frames
+from mcastd.bench import frames, live
 from mcastd.bench.programs import LOOPBACK, OWN, QUERIER, Programs, Runs
-from mcastd.bench.row import Contest, Row, Unavailable
+from mcastd.bench.row import Better, Contest, Row, Unavailable
 from mcastd.fastpath import FastPathError, Policies, Policy
-from mcastd.fastpath.kernel import Kernel, Map
+from mcastd.fastpath.kernel import Kernel, Map, Program
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.streams import Streams, obtain_streams
 from mcastd.fastpath.test_run import run
+from mcastd.lab import Lab
+from mcastd.streams import Sample
 
 STREAMS = 4096
 TO_ONE = b"\x02\x00\x00\x00\x00\x01"
@@ -36,6 +38,8 @@ def rows() -> Iterable[Row]:
     for name, make in sorts.items():
         yield Row(f"xdp.stream_{name}", "ns", partial(_contest, make))
     yield Row("streams.memory/4096", "KiB", _memory)
+    many = partial(live.contest, thousand, kind=Streaming)
+    yield Row("xdp.veth/streams", "Mpps", many, Better.LARGER)
 
 
 def datagram(number: int, payload: bytes, to: bytes) -> bytes:
@@ -61,9 +65,40 @@ def rtp() -> list[bytes]:
     ]
 
 
+def thousand() -> list[bytes]:
+    """A packet of each of so many streams."""
+    payload = struct.pack(">BBHII", 0x80, 33, 1, 0, 1) + bytes(RTP_LENGTH)
+    return [datagram(each, payload, TO_GROUP) for each in range(1000)]
+
+
 def mpegts() -> list[bytes]:
     packet = b"\x47\x01\x00\x10".ljust(188, b"\xff")
     return [datagram(each, TS_PACKETS * packet, TO_GROUP) for each in range(frames.COUNT)] * 2
+
+
+class Streaming(live.Cable):
+    """A veth whose streams are counted."""
+
+    ours = "mcast_xdp_streams"
+
+    def __init__(self, lab: Lab, every: Sequence[bytes], *, dropped: bool) -> None:
+        super().__init__(lab, every, dropped=dropped)
+        self._streams = lab.keep(Streams(self.kernel, obtain_streams(lambda text: None), 1024, 1))
+
+    def program(self, name: str) -> Program:
+        return self._streams.program(name) if name == self.ours else super().program(name)
+
+    def are_counted(self) -> bool:
+        return True
+
+    def counted(self) -> int:
+        """Packets of all streams together."""
+        total, place = 0, None
+        while True:
+            found, place = self._streams.read(place)
+            total += sum(Sample.packets_in(value) for _, value in found)
+            if place is None:
+                return total
 
 
 class Counting:

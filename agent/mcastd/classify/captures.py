@@ -1,7 +1,7 @@
 """Packets out of pcap and pcapng files, whatever their byte order, resolution and link types.
 
-dpkt knows the formats' structures. Its own readers hide how long a packet was on the wire and all
-interfaces but the first, and end in silence where a file is cut off; so the reading is here.
+Readers of others hide how long a packet was on the wire and all interfaces but the first, and end
+in silence where a file is cut off. Sources: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any, BinaryIO
-
-import dpkt
+from typing import BinaryIO, NamedTuple
 
 LARGEST_BLOCK = 1 << 24
 """More than any capture has in one piece: where a length says so, the file is damaged."""
@@ -49,7 +47,7 @@ def read_capture(stream: BinaryIO) -> Iterator[CapturedPacket]:
     if magic == _SECTION_HEADER:
         return _pcapng(stream)
     number = int.from_bytes(magic)
-    if number in dpkt.pcap.MAGIC_TO_PKT_HDR:
+    if number in _PCAP_FORMATS:
         return _pcap(stream, magic)
     raise CaptureError(_why_no_capture(magic))
 
@@ -82,27 +80,36 @@ def _exactly(stream: BinaryIO, size: int, what: str) -> bytes:
 # pcap
 
 
+class _PcapFormat(NamedTuple):
+    """What a file's first four bytes tell. `packet_header`: bytes, of which the first 16 count."""
+
+    order: str
+    nanoseconds: int
+    packet_header: int
+
+
+_PCAP_FORMATS = {
+    0xA1B2C3D4: _PcapFormat(">", 1000, 16),
+    0xD4C3B2A1: _PcapFormat("<", 1000, 16),
+    0xA1B23C4D: _PcapFormat(">", 1, 16),
+    0x4D3CB2A1: _PcapFormat("<", 1, 16),
+    0xA1B2CD34: _PcapFormat(">", 1000, 24),  # a modified libpcap: its index, protocol and type
+    0x34CDB2A1: _PcapFormat("<", 1000, 24),
+}
+"""By magic number; `nanoseconds` of one unit behind the seconds."""
+
+
 def _pcap(stream: BinaryIO, magic: bytes) -> Iterator[CapturedPacket]:
-    number = int.from_bytes(magic)
-    packet_header: type[Any] = dpkt.pcap.MAGIC_TO_PKT_HDR[number]
-    file_header = dpkt.pcap.LEFileHdr if number in _LITTLE_MAGICS else dpkt.pcap.FileHdr
-    size = file_header.__hdr_len__ - len(magic)
-    head = file_header(magic + _exactly(stream, size, "its header"))
-    link_type = head.linktype & _LINK_TYPE
-    fraction = 1 if number in _NANOSECOND_MAGICS else 1000
-    while raw := _or_end(stream, packet_header.__hdr_len__, "a packet's header"):
-        packet = packet_header(raw)
-        data = _exactly(stream, packet.caplen, "a packet")
-        at = packet.tv_sec * 1_000_000_000 + packet.tv_usec * fraction
-        yield CapturedPacket(at, link_type, data, packet.len)
+    form = _PCAP_FORMATS[int.from_bytes(magic)]
+    file_header = Struct(f"{form.order}HHIIII")
+    *_, network = file_header.unpack(_exactly(stream, file_header.size, "its header"))
+    packet_header = Struct(f"{form.order}IIII")
+    while raw := _or_end(stream, form.packet_header, "a packet's header"):
+        seconds, fraction, captured, length = packet_header.unpack_from(raw)
+        data = _exactly(stream, captured, "a packet")
+        at = seconds * 1_000_000_000 + fraction * form.nanoseconds
+        yield CapturedPacket(at, network & _LINK_TYPE, data, length)
 
-
-_LITTLE_MAGICS = (
-    dpkt.pcap.PMUDPCT_MAGIC,
-    dpkt.pcap.PMUDPCT_MAGIC_NANO,
-    dpkt.pcap.PACPDOM_MAGIC,
-)
-_NANOSECOND_MAGICS = (dpkt.pcap.TCPDUMP_MAGIC_NANO, dpkt.pcap.PMUDPCT_MAGIC_NANO)
 
 _LINK_TYPE = 0x03FF_FFFF
 """The other bits of the field tell of a frame check sequence."""
@@ -127,35 +134,32 @@ class _Interface:
         return self.offset * 1_000_000_000 + count * 1_000_000_000 // self.ticks
 
 
-@dataclass(frozen=True, slots=True)
 class _ByteOrder:
-    """How a section's blocks are read."""
+    """How a section's blocks are read, from their type to their contents.
 
-    word: Struct
-    section: type[Any]
-    interface: type[Any]
-    enhanced_packet: type[Any]
-    packet: type[Any]
+    `section`: behind the magic number; `interface`, `enhanced_packet` and `packet`: whole heads.
+    """
+
+    def __init__(self, sign: str) -> None:
+        self.is_little = sign == "<"
+        self.word = Struct(f"{sign}I")
+        self.section = Struct(f"{sign}12xHH8x")
+        self.interface = Struct(f"{sign}8xH2xI")
+        self.enhanced_packet = Struct(f"{sign}8xIIIII")
+        self.packet = Struct(f"{sign}8xH2xIIII")
+        self.option = Struct(f"{sign}HH")
 
 
 _SECTION_HEADER = b"\n\r\r\n"
+_ORDERS = {0x1A2B3C4D: _ByteOrder(">"), 0x4D3C2B1A: _ByteOrder("<")}
 
-_ORDERS = {
-    dpkt.pcapng.BYTE_ORDER_MAGIC: _ByteOrder(
-        Struct(">I"),
-        dpkt.pcapng.SectionHeaderBlock,
-        dpkt.pcapng.InterfaceDescriptionBlock,
-        dpkt.pcapng.EnhancedPacketBlock,
-        dpkt.pcapng.PacketBlock,
-    ),
-    dpkt.pcapng.BYTE_ORDER_MAGIC_LE: _ByteOrder(
-        Struct("<I"),
-        dpkt.pcapng.SectionHeaderBlockLE,
-        dpkt.pcapng.InterfaceDescriptionBlockLE,
-        dpkt.pcapng.EnhancedPacketBlockLE,
-        dpkt.pcapng.PacketBlockLE,
-    ),
-}
+_INTERFACE, _PACKET, _SIMPLE_PACKET, _ENHANCED_PACKET = 1, 2, 3, 6
+"""Types of blocks."""
+
+_OPTION_END, _OPTION_NAME, _OPTION_RESOLUTION, _OPTION_OFFSET = 0, 2, 9, 14
+"""Options of an interface."""
+
+_VERSION = 1
 
 
 def _pcapng(stream: BinaryIO) -> Iterator[CapturedPacket]:
@@ -168,16 +172,16 @@ def _pcapng(stream: BinaryIO) -> Iterator[CapturedPacket]:
             interfaces = []
             continue
         block = raw_type + _rest_of_block(stream, order)
-        match order.word.unpack(raw_type)[0]:
-            case dpkt.pcapng.PCAPNG_BT_IDB:
-                interfaces.append(_interface(order, block, described))
-                described += 1
-            case dpkt.pcapng.PCAPNG_BT_EPB:
-                yield _packet(order.enhanced_packet(), block, interfaces)
-            case dpkt.pcapng.PCAPNG_BT_PB:
-                yield _packet(order.packet(), block, interfaces)
-            case dpkt.pcapng.PCAPNG_BT_SPB:
-                yield _simple_packet(order, block, interfaces)
+        kind = order.word.unpack(raw_type)[0]
+        if kind == _INTERFACE:
+            interfaces.append(_interface(order, block, described))
+            described += 1
+        elif kind == _ENHANCED_PACKET:
+            yield _packet(order.enhanced_packet, block, interfaces)
+        elif kind == _PACKET:
+            yield _packet(order.packet, block, interfaces)
+        elif kind == _SIMPLE_PACKET:
+            yield _simple_packet(order, block, interfaces)
 
 
 def _section(stream: BinaryIO) -> _ByteOrder:
@@ -190,9 +194,11 @@ def _section(stream: BinaryIO) -> _ByteOrder:
     length = order.word.unpack(raw_length)[0]
     block = _SECTION_HEADER + raw_length + raw_magic
     block += _exactly(stream, length - len(block), "a section's header")
-    section = _unpacked(order.section, block)
-    if section.v_major != dpkt.pcapng.PCAPNG_VERSION_MAJOR:
-        raise CaptureError(f"pcapng version {section.v_major} is not known")
+    major, _ = _unpacked(order.section, block)
+    if block[-4:] != raw_length:
+        raise CaptureError("the file is damaged: a block's two lengths differ")
+    if major != _VERSION:
+        raise CaptureError(f"pcapng version {major} is not known")
     return order
 
 
@@ -206,43 +212,48 @@ def _rest_of_block(stream: BinaryIO, order: _ByteOrder) -> bytes:
 
 
 def _interface(order: _ByteOrder, block: bytes, number: int) -> _Interface:
-    described = _unpacked(order.interface, block)
-    options = {option.code: option.data for option in described.opts}
-    resolution = (options.get(dpkt.pcapng.PCAPNG_OPT_IF_TSRESOL) or b"\x06")[0]
-    raw_offset = options.get(dpkt.pcapng.PCAPNG_OPT_IF_TSOFFSET, b"")[:8]
-    little = order.word.format.startswith("<")
+    link_type, snap_length = _unpacked(order.interface, block)
+    options = dict(_options(order, block[order.interface.size : -4]))
+    resolution = (options.get(_OPTION_RESOLUTION) or b"\x06")[0]
+    raw_offset = options.get(_OPTION_OFFSET, b"")[:8]
+    name = options.get(_OPTION_NAME, b"").decode(errors="replace").rstrip("\0")
     return _Interface(
-        link_type=described.linktype,
-        snap_length=described.snaplen,
+        link_type=link_type,
+        snap_length=snap_length,
         ticks=(2 if resolution & 0x80 else 10) ** (resolution & 0x7F),
-        offset=int.from_bytes(raw_offset, "little" if little else "big", signed=True),
+        offset=int.from_bytes(raw_offset, "little" if order.is_little else "big", signed=True),
         number=number,
-        name=_name(options.get(dpkt.pcapng.PCAPNG_OPT_IF_NAME)),
+        name=name or None,
     )
 
 
-def _name(raw: Any) -> str | None:
-    if isinstance(raw, bytes):
-        raw = raw.decode(errors="replace")
-    return raw.rstrip("\0") or None if isinstance(raw, str) else None
+def _options(order: _ByteOrder, data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Codes and values; each is filled up to whole words."""
+    at = 0
+    while at + order.option.size <= len(data):
+        code, length = order.option.unpack_from(data, at)
+        at += order.option.size
+        if code == _OPTION_END:
+            return
+        if at + length > len(data):
+            raise CaptureError("the file is damaged: an option longer than its block")
+        yield code, data[at : at + length]
+        at += length + -length % 4
 
 
-def _packet(head: Any, block: bytes, interfaces: list[_Interface]) -> CapturedPacket:
+def _packet(head: Struct, block: bytes, interfaces: list[_Interface]) -> CapturedPacket:
     """Of an enhanced packet block or its predecessor; comments and other options are not read."""
-    if len(block) < head.__hdr_len__:
+    if len(block) < head.size + 4:
         raise CaptureError("the file is damaged: a packet block without a packet")
-    head.unpack_hdr(block)
-    if head.iface_id >= len(interfaces):
+    number, high, low, captured, length = head.unpack_from(block)
+    if number >= len(interfaces):
         raise CaptureError("the file is damaged: a packet of an interface that is not described")
-    interface = interfaces[head.iface_id]
-    at = interface.time(head.ts_high, head.ts_low)
-    start = head.__hdr_len__ - 4
-    data = block[start : min(start + head.caplen, len(block) - 4)]
-    if len(data) < head.caplen:
+    interface = interfaces[number]
+    data = block[head.size : min(head.size + captured, len(block) - 4)]
+    if len(data) < captured:
         raise CaptureError("the file is damaged: a packet longer than its block")
-    return CapturedPacket(
-        at, interface.link_type, data, head.pkt_len, interface.number, interface.name
-    )
+    at = interface.time(high, low)
+    return CapturedPacket(at, interface.link_type, data, length, interface.number, interface.name)
 
 
 def _simple_packet(order: _ByteOrder, block: bytes, interfaces: list[_Interface]) -> CapturedPacket:
@@ -256,8 +267,7 @@ def _simple_packet(order: _ByteOrder, block: bytes, interfaces: list[_Interface]
     return CapturedPacket(None, interface.link_type, data, length, interface.number, interface.name)
 
 
-def _unpacked(kind: type[Any], block: bytes) -> Any:
-    try:
-        return kind(block)
-    except (dpkt.Error, ValueError) as error:
-        raise CaptureError(f"the file is damaged: {error}") from None
+def _unpacked(head: Struct, block: bytes) -> tuple[int, ...]:
+    if len(block) < head.size + 4:
+        raise CaptureError("the file is damaged: a block shorter than its head")
+    return head.unpack_from(block)

@@ -11,15 +11,9 @@ from typing import Any
 
 from mcastd import __version__
 from mcastd.fastpath import FastPathError, streams
+from mcastd.fastpath.bpf_source import MAIN, file_name, source
 from mcastd.fastpath.compiling import compile_object, keep
-from mcastd.fastpath.objects import (
-    MAIN,
-    PROGRAMS,
-    BpfObject,
-    cache_directory,
-    file_name,
-    source,
-)
+from mcastd.fastpath.objects import PROGRAMS, BpfObject, cache_directory
 
 DONE, BAD_INPUT, NOT_THERE = 0, 2, 3
 INSTRUCTION_BYTES = 8

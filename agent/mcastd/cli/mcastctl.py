@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mcastd
-from mcastd.cli import findings, tables
+from mcastd.cli import bundle, findings, tables
 from mcastd.cli.namespace_tables import qualified
 from mcastd.cli.ranges import RangeError, groups_of
 from mcastd.cli.watching import watch
@@ -28,6 +28,8 @@ PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 """A name that means nothing else to any shell."""
 
 DONE, NO, BAD_INPUT, NOT_THERE = 0, 1, 2, 3
+
+SECONDS = "seconds between two screens (default %(default)s)"
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -91,7 +93,7 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
     added.add_argument("--watch", action="store_true", help="again and again, until interrupted")
-    added.add_argument("--interval", metavar="S", type=float, default=1.0, help="%(default)s s")
+    added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
     added.add_argument("--count", metavar="N", type=int, help="with --watch: end after so many")
     added = command("querier", "who asks on each link, how often, in which version", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
@@ -102,8 +104,14 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     )
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
+    added = command(
+        "bundle", "put all that the daemon knows into one file, for who is to help", bundle.bundle
+    )
+    added.add_argument("file", metavar="FILE.tar.gz")
+    added.add_argument("--force", action="store_true", help="replace a file that is there")
+    added.add_argument("--dry-run", action="store_true", help="only say what would be in it")
     added = command("top", "interfaces, queriers, groups, streams and events as a live screen", top)
-    added.add_argument("--interval", metavar="S", type=float, default=1.0, help="%(default)s s")
+    added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
     added.add_argument("--count", metavar="N", type=int, help="end after so many screens")
     added = command("watch", "events as they happen", watch)
     added.add_argument("--type", metavar="T", help="a message's type, or an event's name")
@@ -120,11 +128,11 @@ def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> 
     added = command("join", "join a group, as the agent's own, in host mode", join)
     add_membership(added)
     added.add_argument("--exclude", action="store_true", help="all sources but these")
-    added.add_argument("--hold", action="store_true", help="until this command ends")
+    added.add_argument("--hold", action="store_true", help="leave when this command exits")
     added.add_argument(
         "--kernel", action="store_true", help="by sockets of the agent's: the kernel speaks for it"
     )
-    added = command("leave", "leave a group joined so; exit 1 if it was not", leave)
+    added = command("leave", "leave a group joined with `join`; exit 1 if it was not", leave)
     add_membership(added)
     added = command("mode", "hand an interface over to the agent (host) or back (observe)", change)
     added.add_argument("name", metavar="IFACE")
@@ -148,7 +156,9 @@ def add_membership(added: argparse.ArgumentParser) -> None:
     added.add_argument("name", metavar="IFACE")
     added.add_argument("group", metavar="GROUP", help="or a range, such as 239.1.0.0/28")
     added.add_argument("--source", metavar="S", action="append", default=[], dest="sources")
-    added.add_argument("--name", metavar="N", dest="application", help="who asks (this command)")
+    added.add_argument(
+        "--name", metavar="N", dest="application", help="application name (default: this command's)"
+    )
 
 
 def ask(args: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """The keeper of other namespaces as a process, and the agents that it makes: `mcastd run` in each.
 
-The keeper is run by this module, with the descriptor of its channel and the arguments of
+`keeper_process.begin` runs this module, with the descriptor of its channel and the arguments of
 `mcastd run`.
 """
 
@@ -10,7 +10,6 @@ import argparse
 import json
 import signal
 import socket
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -23,24 +22,6 @@ if TYPE_CHECKING:
     from mcastd.fastpath.objects import BpfObject
     from mcastd.service.config import Settings
     from mcastd.service.namespaces.inside import Place
-
-KEPT = ("config", "interfaces", "mode", "verbose", "log_format")
-"""Of the arguments, what is for all namespaces."""
-
-
-def begin(args: argparse.Namespace) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Starts the keeper, with all the rights that this process still has. OSError."""
-    ours, its = channel.pair()
-    kept = {key: getattr(args, key) for key in KEPT}
-    kept["config"] = None if args.config is None else str(args.config)
-    with its:
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(its.fileno()), json.dumps(kept)],
-            stdin=subprocess.DEVNULL,
-            pass_fds=[its.fileno()],
-            start_new_session=True,  # Ctrl-C is for the agent, which then ends all
-        )
-    return process, ours
 
 
 def keep(descriptor: str, given: str) -> int:

@@ -71,7 +71,7 @@ def about_log(error: FastPathError, *, keep: bool) -> str:
 
 def in_company(args: argparse.Namespace) -> Alone:
     """Starts what starts the agents in other namespaces; FastPathError if it cannot be."""
-    from mcastd.cli.namespaces import begin  # noqa: PLC0415 (most settings name none)
+    from mcastd.cli.keeper_process import begin  # noqa: PLC0415 (most settings name none)
     from mcastd.service.namespaces.first import First  # noqa: PLC0415
 
     try:

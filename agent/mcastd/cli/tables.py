@@ -330,7 +330,9 @@ def reloaded(result: dict[str, Any]) -> str:
         for key in result.get("needs_restart", ())
     ]
     by_hand = list(map(by_hand_remark, result.get("by_hand", ())))
-    return "\n".join([f"read; running {running}", *undone, *by_hand, *restart])
+    return "\n".join(
+        [f"configuration reloaded; interfaces: {running}", *undone, *by_hand, *restart]
+    )
 
 
 def by_hand_remark(each: dict[str, Any], name: str | None = None) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from mcastd import files
 from mcastd.fastpath import compiler
+from mcastd.fastpath.bpf_source import BPF_DIRECTORY, FLAGS
 from mcastd.fastpath.errors import FastPathError
-from mcastd.fastpath.objects import BPF_DIRECTORY, FLAGS
 
 COMPILE_SECONDS = 120
 """A compile takes one or two seconds; a slow machine under load may need much longer."""

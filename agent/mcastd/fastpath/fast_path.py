@@ -53,7 +53,7 @@ class FastPath:
     """
 
     def __init__(self, kernel: Kernel, store: Store | None = None) -> None:
-        """Of programs that `begin_loading` has begun to load; `wait` says when they are.
+        """`kernel`: its programs may still be loading; call `wait` before rights are given up.
 
         `store`: what an agent before this one has left, of which `kernel` has the maps. Closes the
         kernel's side when it is closed itself. FastPathError if the rings are refused.

@@ -8,32 +8,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import struct
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import source_hash
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mcastd._bpf
 from mcastd import files
+from mcastd.fastpath.bpf_source import BPF_DIRECTORY, MAIN, file_name, source
 from mcastd.files import open_trusted_directory as trusted
 
 LARGEST = 16 << 20
 """Bytes; the programs take a few hundred thousand."""
 
-FORMAT = 1
-"""Of the kept files; part of the key."""
-
-BPF_DIRECTORY = Path(mcastd._bpf.__path__[0])
 PREBUILT = BPF_DIRECTORY / "prebuilt"
 """Compiled programs that came with the package, if whoever made it had them compiled."""
 
-FLAGS = ("-Wno-unused-function", "-g0")
-"""For clang: nobody reads its debug information, which takes it a fifth of the time."""
-
-MAIN = "programs.c"
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 PROGRAMS = {
@@ -114,36 +104,6 @@ class BpfObject(NamedTuple):
         )
 
 
-def source(main: str = MAIN, directory: Path = BPF_DIRECTORY) -> str:
-    """The program text with the project's own headers in place, as bcc wants it.
-
-    bcc rewrites map operations in the main file only, not in what it includes.
-    """
-    seen: set[Path] = set()
-
-    def expand(path: Path) -> str:
-        if path in seen:
-            return ""
-        seen.add(path)
-        lines = []
-        for line in path.read_text().splitlines():
-            included = re.fullmatch(r'\s*#include "(.+)"', line)
-            lines.append(expand(path.parent / included[1]) if included else line)
-        return "\n".join(lines) + "\n"
-
-    return expand(directory / main)
-
-
-def key_of(main: str, flags: tuple[str, ...], directory: Path = BPF_DIRECTORY) -> str:
-    """Of all files in the directory, whichever of them `main` needs: to put these together would
-    take a start longer.
-    """
-    names = sorted(name for name in os.listdir(directory) if name.endswith((".c", ".h")))
-    parts = [str(FORMAT), os.uname().machine, main, *FLAGS, *flags, *names]
-    texts = [(directory / name).read_bytes() for name in names]
-    return source_hash(b"\0".join([*map(str.encode, parts), *texts])).hex()
-
-
 def cache_directory() -> Path:
     """Where compiled programs are kept: as the service manager says, the system's, the user's."""
     given = os.environ.get("MCASTD_CACHE") or os.environ.get("CACHE_DIRECTORY")
@@ -153,11 +113,6 @@ def cache_directory() -> Path:
         return Path("/var/cache/mcastd")
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "mcastd"
-
-
-def file_name(flags: tuple[str, ...] = (), main: str = MAIN) -> str:
-    """Of the compiled programs, wherever they are kept: made of all that goes into them."""
-    return f"{main.removesuffix('.c')}-{key_of(main, flags)}.json"
 
 
 def kept(

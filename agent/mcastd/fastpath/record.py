@@ -7,8 +7,8 @@ from importlib.util import source_hash
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mcastd.fastpath.bpf_source import BPF_DIRECTORY
 from mcastd.fastpath.hooks import Hook, HookChoice
-from mcastd.fastpath.objects import BPF_DIRECTORY
 
 KEPT_MAPS = frozenset(
     {"assigned", "counters", "paces", "questions", "passers"}

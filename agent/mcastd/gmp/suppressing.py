@@ -146,7 +146,7 @@ class SuppressingReporter:
         return []
 
     def _ask_some(self) -> list[Effect]:
-        """Asks the next groups as if the query came now, to answer as if it came when it did."""
+        """Starts timers for the next groups; delays count from when the query arrived."""
         assert self._asked is not None
         sweep = self._asked.sweep
         turn = _Turn(sweep.since, self._asked.max_response)

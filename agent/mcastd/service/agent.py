@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from mcastd.fastpath import HookChoice, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
-from mcastd.gmp.filters import FilterMode, SourceFilter
-from mcastd.gmp.time import Instant
+from mcastd.gmp.time import Instant, after, seconds
 from mcastd.service import coexistence, events
 from mcastd.service.addresses import Addresses
 from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now, wall_now
-from mcastd.service.config import Settings, is_pattern
+from mcastd.service.config import Settings
 from mcastd.service.connections import Door
 from mcastd.service.deafness import Deafness
 from mcastd.service.events import Cause, FamilyEvent
-from mcastd.service.faults import Fault, Faults, said
+from mcastd.service.faults import Faults, said
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_history import HostHistory
@@ -28,6 +27,7 @@ from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
 from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
+from mcastd.service.keys import is_pattern
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.losses import Losses
 from mcastd.service.machine import Machine
@@ -35,7 +35,7 @@ from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.mode import Mode
 from mcastd.service.observer import Observer
 from mcastd.service.own_addresses import OwnAddresses
-from mcastd.service.owned import CONFIG, Owned
+from mcastd.service.own_memberships import OwnMemberships
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
@@ -47,13 +47,16 @@ from mcastd.service.turns import Turns
 log = logging.getLogger("mcastd")
 
 STILL_IN_FORCE_SECONDS = 60.0
-"""How often the files are touched of what is to outlast a restart."""
+"""How often the state files are touched, so that their mtime says until when they were valid."""
 
 RETRY_SECONDS = 5.0
 """Between two attempts to keep what could not be kept."""
 
 MOST_REMARKS = 1000
 """That are known to be logged: they name interfaces, which come and go."""
+
+RECORD_EVERY = seconds(10)
+"""Between two readings of the counters that are recorded."""
 
 KEEP_SECONDS = 1.0
 """After which a change of the queriers that are known is kept."""
@@ -110,6 +113,7 @@ class Agent:
         self._losses = Losses()
         self.host_history = HostHistory()
         self.sign = SignOnLink()
+        self._recorded = Instant(0)
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
@@ -118,7 +122,15 @@ class Agent:
         self.host_mode = HostMode(
             fast_path, now, self._tell_of_host_mode, self.policy, self.reader, machine=self.machine
         )
-        self.hardware_filter = self.machine.filter()
+        self.memberships = OwnMemberships(
+            lambda: self.settings,
+            self.owned,
+            self.interfaces,
+            listened=self._listened,
+            changed=self.reader.request,
+            machine=self.machine,
+            faults=self.faults,
+        )
         self.reload: Callable[[bool], str | None] = lambda undo: None
         """Takes over the files; `undo`: also where something else was set by hand."""
         self.looked: Callable[[], object] = lambda: None
@@ -141,7 +153,7 @@ class Agent:
         self._flood_timer = loop.call_later(LOOK_SECONDS, self._look)
 
     def started_up(self) -> None:
-        """All links there are have been met: one that comes later comes without a past."""
+        """All present links are processed: what was kept is not for those that come later."""
         self.owned.is_fresh = False
 
     def _still_in_force(self) -> None:
@@ -166,6 +178,9 @@ class Agent:
         self.programs.look(now())
         self.deafness.look(now())
         self.sign.update(self.by_index)
+        if now() >= after(self._recorded, RECORD_EVERY):
+            self._recorded = now()
+            self.teller.recorder.count(wall_now(), counted)
         self.looked()
         self.turned_at = now()
         self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
@@ -191,6 +206,12 @@ class Agent:
     def _tell_of_host_mode(self, interface: Interface, family: str, event: FamilyEvent) -> None:
         """What it does between turns."""
         self.teller.tell(interface, family, event)
+        if interface.index is not None:
+            self.turns.arm({interface.index})
+
+    def _listened(self, interface: Interface, family: str, told: list[FamilyEvent]) -> None:
+        """What came of a request for a group; the engine may have to say it, told or not."""
+        self.teller.tell_all(interface, ((family, event) for event in told))
         if interface.index is not None:
             self.turns.arm({interface.index})
 
@@ -294,8 +315,10 @@ class Agent:
         resumes = interface.wanted_mode is Mode.HOST is not interface.mode and self.owned.is_fresh
         if resumes:
             kept = {each.key for each in self.owned.kept}  # routers know of these
-            known = (e for e in self.wanted(interface) if e.key in kept and not e.kernel)
-            self._put_all(interface, known)
+            wanted = self.memberships.wanted(interface)
+            self.memberships.put_all(
+                interface, (each for each in wanted if each.key in kept and not each.kernel)
+            )
         problem = self.change_mode(interface, interface.wanted_mode)
         if resumes and problem is None:
             self.teller.tell_all(interface, interface.resume(now()))
@@ -328,10 +351,10 @@ class Agent:
                 self.host_mode.stop(interface)
                 needs = " (host mode needs CAP_NET_RAW)" if error.errno == errno.EPERM else ""
                 return f"{interface.name}: cannot be taken over: {said(error)}{needs}"
-            self._put_all(interface, self.wanted(interface))
+            self.memberships.put_all(interface, self.memberships.wanted(interface))
         else:
             self.give_back(interface)
-        self._keep_configured()
+        self.memberships.keep_configured()
         self.remark(interface)
         log.info("%s: %s mode", interface.name, mode.value)
         self.teller.announce(interface.name, events.ModeChanged(mode))
@@ -341,7 +364,7 @@ class Agent:
     def give_back(self, interface: Interface) -> None:
         """Only the kernel speaks from now on; what only the agent had joined is left first."""
         for membership in list(interface.own.values()):
-            self.withdraw(interface, membership)
+            self.memberships.withdraw(interface, membership)
         self.host_mode.stop(interface)
 
     def remark(self, interface: Interface) -> None:
@@ -352,102 +375,6 @@ class Agent:
             self._remarked[text] = None
         while len(self._remarked) > MOST_REMARKS:
             del self._remarked[next(iter(self._remarked))]
-
-    # The agent's own memberships.
-
-    def wanted(self, interface: Interface) -> list[Owned]:
-        """What the agent itself is to receive on an interface: its file's, and what was asked."""
-        settings = self.settings.of(interface.name, interface.alternative_names)
-        configured = settings.memberships if settings else ()
-        asked = [each for each in self.owned if each.interface == interface.name]
-        return [each._replace(interface=interface.name) for each in configured] + asked
-
-    def _put_all(self, interface: Interface, memberships: Iterable[Owned]) -> None:
-        """Puts them in force. What the NIC's filter cannot have is told, and is no other's loss."""
-        for membership in list(memberships):
-            try:
-                self.put(interface, membership)
-            except OSError as error:
-                what = f"{interface.name}: {membership.group} is not received"
-                self.faults.tell_error(Fault.INTERFACE, what, error)
-
-    def put(self, interface: Interface, membership: Owned) -> None:
-        """Puts one in force. OSError if the NIC's filter, or the kernel, cannot have it."""
-        if interface.index is None:
-            return
-        before = interface.own.get(membership.key)
-        if before is not None and before.kernel != membership.kernel:
-            self.withdraw(interface, before)
-        if membership.kernel:
-            self._hold(interface, membership)
-            return
-        group, observer = membership.address, interface.observers[membership.family.name]
-        if observer.asked_by(membership.application, group) is None:
-            self.hardware_filter.add(interface.index, group)
-        interface.own[membership.key] = membership
-        self.listen_for(interface, membership.application, group, membership.filter)
-
-    def _hold(self, interface: Interface, membership: Owned) -> None:
-        """By sockets, for which the kernel speaks. The new ones come before the old ones go."""
-        assert interface.index is not None
-        wanted = membership.filter
-        held = self.machine.join(
-            interface.index,
-            membership.address,
-            list(wanted.sources),
-            exclude=wanted.mode is FilterMode.EXCLUDE,
-        )
-        earlier = interface.sockets.get(membership.key)
-        interface.sockets[membership.key] = held
-        interface.own[membership.key] = membership
-        if earlier is not None:
-            earlier.close()
-        self.reader.request()
-
-    def withdraw(self, interface: Interface, membership: Owned) -> None:
-        """The application no longer asks for the group."""
-        interface.own.pop(membership.key, None)
-        held = interface.sockets.pop(membership.key, None)
-        if held is not None:
-            held.close()
-            self.reader.request()
-            return
-        observer = interface.observers[membership.family.name]
-        group = membership.address
-        if interface.index is not None and observer.asked_by(membership.application, group):
-            try:
-                self.hardware_filter.drop(interface.index, group)
-            except OSError as error:
-                what = f"{interface.name}: {membership.group} is received on"
-                self.faults.tell_error(Fault.INTERFACE, what, error)
-        self.listen_for(interface, membership.application, group, observer.nothing)
-
-    def listen_for(
-        self, interface: Interface, application: str, group: bytes, wanted: SourceFilter
-    ) -> None:
-        observer = interface.of_width(len(group))
-        for event in observer.listen(now(), application, group, wanted):
-            self.teller.tell(interface, observer.family.name, event)
-        if interface.index is not None:
-            self.turns.arm({interface.index})
-
-    def _keep_configured(self) -> None:
-        """Has the memberships of the files kept, where they are in force."""
-        speaking = [each for each in self.interfaces.values() if each.mode is Mode.HOST]
-        wanted = (membership for each in speaking for membership in self.wanted(each))
-        self.owned.configure(each for each in wanted if each.application == CONFIG)
-
-    def configure_memberships(self, interface: Interface, before: list[Owned]) -> None:
-        """Puts in force what the files now want, and withdraws what they no longer do."""
-        if interface.mode is not Mode.HOST:
-            return
-        wanted = {each.key: each for each in self.wanted(interface)}
-        for membership in before:
-            if membership.key not in wanted:
-                self.withdraw(interface, membership)
-        changed = (each for key, each in wanted.items() if interface.own.get(key) != each)
-        self._put_all(interface, changed)
-        self._keep_configured()
 
     # The operator.
 
@@ -501,6 +428,4 @@ class Agent:
         self.known_queriers.close()
         self.reader.close()
         self.host_mode.close()
-        self.hardware_filter.close()
-        for interface in self.interfaces.values():
-            interface.close_sockets()
+        self.memberships.close()

@@ -18,10 +18,10 @@ WAITING_BYTES = 1 << 20
 """Of these events: a report of 180 groups is an event of some ten thousand."""
 
 REPORTS_SHARE = 2
-"""Other hosts' reports wait only in one part of so many: a flood of them leaves room for more."""
+"""Other hosts' reports may fill at most 1/REPORTS_SHARE of a watcher's queue."""
 
 CAUGHT_UP_SHARE = 4
-"""When no more than one part of so many is taken, a watcher is told what it has lost."""
+"""A watcher hears how much it lost once its queue is filled to at most 1/CAUGHT_UP_SHARE."""
 
 MESSAGE, QUERY = "message", "query"
 

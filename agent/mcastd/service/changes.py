@@ -82,7 +82,7 @@ def of_leaving(agent: Agent) -> dict[str, Any]:
 def put(agent: Agent, interface: Interface, membership: Owned) -> None:
     """Puts it in force, and keeps it. ChangeError if it cannot be had."""
     try:
-        agent.put(interface, membership)
+        agent.memberships.put(interface, membership)
     except OSError as error:
         raise ChangeError("refused", error.strerror or str(error)) from None
     agent.owned.put(membership)
@@ -102,7 +102,7 @@ def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[s
         fewer = held._replace(sources=rest)
         put(agent, interface, fewer)
         return {"left": True, "remaining": membership_object(fewer), **of_leaving(agent)}
-    agent.withdraw(interface, held)
+    agent.memberships.withdraw(interface, held)
     agent.owned.drop(held)
     return {"left": True, **of_leaving(agent)}
 
@@ -113,7 +113,7 @@ def end(agent: Agent, membership: Owned) -> None:
         return
     interface = agent.interfaces.get(membership.interface)
     if interface is not None:
-        agent.withdraw(interface, membership)
+        agent.memberships.withdraw(interface, membership)
     agent.owned.drop(membership)
 
 
@@ -141,7 +141,7 @@ def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
             sources=tuple(family.format(family.parse(each)) for each in sources),
         )
     except KeyError:
-        raise ChangeError("bad_parameter", "group: is needed") from None
+        raise ChangeError("bad_parameter", "group: required") from None
     except ValueError as error:
         raise ChangeError("bad_parameter", str(error)) from None
 

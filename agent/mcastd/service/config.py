@@ -26,6 +26,7 @@ from mcastd.service.interface_settings import (
     read_tunables,
 )
 from mcastd.service.interface_settings import ConfigFileError as ConfigFileError  # noqa: PLC0414
+from mcastd.service.keys import MOST_INTERFACES, bool_key, text_key, whole_key
 from mcastd.service.stream_settings import StreamSettings, StreamSettingsError, merged_streams
 
 if TYPE_CHECKING:
@@ -34,13 +35,9 @@ if TYPE_CHECKING:
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
 DEFAULT_METRICS = "127.0.0.1:9776"
-MOST_INTERFACES = 65_536
 
 LARGEST_FILE = 4 << 20
 """Bytes; a membership takes about a hundred."""
-
-LONGEST_TEXT = 4096
-"""Characters of a path or a name."""
 
 STATE_DROP_INS = "mcastd.d"
 """Below the state directory: what `--persist` keeps where all else is read-only for the agent."""
@@ -114,10 +111,6 @@ class Settings(NamedTuple):
         return self._replace(interfaces={**self.interfaces, name: changed})
 
 
-def is_pattern(name: str) -> bool:
-    return bool(set(name) & set("*?["))
-
-
 def parse_address(text: str) -> Address:
     """HOST:PORT or [HOST]:PORT, a numeric host, or unix:/PATH; ValueError for anything else."""
     if text.startswith("unix:/"):
@@ -127,27 +120,6 @@ def parse_address(text: str) -> Address:
     if not separator or not port.isdecimal() or not 0 <= int(port) <= 65535:
         raise ValueError(text)
     return Address(str(ip_address(host)), int(port))
-
-
-def text_key(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_TEXT:
-        raise TypeError
-    return value
-
-
-def bool_key(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def whole_key(least: int, most: int) -> tuple[Callable[[Any], int], str]:
-    def read(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ValueError
-        return value
-
-    return read, f"a whole number from {least} to {most}"
 
 
 def listen_key(value: Any) -> Address | None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from mcastd import manager
 from mcastd.printable import brief
-from mcastd.service import changes, stream_views, views
+from mcastd.service import changes, configuration_views, recorder, stream_views, views
 from mcastd.service.agent import Agent
 from mcastd.service.answers import error_line, pieces_of
 from mcastd.service.audit import Audit
@@ -47,6 +47,9 @@ LONGEST_REQUEST = 1024 * 1024
 
 LONG_AT_ONCE = 8
 """So many of the long ones may be on their way at the same time."""
+
+FOR_ADMINS = frozenset({"configuration"})
+"""Questions that are not for everybody who may ask: files may be readable for root alone."""
 
 IDLE_SECONDS = 60.0
 WATCH_SECONDS = 600.0
@@ -95,6 +98,8 @@ class Control:
             "counters": views.counters,
             "streams": stream_views.streams,
             "doctor": Doctor(agent).examine,
+            "recording": lambda agent, name=None: recorder.objects(agent.teller.recorder, name),
+            "configuration": configuration_views.configuration,
         }
         self._changes: dict[str, Change] = {
             "join": changes.join,
@@ -201,6 +206,10 @@ class Control:
     async def _result(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
         if method in self._changes or method == "reload":
             return await self._order(method, parameters, client)
+        if method in FOR_ADMINS and not await self._may_change(client.caller):
+            raise RequestError(
+                "not_permitted", f"{method}: root and members of control.admin_group may ask for it"
+            )
         async with self._turnstile.for_answer(client.connection):
             result = self._call(method, parameters)
         if isawaitable(result):

@@ -63,7 +63,7 @@ class Faults:
         self.last[fault] = (wall_clock(now()), printable(text))
         suppressed = self._limit.may_say((fault, about), now())
         if suppressed is not None:
-            more = f" ({suppressed} more like this were not told)" if suppressed else ""
+            more = f" ({suppressed} similar messages suppressed)" if suppressed else ""
             log.error("%s%s", text, more, exc_info=bug)
 
     def tell_of_file(self, text: str) -> None:

@@ -60,8 +60,8 @@ class Flood:
     """One flood, as far as it is known.
 
     `since`, `until`: from the look before the first refusal to the one that found the last.
-    `rate`: how many were refused in the worst second. The two counts of one message may be read at
-    different looks, so `refused` is told by their sums and is no sum of what each look told.
+    `rate`: how many were refused in the worst second. A message may show up as lost in one
+    sample and as discarded in the next, so `refused` compares totals and does not add samples.
     """
 
     since: Instant

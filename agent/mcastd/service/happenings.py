@@ -13,6 +13,7 @@ from mcastd.service.describe import family_fields, interface_fields, message_obj
 from mcastd.service.events import FamilyEvent, InterfaceEvent
 from mcastd.service.interface import Event, Interface
 from mcastd.service.limit import SayingLimit
+from mcastd.service.recorder import Recorder
 
 log = logging.getLogger("mcastd")
 
@@ -32,9 +33,11 @@ class Teller:
     def __init__(self, on_interest: Callable[[bool], None]) -> None:
         self.bus = Bus(on_interest)
         self._limit = SayingLimit()
+        self.recorder = Recorder()
 
     def tell(self, interface: Interface, family: str, event: FamilyEvent) -> None:
         """Of one family on an interface."""
+        self.recorder.event(wall_now(), interface.name, event, interface.observers[family].family)
         name, level = name_of(event), LOGGED.get(type(event))
         is_wanted = self.bus.wants(name, interface.name)
         suppressed = None if level is None else self._may_log((interface.name, family), name)
@@ -55,6 +58,7 @@ class Teller:
     def announce(self, interface: str, event: InterfaceEvent) -> None:
         """Tells those who watch of something that concerns the whole interface."""
         name = name_of(event)
+        self.recorder.event(wall_now(), interface, event)
         if self.bus.wants(name, interface):
             head = {"event": name, "ts": wall_now(), "interface": interface}
             self.bus.publish(head | interface_fields(event))
@@ -68,7 +72,8 @@ class Teller:
         self.announce(interface, event)
 
     def message(self, interface: Interface, event: Event, *, from_outside: bool) -> None:
-        """Tells those who watch of a message."""
+        """Records a message, and tells those who watch of it."""
+        self.recorder.frame(interface.name, event.captured, is_outbound=not from_outside)
         if self.bus.needs_messages:
             self.bus.publish(message_object(interface.name, event, from_outside=from_outside))
 
@@ -80,5 +85,5 @@ class Teller:
 def write(level: int, name: str, fields: Mapping[str, Any], suppressed: int) -> None:
     """A log line: what happened, then its fields."""
     rest = " ".join(f"{key}={value}" for key, value in fields.items())
-    more = f" ({suppressed} more like this were not told)" if suppressed else ""
+    more = f" ({suppressed} similar messages suppressed)" if suppressed else ""
     log.log(level, "%s%s", f"{name} {rest}", more)

@@ -25,7 +25,7 @@ Known = tuple[str, str, str]
 
 
 class KnownQueriers:
-    """What is kept of them, in one file. It is as old as the last minute in which it was so."""
+    """The saved list. The file's mtime says, to within a minute, until when the list was valid."""
 
     def __init__(
         self,

@@ -224,7 +224,7 @@ class Links:
         """Addresses are kept for all links: one may become ours later."""
         changed = self._agent.addresses.take(change, is_down=self._is_down(change.index))
         if change.index in self._agent.by_index:
-            self._own_addresses.change(change.index, changed)
+            self._own_addresses.take(change.index, changed)
 
     def _expect_addresses(self, interface: Interface) -> None:
         """Looks at those that are probed, where the kernel's reports from them are held back.
@@ -267,7 +267,10 @@ class Links:
 
     def configure(self, settings: Settings) -> None:
         """Takes over other settings: for new, gone and changed interfaces. The rest stays as is."""
-        before = {name: self._agent.wanted(each) for name, each in self._agent.interfaces.items()}
+        before = {
+            name: self._agent.memberships.wanted(each)
+            for name, each in self._agent.interfaces.items()
+        }
         self._agent.settings = settings
         self._agent.streams.configure(settings)
         self._agent.reloaded_at = wall_now()
@@ -283,7 +286,7 @@ class Links:
             if interface.index in self._agent.by_index and interface.attachment is not None:
                 self._agent.host_mode.settle(interface)
             self._settling.now(interface)
-            self._agent.configure_memberships(interface, before[interface.name])
+            self._agent.memberships.configure(interface, before[interface.name])
         for link in self._links.values():
             named = settings.of(link.name, link.alternative_names) is not None
             if link.index not in self._agent.by_index and named:

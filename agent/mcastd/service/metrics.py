@@ -58,12 +58,12 @@ class AgentCollector(Collector):
     def _traffic(self) -> Iterator[Metric]:
         messages = CounterMetricFamily(
             "mcastd_messages",
-            "IGMP and MLD messages that were found good, at the NIC.",
+            "IGMP and MLD messages accepted at the NIC.",
             labels=["interface", "direction", "protocol", "type", "version"],
         )
         rejected = CounterMetricFamily(
             "mcastd_rejected_messages",
-            "Received IGMP and MLD messages that must not be believed.",
+            "Received IGMP and MLD messages that were rejected.",
             labels=["interface", "protocol", "reason"],
         )
         for name, values in self._agent.fast_path.counters().items():
@@ -107,7 +107,7 @@ class AgentCollector(Collector):
         if age is not None:
             yield GaugeMetricFamily(
                 "mcastd_heartbeat_age_seconds",
-                "Since the agent last said that it lives; above 2 the kernel speaks.",
+                "Seconds since the last heartbeat; above 2 the kernel reports again.",
                 value=age,
             )
 
@@ -133,7 +133,7 @@ class AgentCollector(Collector):
     def _floods(self) -> Iterator[Metric]:
         active = GaugeMetricFamily(
             "mcastd_flood_active",
-            "1 while messages of others are refused for their number, and five seconds on.",
+            "1 while messages of others are refused by a rate limit, and for five seconds after.",
             labels=["interface", "ring"],
         )
         floods = CounterMetricFamily(
@@ -141,7 +141,7 @@ class AgentCollector(Collector):
         )
         discarded = CounterMetricFamily(
             "mcastd_discarded_messages",
-            "Messages of others beyond the limits that were kept from the kernel.",
+            "Messages of others that a rate limit kept from the kernel.",
             labels=["interface", "ring", "protocol"],
         )
         for name, values in self._agent.fast_path.counters().items():
@@ -270,7 +270,7 @@ class AgentCollector(Collector):
         )
         unanswered = CounterMetricFamily(
             "mcastd_queries_unanswered",
-            "Queries that this host had something to say to, and did not in time.",
+            "Queries that required a report from this host and got none in time.",
             labels=FAMILY,
         )
         suppressed = CounterMetricFamily(
@@ -317,7 +317,7 @@ class AgentCollector(Collector):
     def _faults(self) -> Iterator[Metric]:
         faults = CounterMetricFamily(
             "mcastd_faults",
-            "What went wrong with a connection, an interface or a file, and ended with that.",
+            "Errors that were confined to one connection, interface or file.",
             labels=["of"],
         )
         for fault, count in self._agent.faults.counts.items():

@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from mcastd.gmp import effects as gmp
-from mcastd.gmp.caution import takes_away
-from mcastd.gmp.config import HostConfig, OlderQuerierFormula
-from mcastd.gmp.current_state import CurrentState
+from mcastd.gmp.config import HostConfig
 from mcastd.gmp.delays import RandomDelays
 from mcastd.gmp.effects import Effect, ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.events import (
@@ -33,17 +31,16 @@ from mcastd.gmp.events import (
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
 from mcastd.gmp.host import Host
-from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
-from mcastd.gmp.records import GroupRecord, RecordType
-from mcastd.gmp.time import NO_TIME, Duration, Instant, after, milliseconds, seconds
-from mcastd.native import SourceList
+from mcastd.gmp.messages import MembershipReport, Message, Query
+from mcastd.gmp.records import RecordType
+from mcastd.gmp.time import Duration, Instant, after, milliseconds, seconds
 from mcastd.service import events
 from mcastd.service.events import FamilyEvent
 from mcastd.service.joined import Joined
+from mcastd.service.outlet import Outlet, observing, speaking
 from mcastd.service.querier import Queriers
 from mcastd.service.received import KERNEL, Received
-from mcastd.service.responses import Responses
-from mcastd.service.times import GroupTimes
+from mcastd.service.reports import Reports
 from mcastd.wire import Note
 from mcastd.wire import Received as ReceivedMessage
 
@@ -62,39 +59,6 @@ BREATHING_SPACE = milliseconds(5)
 """Until a voice that is busy is asked again."""
 
 
-class Voice(Protocol):
-    """Carries out what the engine wants sent and heard."""
-
-    def send(self, order: SendRecords | SendReport | SendLeave, *, urgent: bool = False) -> None:
-        """`urgent`: before all that waits, whoever else may speak of the group."""
-
-    def listen(self, matter: ReportsMatter) -> None: ...
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether so much waits to be sent that more is better made later."""
-
-
-def speaking(config: HostConfig) -> HostConfig:
-    """The tunables for the engine: who asks for what is looked at before, and the kernel's sockets
-    have limits of their own."""
-    return config._replace(ssm_enforce=False, max_sources_per_filter=1_000_000)
-
-
-def observing(family: ProtocolFamily, config: HostConfig) -> HostConfig:
-    """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it, without
-    a limit, believes all queriers, and knows nothing of a cap.
-    """
-    return speaking(config)._replace(
-        older_querier_formula=OlderQuerierFormula.RFC3376,
-        older_querier_limit=NO_TIME,
-        queriers=(),
-        report_suppression=True,
-        max_version=family.newest,
-        compat_enable=True,
-    )
-
-
 class Observer:
     """What is known of one family on one interface.
 
@@ -109,7 +73,7 @@ class Observer:
         self.config = config
         self.host = Host(family, observing(family, config), RandomDelays(Random()), AT_ONCE)
         self.received = Received(family, self._is_source_specific)
-        self.voice: Voice | None = None
+        self.voice: Outlet | None = None
         self.is_holding = False
         self.is_silent_about_link_local = False
         """Whether the kernel never tells link-local groups (igmp_link_local_mcast_reports)."""
@@ -120,16 +84,14 @@ class Observer:
         self._owed: set[Address] = set()
         """What the kernel would have said, while it is not known yet what to say of it."""
         self._answer_by = Instant(0)
+        self.own_query: tuple[Instant, int] | None = None
+        """When a query of this host itself left it last, and its version."""
         self._cause: Query | None = None
         self._resume = Instant(0)
         self.queriers = Queriers()
-        self.responses = Responses()
-        self.times = GroupTimes()
-        self.asked: tuple[Instant, Query] | None = None
-        self.own_query: tuple[Instant, int] | None = None
-        """When a query of this host itself left it last, and its version."""
+        self.reports = Reports(family, self.host, self.received, self.is_untold)
+        self.responses, self.times = self.reports.responses, self.reports.times
         self.unlisted: tuple[Instant, Address] | None = None
-        self.last_reported_version: int | None = None
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
 
@@ -150,6 +112,34 @@ class Observer:
     def is_capped(self) -> bool:
         """Whether only older versions may be spoken."""
         return self.config.is_capped(self.family)
+
+    @property
+    def asked(self) -> tuple[Instant, Query] | None:
+        """The last query of the newest version, from which the kernel has learned."""
+        return self.reports.asked
+
+    @property
+    def last_reported_version(self) -> int | None:
+        return self.reports.last_version
+
+    def reported(self, group: Address) -> Instant | None:
+        """When the group was last reported, by the kernel or the agent; None if it was not yet."""
+        return self.reports.reported(group)
+
+    def is_repeated(self, at: Instant, group: Address) -> bool:
+        """Whether a join of the group has been told, and is repeated still (RFC 9776 §5.1)."""
+        return self.reports.is_repeated(at, group)
+
+    def is_untold(self, group: Address) -> bool:
+        """Whether only the agent could tell routers of the group, and may not: it is joined from
+        any source, and source-specific (RFC 9776 §4.2.13).
+        """
+        wanted = self.host.groups.get(group)
+        if wanted is None or wanted.mode is FilterMode.INCLUDE:
+            return False
+        if self.host.version < self.family.newest or not self.config.is_source_specific(group):
+            return False
+        return self.is_holding or group not in self.received.kernel
 
     def _is_source_specific(self, group: Address) -> bool:
         return self.config.is_source_specific(group)
@@ -179,7 +169,7 @@ class Observer:
             found.append(events.UnlistedQuerier(query.source, query.version))
         if self.voice is not None:
             return found
-        self._note_question(at, query, query.group == self.family.unspecified)
+        self.reports.question(at, query)
         self._cause = query
         found += self._effects(at, self.host.handle(at, query))
         self._cause = None
@@ -192,36 +182,12 @@ class Observer:
         alert = Note.NO_ROUTER_ALERT not in received.notes
         changed = self.queriers.hear(at, query, general=general, router_alert=alert)
         if query.version == self.family.newest:
-            self.asked = (at, query)
-        self._note_question(at, query, general)
+            self.reports.asked = (at, query)
+        self.reports.question(at, query)
         self._answer_by = max(self._answer_by, after(at, query.max_response))
         if not changed:
             return []
         return [events.QuerierChanged(query.source, query.version)]
-
-    def _note_question(self, at: Instant, query: Query, general: bool) -> None:
-        """Remembers what this host has to answer, if it has anything to say."""
-        if general:
-            if self._has_to_say(None):
-                self.responses.ask(at, None, query.max_response)
-            else:
-                self.responses.need_none()
-            return
-        current = self.received.groups.get(query.group)
-        if current is None or not self.family.is_reportable(query.group):
-            return
-        if query.sources and not (self._is_exact(query.group) and answers(current, query.sources)):
-            return
-        self.responses.ask(at, query.group, query.max_response)
-
-    def _is_exact(self, group: Address) -> bool:
-        return self.received.of_kernel(group) is not None
-
-    def _has_to_say(self, group: Address | None) -> bool:
-        """Whether the group, or any if None, is one that this host reports."""
-        if group is None:
-            return any(map(self.family.is_reportable, self.received.groups))
-        return group in self.received.groups
 
     # What the kernel says.
 
@@ -231,80 +197,11 @@ class Observer:
             self.own_query = (at, message.version)
             return self._effects(at, self.host.handle(at, message))
         if held:
-            return self._say_in_its_stead(at, message)
-        self._note_report(at, message)
-        return [
-            happening
-            for group in self._what_is_taken_from_us(message)
-            for happening in self._say_again(at, group)
-        ]
-
-    def _note_report(self, at: Instant, message: Message) -> None:
-        """When which groups were reported, and what that answers."""
-        match message:
-            case RecordReport():
-                for record in message.records:
-                    if not is_leave(record):
-                        self.times.report(record.group, at)
-                answered = {r.group for r in message.records if r.type in CURRENT_STATE}
-            case MembershipReport():
-                self.times.report(message.group, at)
-                answered = {message.group}
-            case _:
-                return
-        self.last_reported_version = message.version
-        if answered:
-            self.responses.answer(at, answered)
-
-    def _what_is_taken_from_us(self, message: Message) -> list[Address]:
-        """Groups of the agent's own of which the message takes something away at the routers."""
-        own = self.host.groups
-        match message:
-            case RecordReport():
-                return [
-                    record.group
-                    for record in message.records
-                    if record.group in own and takes_away(record, own[record.group])
-                ]
-            case Leave():
-                return [message.group] if message.group in own else []
-            case _:
-                return []
-
-    def _say_in_its_stead(self, at: Instant, message: Message) -> list[FamilyEvent]:
-        """Each record that is held back is an order to say that group now, if it is there.
-
-        It may say nothing new, and be needed all the same: after a fail-over of the link, say. No
-        order is what answers a query that was answered, or repeats a join that was told: that is
-        for the engine, and another host's report may make it unnecessary (RFC 2236 §3).
-        """
-        match message:
-            case RecordReport():
-                groups = {r.group for r in message.records if not self._is_said(at, r)}
-            case MembershipReport():
-                groups = set() if self._is_answered(at, message.group) else {message.group}
-            case _:
-                return []
-        return [each for group in sorted(groups) for each in self._say_again(at, group)]
-
-    def _is_said(self, at: Instant, record: GroupRecord) -> bool:
-        if record.type in CURRENT_STATE:
-            return self._is_answered(at, record.group)
-        return self.is_repeated(at, record.group)
-
-    def is_repeated(self, at: Instant, group: Address) -> bool:
-        """Whether a join of the group has been told, and is repeated still (RFC 9776 §5.1)."""
-        since, told = self.times.since(group), self.reported(group)
-        repeats = Duration(self.host.robustness * self.config.unsolicited_report_interval)
-        return since is not None and told is not None and at <= after(since, repeats)
-
-    def _is_answered(self, at: Instant, group: Address) -> bool:
-        """Whether the group was said since the last query, while that may be answered."""
-        if self.asked is None:
-            return False
-        asked, query = self.asked
-        reported = self.reported(group)
-        return at <= after(asked, query.max_response) and reported is not None and reported >= asked
+            groups = sorted(self.reports.ordered_by(at, message))
+        else:
+            self.reports.note(at, message)
+            groups = self.reports.taken_away(message)
+        return [event for group in groups for event in self._say_again(at, group)]
 
     def _say_again(self, at: Instant, group: Address) -> list[FamilyEvent]:
         if self.voice is None:
@@ -323,13 +220,13 @@ class Observer:
 
     def finish(self, now: Instant) -> list[FamilyEvent]:
         """Says at once what it would say in the time that the last queries give: it ends."""
-        happenings: list[FamilyEvent] = []
+        found: list[FamilyEvent] = []
         for _ in range(MOST_PIECES):
             due = self.host.next_deadline()
             if self.voice is None or due is None or due > self._answer_by:
                 break
-            happenings += self._effects(now, self.host.advance(max(due, now)))
-        return happenings
+            found += self._effects(now, self.host.advance(max(due, now)))
+        return found
 
     # What the kernel receives.
 
@@ -419,7 +316,7 @@ class Observer:
         """The address that messages are sent from; all zeros if there is none."""
         return self._effects(now, self.host.handle(now, SourceAddressChanged(address)))
 
-    def speak(self, now: Instant, voice: Voice | None) -> list[FamilyEvent]:
+    def speak(self, now: Instant, voice: Outlet | None) -> list[FamilyEvent]:
         """Host mode begins, or ends if there is no voice."""
         self.voice = voice
         return self.configure(now, self.config)
@@ -440,7 +337,7 @@ class Observer:
             self._resume = after(now, BREATHING_SPACE)
         else:
             found += self._effects(now, self.host.advance(now))
-        unanswered = self.responses.expire(now, self._has_to_say)
+        unanswered = self.responses.expire(now, self.reports.has_to_say)
         if unanswered:
             found.append(events.Unanswered(unanswered))
         return found
@@ -479,40 +376,7 @@ class Observer:
         if self.voice is None:
             return
         self.voice.send(order, urgent=urgent)
-        if isinstance(order, SendLeave):
-            return
-        self.last_reported_version = self.host.version
-        if isinstance(order, SendRecords) and isinstance(order.records, CurrentState):
-            self.times.report_all(now)
-            self.responses.answer(now, self.host.groups.keys())
-            return
-        told = self._told_by(order)
-        for group in told:
-            self.times.report(group, now)
-        if isinstance(order, SendReport) or not order.is_state_change:
-            self.responses.answer(now, told)
-
-    def reported(self, group: Address) -> Instant | None:
-        """When the group was last reported, by the kernel or the agent; None if it was not yet."""
-        told = group in self.host.groups and not self.is_untold(group)
-        return self.times.reported(group, with_all=told)
-
-    def is_untold(self, group: Address) -> bool:
-        """Whether only the agent could tell routers of the group, and may not: it is joined from
-        any source, and source-specific (RFC 9776 §4.2.13).
-        """
-        wanted = self.host.groups.get(group)
-        if wanted is None or wanted.mode is FilterMode.INCLUDE:
-            return False
-        if self.host.version < self.family.newest or not self.config.is_source_specific(group):
-            return False
-        return self.is_holding or group not in self.received.kernel
-
-    @staticmethod
-    def _told_by(order: SendRecords | SendReport) -> set[Address]:
-        if isinstance(order, SendReport):
-            return {order.group}
-        return {record.group for record in order.records}
+        self.reports.sent(now, order)
 
     def _version_changed(self, now: Instant, effect: gmp.VersionChanged) -> events.VersionChanged:
         way = (effect.previous, effect.version)
@@ -522,15 +386,3 @@ class Observer:
         until = self.host.older_querier_deadlines.get(effect.version)
         rest = None if until is None else Duration(max(0, until - now))
         return events.VersionChanged(*way, querier, rest)
-
-
-def is_leave(record: GroupRecord) -> bool:
-    """Whether it says that nothing of the group is wanted any more."""
-    return record.type is RecordType.CHANGE_TO_INCLUDE_MODE and not record.sources
-
-
-def answers(current: SourceFilter, asked: SourceList) -> bool:
-    """Whether a query about these sources is answered at all (RFC 9776 Table 5)."""
-    if current.mode is FilterMode.INCLUDE:
-        return bool(current.sources & asked)
-    return bool(asked - current.sources)

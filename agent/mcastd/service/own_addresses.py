@@ -25,16 +25,8 @@ class OwnAddresses:
         self._faults = faults
         self._refused: dict[str, int] = {}
 
-    def add(self, index: int, addresses: Iterable[Address]) -> None:
-        """Addresses or joined groups are the interface's own from now on."""
-        self._write(index, addresses, assigned=True)
-
-    def remove(self, index: int, addresses: Iterable[Address]) -> None:
-        """They are no longer the interface's own."""
-        self._write(index, addresses, assigned=False)
-
-    def change(self, index: int, addresses: Mapping[Address, Own]) -> None:
-        """What each address is to the interface from now on."""
+    def take(self, index: int, addresses: Mapping[Address, Own]) -> None:
+        """What addresses are to the interface from now on; a group is one that is usable."""
         for address, own in addresses.items():
             try:
                 if own is Own.NO:
@@ -45,14 +37,13 @@ class OwnAddresses:
                 self._faults.tell_error(Fault.INTERFACE, f"interface {index}", error)
         self._report_full_maps()
 
-    def _write(self, index: int, addresses: Iterable[Address], *, assigned: bool) -> None:
-        put = self._programs.assign if assigned else self._programs.unassign
-        for address in addresses:
-            try:
-                put(index, address)
-            except OSError as error:
-                self._faults.tell_error(Fault.INTERFACE, f"interface {index}", error)
-        self._report_full_maps()
+    def add(self, index: int, groups: Iterable[Address]) -> None:
+        """The interface receives these groups from now on."""
+        self.take(index, dict.fromkeys(groups, Own.USABLE))
+
+    def remove(self, index: int, addresses: Iterable[Address]) -> None:
+        """They are no longer the interface's own."""
+        self.take(index, dict.fromkeys(addresses, Own.NO))
 
     def _report_full_maps(self) -> None:
         """Reports entries that had no room, each time that there are more of them."""

@@ -96,13 +96,13 @@ class Programs(Protocol):
     def own(self, sock: socket, /) -> None:
         """What this socket sends is the agent's own."""
 
-    def assign(self, ifindex: int, address: bytes, /, *, is_usable: bool = ...) -> None:
+    def assign(self, ifindex: int, address: bytes, *, is_usable: bool = ...) -> None:
         """The address, or joined group, is the interface's own. OSError.
 
         `is_usable`: false while nothing but reports may come from the address.
         """
 
-    def unassign(self, ifindex: int, address: bytes, /) -> None: ...
+    def unassign(self, ifindex: int, address: bytes) -> None: ...
 
     def delay(self, ifindex: int, group: bytes, *, delaying: bool) -> None:
         """Whether other hosts' older reports for the group are handed over."""

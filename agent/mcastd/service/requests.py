@@ -76,6 +76,8 @@ PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
     "counters": {"name": TEXT},
     "streams": {"name": TEXT, "group": TEXT},
     "doctor": {"name": TEXT, "group": TEXT},
+    "recording": {"name": TEXT},
+    "configuration": {},
     "watch": {"type": TEXT, "interface": TEXT},
     "join": OF_MEMBERSHIP,
     "leave": OF_MEMBERSHIP,

@@ -30,6 +30,7 @@ from mcastd.service.state_file import state_directory
 from mcastd.service.system import (
     drop_capabilities,
     notify,
+    notify_at_last,
     trim_heap,
     watchdog_seconds,
 )
@@ -176,7 +177,7 @@ def announce(agent: Agent) -> None:
     attached = [printable(each.name) for each in agent.interfaces.values() if each.attachment]
     for name in agent.missing():
         log.warning("%s: there is no such interface now; it is attached when it appears", name)
-    notify(f"READY=1\nSTATUS=observing {', '.join(attached) or 'no interface yet'}")
+    notify_at_last(f"READY=1\nSTATUS=observing {', '.join(attached) or 'no interface yet'}")
     log.info("ready: %s", ", ".join(attached) or "no interface yet")
 
 
@@ -215,7 +216,7 @@ def reload(
     except OSError as error:
         problem = f"not all of it could be put in force: {said(error)}"
         log.error("%s", problem)
-    notify("READY=1")
+    notify_at_last("READY=1")
     return problem
 
 

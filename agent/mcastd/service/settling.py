@@ -196,7 +196,7 @@ class Settling:
         agent.expect_queriers(interface)
         for group, count in received.items():
             interface.kernel_receives(clock.now(), group, unknown(count, len(group)))
-        agent.own_addresses.change(index, agent.addresses.of(index))
+        agent.own_addresses.take(index, agent.addresses.of(index))
         agent.remark(interface)
         self._note(interface, self._settle_mode(interface))
 
@@ -223,5 +223,5 @@ class Settling:
         self._agent.teller.announce(interface.name, events.ProblemBegan(problem))
         suppressed = self._limit.may_say(problem, clock.now())
         if suppressed is not None:
-            more = f" ({suppressed} more interfaces like this were not told)" if suppressed else ""
+            more = f" ({suppressed} similar messages suppressed)" if suppressed else ""
             log.error("%s %s%s", interface.name, problem, more)

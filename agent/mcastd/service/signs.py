@@ -15,6 +15,9 @@ from mcastd.service.lock import CREDENTIALS
 
 PREFIX = "mcastd/agent/"
 
+AT_ONCE = 64
+"""Connections that are ended together."""
+
 UNIX = Path("/proc/net/unix")
 
 
@@ -29,9 +32,12 @@ class SignOnLink:
         """It runs these now. What cannot be said is not: nobody depends on it."""
         for index in self._sockets.keys() - set(indices):
             self._sockets.pop(index).close()
+        for sign in self._sockets.values():
+            turn_away(sign)
         for index in indices:
             if index not in self._sockets:
                 sign = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                sign.setblocking(False)
                 try:
                     sign.bind(f"\0{PREFIX}{index}/{self._mark}")
                     sign.listen()
@@ -44,15 +50,24 @@ class SignOnLink:
         self.update(())
 
 
+def turn_away(sign: socket.socket) -> None:
+    """Who has asked has his answer: whose the socket is."""
+    with suppress(OSError):
+        for _ in range(AT_ONCE):
+            sign.accept()[0].close()
+
+
 def agents_on(index: int, table: Path = UNIX) -> int:
     """How many agents run an interface: of root's, and of this process's own user."""
     with suppress(OSError):
-        return sum(map(is_of_an_agent, signs(table.read_text(errors="replace"), index)))
+        return sum(map(is_of_an_agent, set(signs(table.read_text(errors="replace"), index))))
     return 0
 
 
 def signs(table: str, index: int) -> Iterator[str]:
-    """The names in /proc/net/unix, where the zero of abstract ones is an "@"."""
+    """The names in /proc/net/unix, where the zero of abstract ones is an "@"; those of connections
+    are there, too.
+    """
     start = f"@{PREFIX}{index}/"
     for line in table.splitlines():
         name = line.rpartition(" ")[2]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import socket
 from collections.abc import Iterable
-from contextlib import suppress
 
 from mcastd import manager
 from mcastd._libbpf import lib
@@ -18,6 +18,8 @@ KEPT = (CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF)
 KEEPERS = (19, 21, CAP_PERFMON)
 """Of who starts agents in other network namespaces, besides: CAP_SYS_PTRACE to find one by a
 process, CAP_SYS_ADMIN to enter it, and what loading takes."""
+
+AGAIN_SECONDS, ATTEMPTS = 0.1, 600
 
 _manager: socket.socket | None = None
 
@@ -56,11 +58,28 @@ def watchdog_seconds() -> float | None:
     return int(given) / 2e6 if given.isdecimal() and int(given) else None
 
 
-def notify(state: str) -> None:
-    """Tells the service manager, if there is one (sd_notify(3))."""
-    if _manager is not None:
-        with suppress(OSError):
+def notify(state: str) -> bool:
+    """Tells the service manager, if there is one (sd_notify(3)). False if it has no room just now.
+
+    A service manager that does not listen is its own affair.
+    """
+    try:
+        if _manager is not None:
             _manager.send(state.encode(errors="backslashreplace"), socket.MSG_DONTWAIT)
-        return
-    with suppress(OSError):  # a service manager that does not listen is its own affair
-        manager.notify(state)
+        else:
+            manager.notify(state)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def notify_at_last(state: str, attempts: int = ATTEMPTS) -> None:
+    """As `notify`, and again while there is no room: without this the service manager ends us.
+
+    What is said before it, such as descriptors to be kept, may fill its queue.
+    """
+    if not notify(state) and attempts:
+        loop = asyncio.get_running_loop()
+        loop.call_later(AGAIN_SECONDS, notify_at_last, state, attempts - 1)

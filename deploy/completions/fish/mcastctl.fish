@@ -50,7 +50,7 @@ function _shtab_mcastctl_using
   test "$_shtab_mcastctl_cmdpath" = "$argv"
 end
 
-set -g _shtab_mcastctl_commands status groups streams querier counters doctor top watch names join leave mode reload version
+set -g _shtab_mcastctl_commands status groups streams querier counters doctor bundle top watch names join leave mode reload version
 set -g _shtab_mcastctl_opts_with_value --control --count --exec --interface --interval --name --source --type
 
 complete -c mcastctl -e
@@ -71,7 +71,7 @@ complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l watch -d 'again and again, until interrupted'
-complete -c mcastctl -n '_shtab_mcastctl_using streams' -l interval -x -d '1.0 s'
+complete -c mcastctl -n '_shtab_mcastctl_using streams' -l interval -x -d 'seconds between two screens (default 1.0)'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l count -x -d 'with --watch: end after so many'
 complete -c mcastctl -n '_shtab_mcastctl_using streams; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using streams; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
@@ -88,10 +88,15 @@ complete -c mcastctl -n '_shtab_mcastctl_using doctor' -s h -l help -d 'show thi
 complete -c mcastctl -n '_shtab_mcastctl_using doctor' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using doctor; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using doctor; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d GROUP
+complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a bundle -d 'Put all that the daemon knows into one file, for who is to help.'
+complete -c mcastctl -n '_shtab_mcastctl_using bundle' -s h -l help -d 'show this help message and exit'
+complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l json -d 'JSON instead of a table'
+complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l force -d 'replace a file that is there'
+complete -c mcastctl -n '_shtab_mcastctl_using bundle' -l dry-run -d 'only say what would be in it'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a top -d 'Interfaces, queriers, groups, streams and events as a live screen.'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l json -d 'JSON instead of a table'
-complete -c mcastctl -n '_shtab_mcastctl_using top' -l interval -x -d '1.0 s'
+complete -c mcastctl -n '_shtab_mcastctl_using top' -l interval -x -d 'seconds between two screens (default 1.0)'
 complete -c mcastctl -n '_shtab_mcastctl_using top' -l count -x -d 'end after so many screens'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a watch -d 'Events as they happen.'
 complete -c mcastctl -n '_shtab_mcastctl_using watch' -s h -l help -d 'show this help message and exit'
@@ -108,17 +113,17 @@ complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -
 complete -c mcastctl -n '_shtab_mcastctl_using join' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l source -x -d S
-complete -c mcastctl -n '_shtab_mcastctl_using join' -l name -x -d 'who asks (this command)'
+complete -c mcastctl -n '_shtab_mcastctl_using join' -l name -x -d 'application name (default: this command'"'"'s)'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l exclude -d 'all sources but these'
-complete -c mcastctl -n '_shtab_mcastctl_using join' -l hold -d 'until this command ends'
+complete -c mcastctl -n '_shtab_mcastctl_using join' -l hold -d 'leave when this command exits'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l kernel -d 'by sockets of the agent'"'"'s: the kernel speaks for it'
 complete -c mcastctl -n '_shtab_mcastctl_using join; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using join; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d 'or a range, such as 239.1.0.0/28'
-complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a leave -d 'Leave a group joined so; exit 1 if it was not.'
+complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a leave -d 'Leave a group joined with `join`; exit 1 if it was not.'
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -l source -x -d S
-complete -c mcastctl -n '_shtab_mcastctl_using leave' -l name -x -d 'who asks (this command)'
+complete -c mcastctl -n '_shtab_mcastctl_using leave' -l name -x -d 'application name (default: this command'"'"'s)'
 complete -c mcastctl -n '_shtab_mcastctl_using leave; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using leave; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d 'or a range, such as 239.1.0.0/28'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a mode -d 'Hand an interface over to the agent (host) or back (observe).'

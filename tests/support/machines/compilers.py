@@ -10,9 +10,10 @@ import subprocess
 from pathlib import Path
 
 from mcastd.fastpath import compiler
+from mcastd.fastpath.bpf_source import BPF_DIRECTORY, FLAGS, file_name, source
 from mcastd.fastpath.compiling import Document, compile_object, keep
 from mcastd.fastpath.errors import FastPathError
-from mcastd.fastpath.objects import BPF_DIRECTORY, FLAGS, PROGRAMS, file_name, source
+from mcastd.fastpath.objects import PROGRAMS
 
 from support.machines.archive import system_mirror
 from support.machines.errors import MachineError

@@ -9,7 +9,6 @@ from random import Random
 from struct import pack
 from typing import Any
 
-import dpkt
 import pytest
 from mcastd.classify import as_object, decode_link, read_capture
 from mcastd.wire import ReceptionContext
@@ -24,6 +23,7 @@ from scapy.layers.inet6 import (
     IPv6ExtHdrHopByHop,
     RouterAlert,
 )
+from support.capture_files import pcap
 from support.golden import GOLDEN, golden_messages
 from support.packets import ethernet, igmp, ipv4
 from support.tshark import TSHARK, dissect
@@ -75,8 +75,7 @@ def assert_agreement(capture: Path) -> int:
 
 
 def written(path: Path, frames: list[bytes]) -> Path:
-    with path.open("wb") as stream:
-        dpkt.pcap.Writer(stream).writepkts([(0.0, frame) for frame in frames])
+    path.write_bytes(pcap(*frames, seconds=0, fraction=0))
     return path
 
 

@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from mcastd.fastpath import objects
+from mcastd.fastpath import bpf_source
+from mcastd.fastpath.bpf_source import key_of, source
 from mcastd.fastpath.compiling import forget_oldest
-from mcastd.fastpath.objects import BpfObject, MapSpec, ProgramSpec, cache_directory, key_of, source
+from mcastd.fastpath.objects import BpfObject, MapSpec, ProgramSpec, cache_directory
 
 DOCUMENT = {
     "compiler": "bcc 0.26.0",
@@ -103,7 +104,7 @@ def test_the_key_changes_with_all_that_goes_in(
     another = os.uname_result((*os.uname()[:4], "another"))
     monkeypatch.setattr(os, "uname", lambda: another)
     keys.append(key())
-    monkeypatch.setattr(objects, "FORMAT", 99)
+    monkeypatch.setattr(bpf_source, "FORMAT", 99)
     keys.append(key())
 
     assert len(set(keys)) == len(keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -115,3 +116,24 @@ def answer(path: str, line: bytes) -> Any:
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(NotThereError, match="is mcastd running"):
         Client(str(tmp_path / "none.sock"))
+
+
+def test_an_agent_that_has_ended_is_told_of_however_the_process_takes_sigpipe(
+    tmp_path: Path,
+) -> None:
+    """A command that asks again and again must not end without a word."""
+    where = str(tmp_path / "control.sock")
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(where)
+    server.listen()
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        with Client(where) as client:
+            connection, _ = server.accept()
+            connection.close()
+            server.close()
+            for _ in range(2):
+                with pytest.raises(NotThereError, match="has ended"):
+                    client.call("status")
+    finally:
+        signal.signal(signal.SIGPIPE, before)

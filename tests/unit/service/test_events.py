@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -23,16 +22,12 @@ from mcastd.streams import Key
 from mcastd.streams.states import Event as StreamEvent
 from mcastd.streams.states import State
 from support.golden import GOLDEN
-from support.played_agent import INDEX, Played, a_link, events_of
+from support.played_agent import INDEX, Played, a_link, events_of, packed
 from support.queries import igmp_query, igmp_report, mld_query
 from support.stepped import play
 
 EVENTS = GOLDEN / "events.json"
 EVERYTHING = exclude(SourceList(b"", 4))
-
-
-def packed(text: str) -> bytes:
-    return ip_address(text).packed
 
 
 async def told(played: Played) -> list[dict[str, Any]]:
@@ -83,7 +78,9 @@ async def of_host_mode(played: Played) -> None:
     await played.settle()
     changes.leave(agent, caller, {"name": "eth0", "group": "232.1.1.1", "as": "app"})
     await played.settle()
-    agent.listen_for(played.interface("eth0"), "api:app", packed("10.1.1.1"), EVERYTHING)
+    agent.memberships.listen_for(
+        played.interface("eth0"), "api:app", packed("10.1.1.1"), EVERYTHING
+    )
     played.fast_path.counted["eth0"] = lost("egress", 3)
     await played.settle(2)
     agent.set_mode(played.interface("eth0"), Mode.OBSERVE)

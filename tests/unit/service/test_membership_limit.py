@@ -26,7 +26,8 @@ def test_one_too_many_is_refused_until_another_is_left() -> None:
     interface = SimpleNamespace(mode=Mode.HOST, observers={"igmp": observer})
     agent: Any = SimpleNamespace(
         interfaces={"eth0": interface}, owned=OwnedMemberships(None),
-        settings=Settings(memberships=2), put=lambda *_: None, withdraw=lambda *_: None,
+        settings=Settings(memberships=2),
+        memberships=SimpleNamespace(put=lambda *_: None, withdraw=lambda *_: None),
     )  # fmt: skip
     for group in ("239.1.1.1", "239.1.1.2", "239.1.1.2"):
         join(agent, ROOT, asked(group))

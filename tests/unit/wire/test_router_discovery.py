@@ -12,9 +12,9 @@ ANYBODY = ReceptionContext(addresses_known=False)
 
 
 def checksum(content: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(content) // 2}H", content))
+    total: int = sum(struct.unpack(f"!{len(content) // 2}H", content))
     total = (total & 0xFFFF) + (total >> 16)
-    return ~(total + (total >> 16)) & 0xFFFF
+    return int(~(total + (total >> 16)) & 0xFFFF)
 
 
 def packet(type_: int, length: int) -> bytes:
@@ -29,7 +29,7 @@ def packet(type_: int, length: int) -> bytes:
     ("type_", "length"), [(ADVERTISEMENT, 8), (SOLICITATION, 4), (TERMINATION, 4), (TERMINATION, 8)]
 )
 def test_it_is_known_in_the_length_that_it_has(type_: int, length: int) -> None:
-    """RFC 4286 §3.1 to §3.3; also where no padding follows."""
+    """RFC 4286 §3, §4, §5; also where no padding follows."""
     found = decode_packet(packet(type_, length), ANYBODY)
     assert isinstance(found, Received), found
     assert found.kind.label == "igmp other"

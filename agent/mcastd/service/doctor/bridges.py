@@ -60,7 +60,7 @@ def lacks(bridge: Bridge, protocol: str, lacking: list[bytes]) -> Finding:
     names = [str(ip_address(each)) for each in sorted(lacking)]
     listed = ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if names[MOST:] else "")
     name = word(bridge.name)
-    add = f"bridge mdb add dev {name} port {name} grp {names[0]} permanent"
+    add = f"bridge mdb add dev {name} port {name} grp {names[0]}"
     return Finding(
         "bridge_lacks_group",
         f"the bridge {bridge.name} snoops, and has no entry for {listed}, which this host has "

@@ -64,7 +64,7 @@ def any_source(group: str, who: str) -> Finding:
         "any_source_in_ssm",
         f"{group} is source-specific, and joined from any source by {who}",
         "name the sources there",
-        why="routers ignore such a join, or send the sources of nobody (RFC 4604 §2.2); the agent "
+        why="routers ignore such a join, or send the sources of nobody (RFC 4604); the agent "
         "does not tell it",
         evidence=(Evidence("who has joined it, and how", "mcastctl groups --json"),),
         group=group,

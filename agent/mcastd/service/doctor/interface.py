@@ -65,7 +65,9 @@ def problem(interface: Interface) -> Finding:
         )
     if interface.attachment is None:
         return Finding(
-            "not_run", interface.problem, "nothing is seen or said there until that is mended"
+            "not_run",
+            interface.problem,
+            "mcastd neither receives nor sends on this interface until this is fixed",
         )
     return Finding(
         "not_run_as_configured",
@@ -92,7 +94,7 @@ def of_hook(interface: Interface) -> Iterator[Finding]:
         yield note(
             "generic_hook",
             f"{attachment.ingress.value} instead of native XDP: {'; '.join(attachment.reasons)}",
-            "floods cost more CPU so; nothing else is different",
+            "works the same, but floods cost more CPU",
         )
 
 

@@ -32,7 +32,7 @@ from mcastd.service.namespaces.peers import (
 from mcastd.service.namespaces.reloading import Reloading
 from mcastd.service.requests import RequestError
 
-LISTS = frozenset({"querier", "groups", "counters", "doctor", "streams"})
+LISTS = frozenset({"querier", "groups", "counters", "doctor", "streams", "recording"})
 
 REMEDIES = {
     "waiting": "make it, or take it out of the configuration: ip netns list",

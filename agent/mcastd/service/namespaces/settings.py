@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcastd.net import names
 from mcastd.printable import brief
-from mcastd.service.config import (
-    LONGEST_TEXT,
-    MOST_INTERFACES,
-    Settings,
-    is_pattern,
-    whole_key,
-)
 from mcastd.service.interface_settings import (
     ConfigFileError,
     InterfaceSettings,
@@ -24,7 +17,11 @@ from mcastd.service.interface_settings import (
     read_interfaces,
     read_tunables,
 )
+from mcastd.service.keys import LONGEST_TEXT, MOST_INTERFACES, is_pattern, whole_key
 from mcastd.service.namespaces.inside import parted
+
+if TYPE_CHECKING:
+    from mcastd.service.config import Settings
 
 LONGEST_NAME = 128
 """Bytes of a namespace's name: files are named after it."""

@@ -1,0 +1,36 @@
+"""What the values of keys may be: readers that raise TypeError or ValueError for all else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+LONGEST_TEXT = 4096
+"""Characters of a path or a name."""
+
+MOST_INTERFACES = 65_536
+
+
+def is_pattern(name: str) -> bool:
+    return bool(set(name) & set("*?["))
+
+
+def text_key(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_TEXT:
+        raise TypeError
+    return value
+
+
+def bool_key(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def whole_key(least: int, most: int) -> tuple[Callable[[Any], int], str]:
+    def read(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError
+        return value
+
+    return read, f"a whole number from {least} to {most}"

@@ -1,0 +1,200 @@
+"""What doctor finds of bridges, queriers and streams, each made by the real thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import pack
+
+import pytest
+from mcastd.lab import Bridge, Lab, veth
+from support.ailing import Patient, Sender, has, joined, sending
+from support.host_lab import HostLab, host_lab
+from support.lab import mcastctl, run_in
+from support.waiting import eventually
+
+pytestmark = pytest.mark.lab
+
+GROUP = "239.1.1.1"
+PAYLOAD_TYPE = 96
+
+
+@pytest.fixture(scope="module")
+def net() -> Iterator[HostLab]:
+    with host_lab() as made:
+        made.host.sysctl({"ipv4.conf.eth0.rp_filter": 0})
+        yield made
+
+
+@pytest.fixture(scope="module")
+def patient(net: HostLab, tmp_path_factory: pytest.TempPathFactory) -> Patient:
+    """With a second leg into the same network, and its streams counted."""
+    veth(net.switch, "second", net.host, "eth1")
+    net.switch.ip("link", "set", "second", "master", "br0")
+    net.host.ip("address", "add", "192.0.2.11/24", "dev", "eth1")
+    settings = tmp_path_factory.mktemp("settings") / "mcastd.toml"
+    settings.write_text("[streams]\nstalled_after = 2\n[interface.eth0]\n[interface.eth1]\n")
+    return Patient(net, net.agent("-c", settings, mode=""))
+
+
+@pytest.fixture
+def sender(net: HostLab) -> Iterator[Sender]:
+    made = Sender(net.switch, "br0")
+    yield made
+    made.close()
+
+
+def rtp(number: int) -> bytes:
+    return pack(">BBHII", 0x80, PAYLOAD_TYPE, number & 0xFFFF, 0, 7) + bytes(100)
+
+
+class Numbered:
+    """RTP packets with ascending numbers; every so many are left out, or sent twice."""
+
+    def __init__(self, sender: Sender, *, skip: int = 0, repeat: int = 0) -> None:
+        self._sender, self._skip, self._repeat = sender, skip, repeat
+        self._number = 0
+
+    def __call__(self) -> None:
+        for _ in range(20):
+            self._number += 1
+            if self._skip and self._number % self._skip == 0:
+                continue
+            again = self._repeat and self._number % self._repeat == 0
+            for _ in range(2 if again else 1):
+                self._sender.send(GROUP, rtp(self._number))
+
+
+def test_a_stream_that_is_whole_is_no_finding(patient: Patient, sender: Sender) -> None:
+    send = Numbered(sender)
+    with joined(patient.host, GROUP):
+        sending(
+            send,
+            lambda: [
+                each
+                for each in patient.agent.ask("streams", name="eth0", group=GROUP)
+                if each["state"] == "live" and each["format"] == "rtp"
+            ],
+            "a live stream",
+        )
+        found = patient.faults(name="eth0", group=GROUP)
+        assert found == []
+    eventually(lambda: not patient.agent.ask("groups", name="eth0", group=GROUP), what="left")
+
+
+def test_a_stream_with_missing_numbers_loses_packets_before_it_gets_here(
+    patient: Patient, sender: Sender
+) -> None:
+    send = Numbered(sender, skip=10)
+    with joined(patient.host, GROUP):
+        found = sending(send, lambda: patient.of_kind("stream_lossy", name="eth0"), "loss")[0]
+        assert found["group"] == GROUP
+        assert "before it gets here" in found["text"]
+    patient.is_over("stream_lossy")
+
+
+def test_a_stream_with_repetitions_comes_twice(patient: Patient, sender: Sender) -> None:
+    send = Numbered(sender, repeat=2)
+    with joined(patient.host, GROUP):
+        found = sending(send, lambda: patient.of_kind("duplicate_stream", name="eth0"), "twice")[0]
+        assert found["group"] == GROUP
+    patient.is_over("duplicate_stream")
+
+
+def test_a_group_from_which_nothing_comes_is_said_to_stop_before_this_host(
+    patient: Patient,
+) -> None:
+    with joined(patient.host, "239.1.1.3"):
+        found = patient.diagnosed("no_data", name="eth0", group="239.1.1.3")
+        assert (found["interface"], found["group"]) == ("eth0", "239.1.1.3")
+        assert "no_data" not in patient.faults(name="eth0")
+    patient.is_over("no_data", name="eth0", group="239.1.1.3")
+
+
+def test_a_stream_that_arrives_on_another_interface_is_named(
+    patient: Patient, sender: Sender
+) -> None:
+    """The switch floods a group that it does not snoop; it is joined on the other leg."""
+    patient.net.switch.ip("link", "set", "br0", "type", "bridge", "mcast_snooping", "0")
+    with joined(patient.host, GROUP, name="eth1"):
+        found = sending(
+            lambda: sender.send(GROUP), lambda: patient.of_kind("arrives_elsewhere"), "elsewhere"
+        )[0]
+        assert (found["interface"], found["group"]) == ("eth0", GROUP)
+    patient.net.switch.ip("link", "set", "br0", "type", "bridge", "mcast_snooping", "1")
+    patient.is_over("arrives_elsewhere")
+
+
+def test_a_source_that_the_filter_does_not_let_through_is_named(
+    patient: Patient, sender: Sender
+) -> None:
+    member = patient.net.member()
+    member.join_source(GROUP, "192.0.2.99")
+    patient.net.switch.ip("link", "set", "br0", "type", "bridge", "mcast_snooping", "0")
+    found = sending(
+        lambda: sender.send(GROUP), lambda: patient.of_kind("source_filtered"), "filtered"
+    )[0]
+    assert "from 192.0.2.1 arrives" in found["text"]
+
+    member.leave_source(GROUP, "192.0.2.99")
+    patient.net.switch.ip("link", "set", "br0", "type", "bridge", "mcast_snooping", "1")
+
+    patient.is_over("source_filtered")
+    member.close()
+
+
+# Bridges of the host itself.
+
+
+@pytest.fixture
+def bridged(lab: Lab) -> Iterator[Patient]:
+    """A host whose own bridge, br9, asks and snoops; the agent runs the bridge."""
+    host, guest = lab.namespace("bridged"), lab.namespace("guest")
+    bridge = Bridge(host, "br9", "198.51.100.1/24")
+    bridge.connect(guest, "eth0", "198.51.100.2/24")
+    host.sysctl({"ipv4.conf.all.rp_filter": 0, "ipv4.conf.br9.rp_filter": 0})
+    agent = lab.agent(host, "-i", "br9", "--metrics", "")
+    made = Patient.__new__(Patient)
+    made.agent, made.host = agent, host
+    yield made
+    agent.close()
+
+
+def test_a_host_that_asks_itself_is_told_so_and_is_no_fault(bridged: Patient) -> None:
+    with joined(bridged.host, GROUP, name="br9"):
+        found = eventually(lambda: bridged.of_kind("host_is_querier"), what="itself")[0]
+        assert found["severity"] == "note"
+        bridged.is_healthy()
+        assert mcastctl(bridged.agent, "doctor").returncode == 0
+
+
+def test_a_bridge_that_snoops_without_a_querier_is_named(lab: Lab) -> None:
+    host = lab.namespace("unasked")
+    host.ip("link", "add", "br9", "type", "bridge", "mcast_snooping", "1")
+    host.ip("address", "add", "198.51.100.1/24", "dev", "br9")
+    host.ip("link", "add", "port0", "type", "veth", "peer", "name", "port1")
+    host.ip("link", "set", "port0", "master", "br9")
+    for name in ("port0", "port1", "br9"):
+        host.ip("link", "set", name, "up")
+    patient = Patient.__new__(Patient)
+    patient.agent, patient.host = lab.agent(host, "-i", "br9", "--metrics", ""), host
+    with joined(host, GROUP, name="br9"):
+        found = patient.diagnosed("bridge_without_querier")
+        patient.shows(found)
+
+        patient.run(found["remedy"].partition(", or")[0])
+
+        patient.is_over("bridge_without_querier")
+
+
+@pytest.mark.skipif(not has("iptables"), reason="iptables cannot be used")
+def test_a_bridge_that_lacks_a_group_of_its_host_is_named(bridged: Patient) -> None:
+    """Its firewall drops the report, so that its own bridge does not hear it."""
+    run_in(bridged.host, "iptables", "-A", "OUTPUT", "-p", "igmp", "-j", "DROP")
+    with joined(bridged.host, GROUP, name="br9"):
+        found = bridged.diagnosed("bridge_lacks_group")
+        assert (found["interface"], found["group"]) == ("br9", GROUP)
+        bridged.shows(found)
+
+        bridged.run(found["remedy"].partition("until then: ")[2])
+
+        bridged.is_over("bridge_lacks_group")
