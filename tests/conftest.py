@@ -5,10 +5,15 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import settings
 from mcastd.gmp.family import FAMILIES, IGMP, MLD, ProtocolFamily
 from support.network import Network
 from support.privileges import skip_without_root
 from support.timeline import Timeline
+
+# How long an example takes depends on the machine, and says nothing about what it shows.
+settings.register_profile("mcastd", deadline=None)
+settings.load_profile("mcastd")
 
 
 @pytest.fixture(params=FAMILIES.values(), ids=lambda family: family.name)

@@ -82,10 +82,15 @@ class PlayedMachine(Machine):
         self.nic = NicFilter()
         self.users: dict[int, dict[Address, int]] = {}
         self.igmp_versions: dict[int, int] = {}
+        self.losses: dict[int, int] = {}
+        """How often the carrier of a link has gone."""
 
     def receives(self) -> Receives:
         there = {index: dict(groups) for index, groups in self.users.items()}
         return Receives(there, dict(self.igmp_versions))
+
+    def carrier_losses(self, index: int) -> int:
+        return self.losses.get(index, 0)
 
     def sender(self) -> Wire:
         return self.wire

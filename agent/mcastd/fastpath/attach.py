@@ -35,6 +35,10 @@ BORROWED_DRIVERS = frozenset({"bonding", "team", "hv_netvsc", "net_failover"})
 """Devices whose frames come in by others. An XDP program on them runs on those others, under their
 index; and while it is there, a bond takes no port that cannot have it."""
 
+FORGETFUL_DRIVERS = frozenset({"vmxnet3"})
+"""Drivers that no longer run the program once they have begun anew (ip link set down and up, mtu,
+ethtool -G), although it stays attached: seen with vmxnet3 of Linux 6.12. Attached anew, it runs."""
+
 
 class LinkFacts(NamedTuple):
     """What the driver of an interface says; see native/link_facts.h."""
@@ -135,6 +139,15 @@ class Attachment(NamedTuple):
             return False
         try:
             return LinkFacts.of(self.ifindex).tags_taken_out != self.tags_taken_out
+        except OSError:
+            return False  # it is gone, which others say
+
+    def may_be_forgotten(self) -> bool:
+        """Whether the driver runs the program no longer once it has begun anew."""
+        if self.ingress is not Hook.XDP_NATIVE:
+            return False
+        try:
+            return LinkFacts.of(self.ifindex).driver in FORGETFUL_DRIVERS
         except OSError:
             return False  # it is gone, which others say
 

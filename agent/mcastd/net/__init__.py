@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mcastd.lazy import lazily
 
 if TYPE_CHECKING:
-    from mcastd.net.links import LinkWatcher, Snapshot
+    from mcastd.net.links import LinkWatcher, Snapshot, carrier_losses
     from mcastd.net.membership import SocketMembership
     from mcastd.net.presence import Present, present
     from mcastd.net.proc import Receives, Users, receives, users
@@ -29,13 +29,14 @@ __all__ = [
     "Snapshot",
     "SocketMembership",
     "Users",
+    "carrier_losses",
     "present",
     "receives",
     "users",
 ]
 
 MODULES = {
-    "links": ("LinkWatcher", "Snapshot"),
+    "links": ("LinkWatcher", "Snapshot", "carrier_losses"),
     "membership": ("SocketMembership",),
     "presence": ("Present", "present"),
     "proc": ("Receives", "Users", "receives", "users"),

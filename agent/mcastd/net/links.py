@@ -25,6 +25,7 @@ from mcastd.net.rtnetlink import (
     dump_of_links,
     error_of,
     messages,
+    request_of_link,
 )
 
 log = logging.getLogger("mcastd")
@@ -49,6 +50,9 @@ PAUSE_SECONDS = 0.1
 
 RETRY_SECONDS = 5.0
 """When that cannot be had."""
+
+ANSWER_SECONDS = 1.0
+"""In which the kernel answers, which it does at once."""
 
 DUMPS = 10
 """Attempts at a dump that nothing has changed meanwhile; then what is known must do."""
@@ -83,6 +87,20 @@ def _netlink(groups: int) -> socket.socket:
     with suppress(OSError):  # then a dump has more than was asked for
         sock.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
     return sock
+
+
+def carrier_losses(index: int) -> int:
+    """How often a link's carrier has gone so far. OSError if it is gone, or nobody answers."""
+    with closing(_netlink(0)) as sock:
+        sock.settimeout(ANSWER_SECONDS)
+        sock.send(request_of_link(index))
+        for message in messages(sock.recv(LARGEST)):
+            change = change_of(message)
+            if isinstance(change, LinkChanged):
+                return change.link.carrier_losses
+            if message.type == Kind.ERROR:
+                raise NetlinkError(error_of(message), "netlink: a link cannot be asked for")
+    raise NetlinkError(errno.EPROTO, "netlink: no answer is about the link")
 
 
 class LinkWatcher:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from mcastd.fastpath import users_of
 from mcastd.gmp.family import Address
-from mcastd.net import Receives, SocketMembership, receives
+from mcastd.net import Receives, SocketMembership, carrier_losses, receives
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.lock import Locks
 from mcastd.service.transmit import FrameSender, Sender
@@ -65,6 +65,10 @@ class Machine:
     def receives(self) -> Receives:
         """Which groups the kernel receives. OSError."""
         return receives()
+
+    def carrier_losses(self, index: int) -> int:
+        """How often a link's carrier has gone so far. OSError if it is gone."""
+        return carrier_losses(index)
 
     def sender(self) -> FrameSender:
         """Sends frames. OSError if packet sockets are not permitted."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 
 from mcastd.fastpath import FastPathError, said
 from mcastd.net import Users
@@ -42,6 +43,9 @@ class Settling:
         self._agent = agent
         self._waiting: dict[int, Interface] = {}
         self._refused: dict[int, Interface] = {}
+        self._carrier_losses: dict[int, int] = {}
+        """Until it was attached, where a driver forgets the program when it begins anew. That takes
+        the carrier away, as attaching does itself: so they are counted."""
         self._attached: list[Interface] = []
         self._begin_at = 0.0
         self._handle: asyncio.Handle | None = None
@@ -72,6 +76,7 @@ class Settling:
         """The interface is gone, or nobody's; its place may be what others wait for."""
         self._waiting.pop(index, None)
         self._refused.pop(index, None)
+        self._carrier_losses.pop(index, None)
         for interface in list(self._refused.values()):
             self.soon(interface)
 
@@ -152,7 +157,11 @@ class Settling:
         """
         attachment, choice = interface.attachment, self._agent.hook_choice(interface)
         streams = self._agent.counts_streams(interface)
-        if attachment is None or not attachment.is_outdated(choice, streams=streams):
+        if attachment is None:
+            return None
+        if not self._is_forgotten(index, interface) and not attachment.is_outdated(
+            choice, streams=streams
+        ):
             return None
         attachment.close()
         interface.attachment = None
@@ -161,6 +170,11 @@ class Settling:
             self._refused[index] = interface
             self._agent.change_mode(interface, Mode.OBSERVE)
         return problem
+
+    def _is_forgotten(self, index: int, interface: Interface) -> bool:
+        """Whether the driver has begun anew since, and runs the program no longer."""
+        losses, link = self._carrier_losses.get(index), interface.link
+        return losses is not None and link is not None and link.carrier_losses > losses
 
     def _attach(self, index: int, interface: Interface) -> str | None:
         """Why it cannot be attached; None if it is now."""
@@ -175,6 +189,10 @@ class Settling:
         except FastPathError as error:
             return str(error)
         interface.attachment = attachment
+        self._carrier_losses.pop(index, None)
+        if attachment.may_be_forgotten():
+            with suppress(OSError):  # it is gone, which others say
+                self._carrier_losses[index] = agent.machine.carrier_losses(index)
         if not attachment.streams:
             agent.streams.forget(index)
         log.info(
