@@ -143,9 +143,10 @@ class Attachment(NamedTuple):
             return False  # it is gone, which others say
 
     def may_be_forgotten(self) -> bool:
-        """Whether the driver runs the program no longer once it has begun anew."""
-        if self.ingress is not Hook.XDP_NATIVE:
-            return False
+        """Whether the driver runs the program no longer once it has begun anew.
+
+        Also of one that would not take it, with frames as long as they are now: it may then.
+        """
         try:
             return LinkFacts.of(self.ifindex).driver in FORGETFUL_DRIVERS
         except OSError:
