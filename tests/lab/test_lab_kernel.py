@@ -118,7 +118,14 @@ def check_that_the_agent_speaks_for_the_kernel(net: HostLab, agent: RunningAgent
             lambda: any(each.group == group for each in net.sniffer.spoken(begun, "igmp")),  # noqa: B023
         )
     eventually("the kernel's are held back", lambda: counters(agent)[0] > held_back)
-    assert {each.what for each in net.sniffer.spoken(begun, "igmp")} == {"report2"}
+    spoken = {each.what for each in net.sniffer.spoken(begun, "igmp")}
+    assert spoken == {"report2"} or stood_still(agent), spoken
+    assert "report2" in spoken
+
+
+def stood_still(agent: RunningAgent) -> bool:
+    """Whether it had no processor for so long that the kernel spoke meanwhile, as it should."""
+    return any(each["kind"] == "agent_stood_still" for each in agent.ask("doctor"))
 
 
 class Forgotten:
