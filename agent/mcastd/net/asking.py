@@ -1,4 +1,4 @@
-"""Single questions to rtnetlink, asked and answered at once: for a thread that may wait."""
+"""Single questions to rtnetlink, which the kernel answers at once; dumps are for a thread."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ PATIENCE_SECONDS = 5.0
 LARGEST = 256 << 10
 NLATTR = struct.Struct("=HH")
 """struct nlattr: length with this head, and type."""
+
+IFINFOMSG = struct.Struct("=BBHiII")
+"""struct ifinfomsg: family, type, index, flags, mask of changes."""
 
 TYPE_MASK = 0x3FFF
 """Without NLA_F_NESTED and NLA_F_NET_BYTEORDER."""
@@ -48,6 +51,12 @@ def ask(question: bytes, *, dump: bool = False) -> Iterator[Message]:
                 yield message
             if not dump:
                 return
+
+
+def ask_for_link(index: int) -> Message:
+    """What the kernel says of a link: RTM_NEWLINK. OSError if there is no such link."""
+    (answer,) = ask(request(Kind.GET_LINK, IFINFOMSG.pack(0, 0, 0, index, 0, 0)))
+    return answer
 
 
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:

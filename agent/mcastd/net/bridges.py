@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mcastd.net.asking import ask, attributes, request
+from mcastd.net.asking import IFINFOMSG, ask, ask_for_link, attributes, request
 
-RTM_GETLINK, RTM_GETMDB = 18, 86
-IFINFOMSG = struct.Struct("=BBHiII")
+RTM_GETMDB = 86
 BR_PORT_MSG = struct.Struct("=BBHI")
 """struct br_port_msg: family, index."""
 
@@ -100,8 +99,7 @@ def flag(data: dict[int, bytes], number: int) -> bool:
 
 def link_info(index: int) -> LinkInfo:
     """OSError if there is no such interface."""
-    (answer,) = ask(request(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, index, 0, 0)))
-    found = dict(attributes(answer.data[16 + IFINFOMSG.size :]))
+    found = dict(attributes(ask_for_link(index).data[16 + IFINFOMSG.size :]))
     info = dict(attributes(found.get(IFLA_LINKINFO, b"")))
     return LinkInfo(
         text(found.get(IFLA_IFNAME, b"")),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
+from mcastd.net.asking import ask_for_link
 from mcastd.net.rtnetlink import (
     NLM_F_DUMP_INTR,
     AddressChanged,
@@ -25,7 +26,6 @@ from mcastd.net.rtnetlink import (
     dump_of_links,
     error_of,
     messages,
-    request_of_link,
 )
 
 log = logging.getLogger("mcastd")
@@ -50,9 +50,6 @@ PAUSE_SECONDS = 0.1
 
 RETRY_SECONDS = 5.0
 """When that cannot be had."""
-
-ANSWER_SECONDS = 1.0
-"""In which the kernel answers, which it does at once."""
 
 DUMPS = 10
 """Attempts at a dump that nothing has changed meanwhile; then what is known must do."""
@@ -90,17 +87,11 @@ def _netlink(groups: int) -> socket.socket:
 
 
 def carrier_losses(index: int) -> int:
-    """How often a link's carrier has gone so far. OSError if it is gone, or nobody answers."""
-    with closing(_netlink(0)) as sock:
-        sock.settimeout(ANSWER_SECONDS)
-        sock.send(request_of_link(index))
-        for message in messages(sock.recv(LARGEST)):
-            change = change_of(message)
-            if isinstance(change, LinkChanged):
-                return change.link.carrier_losses
-            if message.type == Kind.ERROR:
-                raise NetlinkError(error_of(message), "netlink: a link cannot be asked for")
-    raise NetlinkError(errno.EPROTO, "netlink: no answer is about the link")
+    """How often a link's carrier has gone so far. OSError if it is gone."""
+    change = change_of(ask_for_link(index))
+    if not isinstance(change, LinkChanged):
+        raise NetlinkError(errno.EPROTO, "netlink: an answer is not about the link")
+    return change.link.carrier_losses
 
 
 class LinkWatcher:

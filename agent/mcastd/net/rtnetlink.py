@@ -166,14 +166,6 @@ def dump_of_links(sequence: int) -> bytes:
     return _dump(request, Kind.GET_LINK, sequence)
 
 
-def request_of_link(index: int) -> bytes:
-    """A request for one link, without its statistics."""
-    request = message_class("ifinfmsg")()
-    request["index"] = index
-    request["attrs"] = [("IFLA_EXT_MASK", RTEXT_FILTER_SKIP_STATS)]
-    return _encoded(request, Kind.GET_LINK, NLM_F_REQUEST, 1)
-
-
 def dump_of_addresses(sequence: int, index: int = 0) -> bytes:
     """A request for all unicast addresses of both families; of one link alone where `index` is
     given and the socket has strict checks (netlink(7), NETLINK_GET_STRICT_CHK)."""
@@ -183,12 +175,8 @@ def dump_of_addresses(sequence: int, index: int = 0) -> bytes:
 
 
 def _dump(request: Any, kind: Kind, sequence: int) -> bytes:
-    return _encoded(request, kind, NLM_F_REQUEST | NLM_F_DUMP, sequence)
-
-
-def _encoded(request: Any, kind: Kind, flags: int, sequence: int) -> bytes:
     header = request["header"]
-    header["type"], header["flags"] = int(kind), flags
+    header["type"], header["flags"] = int(kind), NLM_F_REQUEST | NLM_F_DUMP
     header["sequence_number"] = sequence
     request.encode()
     return bytes(request.data)
