@@ -49,17 +49,31 @@ class Locks:
 
 def holder(index: int, is_agent: Callable[[int], bool]) -> int | None:
     """The process that has the interface; None if it may be ignored, or has just gone."""
+    try:
+        process, user = owner(name_of(index))
+    except BlockingIOError:
+        return 0  # somebody else is asking just now
+    except OSError:
+        return None
+    return process if is_trusted(user) or is_agent(user) else None
+
+
+def owner(name: str) -> tuple[int, int]:
+    """Process and user that listen at an abstract socket, as the kernel says.
+
+    OSError if nobody does; BlockingIOError if as many ask as may.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.setblocking(False)
-        try:
-            sock.connect(name_of(index))
-        except BlockingIOError:
-            return 0  # somebody else is asking just now
-        except OSError:
-            return None
+        sock.connect(name)
         raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
     process, user, _ = CREDENTIALS.unpack(raw)
-    return int(process) if user in (0, os.geteuid()) or is_agent(user) else None
+    return int(process), int(user)
+
+
+def is_trusted(user: int) -> bool:
+    """Root, or the user of this process: anybody may take a name."""
+    return user in (0, os.geteuid())
 
 
 def name_of(index: int) -> str:
