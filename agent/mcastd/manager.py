@@ -42,17 +42,17 @@ def is_there() -> bool:
     return bool(os.environ.get("NOTIFY_SOCKET"))
 
 
-def keep(name: str, descriptor: int) -> None:
+def keep(name: str, descriptor: int, *, patience: float = PATIENCE_SECONDS) -> None:
     """Has the manager keep a copy of the descriptor until the service is stopped. OSError.
 
     It does not look whether it can be read or written (FDPOLL=0), which means nothing here.
     """
-    notify(f"FDSTORE=1\nFDPOLL=0\nFDNAME={name}", [descriptor], patience=PATIENCE_SECONDS)
+    notify(f"FDSTORE=1\nFDPOLL=0\nFDNAME={name}", [descriptor], patience=patience)
 
 
-def drop(name: str) -> None:
+def drop(name: str, *, patience: float = PATIENCE_SECONDS) -> None:
     """The manager closes what it keeps under this name. OSError."""
-    notify(f"FDSTOREREMOVE=1\nFDNAME={name}", patience=PATIENCE_SECONDS)
+    notify(f"FDSTOREREMOVE=1\nFDNAME={name}", patience=patience)
 
 
 def handed_over(environment: Mapping[str, str] | None = None) -> dict[str, int]:

@@ -161,7 +161,9 @@ class FakeFastPath:
     def own(self, sock: socket.socket, /) -> None:
         """All frames here are handed over as what a test says they are."""
 
-    def outlast(self, attachments: Iterable[tuple[str, Attachment]], /) -> bool:
+    def outlast(
+        self, attachments: Iterable[tuple[str, Attachment]], /, *, patience: float = 0.0
+    ) -> bool:
         return False
 
     def assign(self, ifindex: int, address: bytes, *, is_usable: bool = True) -> None:

@@ -172,17 +172,23 @@ class FastPath:
         for name in [name for name, slot in self._slots.items() if slot not in in_force]:
             self._gone.setdefault(name)
 
-    def outlast(self, attachments: Iterable[tuple[str, Attachment]]) -> bool:
+    def outlast(
+        self,
+        attachments: Iterable[tuple[str, Attachment]],
+        *,
+        patience: float = manager.PATIENCE_SECONDS,
+    ) -> bool:
         """Has the service manager keep what is attached now, by the names of the interfaces.
 
         Whether it does: what it keeps goes on when this process ends, if another is started then.
+        `patience`: seconds that may be waited for a manager that reads slowly.
         """
         if self._store is None or not manager.is_there():
             return False
         state = self._max_interfaces, self._slots, self._gone
         besides = self.streams.needed() if self.streams is not None else ()
         with suppress(OSError):  # it does not listen now: what is not kept ends with this process
-            self._store.keep(state, self._kernel.maps, besides, attachments)
+            self._store.keep(state, self._kernel.maps, besides, attachments, patience=patience)
         return self._store.is_kept
 
     def attach(

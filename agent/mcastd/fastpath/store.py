@@ -140,8 +140,12 @@ class Store:
         maps: Mapping[str, Map],
         besides: Iterable[Descriptor],
         attachments: Iterable[tuple[str, Any]],
+        *,
+        patience: float = manager.PATIENCE_SECONDS,
     ) -> None:
         """Has all of this kept for the next agent, and the rest no longer. OSError.
+
+        What was kept before an error is not sent again. `patience`: as of `manager.notify`.
 
         `state`: the number of interfaces there is room for, slots, and the interfaces that are
         gone. `besides`: what the programs need that are attached. `attachments`: with the names of
@@ -160,7 +164,7 @@ class Store:
         for each in needed:
             if self._names.get(each) not in self._there:
                 name = f"{PREFIX}{self._number()}"
-                manager.keep(name, each.fd)
+                manager.keep(name, each.fd, patience=patience)
                 self._names[each] = name
                 self._there.add(name)
         document = {
@@ -175,10 +179,10 @@ class Store:
         with os.fdopen(os.memfd_create("mcastd-record", os.MFD_CLOEXEC), "wb") as file:
             file.write(json.dumps({**document, "following": self._following}).encode())
             file.flush()
-            manager.keep(name, file.fileno())
+            manager.keep(name, file.fileno(), patience=patience)
         names = {self._names[each] for each in needed}
         for other in self._there - {name, *names}:
-            manager.drop(other)
+            manager.drop(other, patience=patience)
         self._there = {name, *names}
         self._inherited = {}
         self.is_kept, self._kept_as = True, (names, *content[1:])

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
+from mcastd.manager import PATIENCE_SECONDS
 from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
 from mcastd.service import events
 from mcastd.service.agent import Agent
@@ -316,10 +317,15 @@ class Links:
         if link is not None and index not in self._agent.by_index:
             self.take([LinkChanged(link)])
 
-    def outlast(self) -> bool:
-        """Has what is attached go on without this process; whether it will, for the next agent."""
+    def outlast(self, patience: float = PATIENCE_SECONDS) -> bool:
+        """Has what is attached go on without this process; whether it will, for the next agent.
+
+        `patience`: seconds for which the loop may wait for the service manager.
+        """
         attached = ((each.name, each.attachment) for each in self._agent.by_index.values())
-        return self._fast_path.outlast((name, each) for name, each in attached if each is not None)
+        return self._fast_path.outlast(
+            ((name, each) for name, each in attached if each is not None), patience=patience
+        )
 
     def leave(self) -> None:
         """Lets go of all interfaces as they are: the agent that is started next goes on."""

@@ -79,7 +79,9 @@ class Programs(Protocol):
     def forget_gone(self, most: int) -> None:
         """Keeps the counters of only so many interfaces that are gone, the latest."""
 
-    def outlast(self, attachments: Iterable[tuple[str, Attachment]], /) -> bool:
+    def outlast(
+        self, attachments: Iterable[tuple[str, Attachment]], /, *, patience: float = ...
+    ) -> bool:
         """Has the service manager keep what is attached; whether it does."""
 
     def rename(self, old: str, new: str) -> None:

@@ -100,7 +100,7 @@ async def run(
             agent.reader.request()  # now its sockets can be looked at
             drop_capabilities()
             trim_heap()
-            agent.looked = links.outlast
+            agent.looked = partial(links.outlast, patience=0.0)
             links.outlast()
             announce(agent)
             watchdog(loop)

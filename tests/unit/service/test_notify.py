@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from mcastd.manager import drop, keep
 from mcastd.service.system import notify, notify_at_last
 
 
@@ -54,3 +56,14 @@ def test_a_manager_that_is_gone_is_its_own_affair(
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
     assert notify("READY=1")
     notify_at_last("READY=1")
+
+
+def test_a_manager_that_does_not_read_keeps_nobody_waiting_who_may_not(
+    manager: socket.socket,
+) -> None:
+    """The loop offers it descriptors now and then, and must turn meanwhile."""
+    while notify("FDSTORE=1"):
+        pass
+    for offer in (partial(keep, "mcastd-1", manager.fileno()), partial(drop, "mcastd-1")):
+        with pytest.raises(BlockingIOError):
+            offer(patience=0.0)
