@@ -58,8 +58,9 @@ class HostLab:
         self.switch.ip(
             "link", "set", "br0", "type", "bridge", "mcast_hash_max", "65536",
             "mcast_last_member_interval", "20",
-            "mcast_membership_interval", str(round(membership_seconds * 100)),
         )  # fmt: skip
+        self.membership_seconds = membership_seconds
+        self.remember(membership_seconds)
         self.port = self.bridge.connect(self.host, "eth0", f"{HOST_ADDRESS}/24")
         self.host.sysctl(
             {
@@ -69,6 +70,13 @@ class HostLab:
             }
         )
         self.sniffer = lab.keep(Sniffer(self.switch, self.port))
+
+    def remember(self, seconds: float) -> None:
+        """How long the bridge holds a group after a report of an older version than its own."""
+        hundredths = str(round(seconds * 100))
+        self.switch.ip(
+            "link", "set", "br0", "type", "bridge", "mcast_membership_interval", hundredths
+        )
 
     def agent(
         self, *arguments: str | Path, mode: str = "host", wrapper: Sequence[str] = ()

@@ -44,23 +44,36 @@ a snooping bridge does not let a report of an older version take back the source
 behind the same port has named in a newer one."""
 
 
+VERSION_1 = 0.1
+"""The share of caps at IGMPv1, where routers hold what it reports: such a story takes long."""
+
+
 def random_story(
-    dice: random.Random, steps: int = 14, protocols: Sequence[str] = ("igmp", "mld")
+    dice: random.Random,
+    steps: int = 14,
+    protocols: Sequence[str] = ("igmp", "mld"),
+    *,
+    has_version_1: bool = False,
 ) -> list[Step]:
     has_versions = dice.random() < 0.5
     kinds = KINDS | OF_VERSIONS if has_versions else KINDS
+    version_1 = VERSION_1 if has_version_1 else 0.0
     return [
         step
         for _ in range(steps)
         for step in (
-            random_step(dice, kinds, dice.choice(protocols), is_shared=not has_versions),
+            random_step(dice, kinds, dice.choice(protocols), not has_versions, version_1),
             ("pause", dice.choice((0.0, 0.0, 0.02, 0.2, 0.6))),
         )
     ]
 
 
 def random_step(
-    dice: random.Random, kinds: Mapping[str, float], protocol: str, *, is_shared: bool
+    dice: random.Random,
+    kinds: Mapping[str, float],
+    protocol: str,
+    is_shared: bool,
+    version_1: float,
 ) -> Step:
     kind = dice.choices(list(kinds), list(kinds.values()))[0]
     group = dice.choice(GROUPS[protocol])
@@ -79,8 +92,9 @@ def random_step(
         case "older":
             return "ask", dice.choice(OLDER[protocol]), group, []
         case "cap":
-            # Not IGMPv1: answers in it take ten seconds, and this querier forgets after five.
-            needs = protocol, NEWEST[protocol] - dice.randrange(2)
+            version = NEWEST[protocol] - dice.randrange(2)
+            is_oldest = protocol == "igmp" and dice.random() < version_1
+            needs = protocol, 1 if is_oldest else version
         case "restart":
             needs = (dice.random() < 0.5,)
     return kind, *needs

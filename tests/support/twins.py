@@ -38,6 +38,10 @@ STRAY, STRAY_6 = "192.0.2.66", "fe80::ffff:ffff:ffff:ffff"
 
 QUIET_SECONDS = 30.0
 
+VERSION_1_SECONDS = 25.0
+"""How long the bridge remembers a report under a cap of IGMPv1, which has ten seconds to answer and
+no Leave; at a quiet point so much is waited for besides."""
+
 OLDER_SECONDS = 8.0
 """After which an older query is forgotten: twice the interval and the time to answer are 5 s."""
 
@@ -55,7 +59,13 @@ class Net(Protocol):
     @property
     def protocols(self) -> Sequence[str]: ...
 
+    has_version_1: bool
+    """Whether the routers hold what IGMPv1 reports."""
+
     hosts: tuple[tuple[Namespace, Sniffer], tuple[Namespace, Sniffer]]
+
+    def remember(self, seconds: float | None) -> None:
+        """How long the routers remember a report of IGMPv1 or v2; None: as by themselves."""
 
     def held(self) -> tuple[Held, Held]:
         """What the routers hold for each."""
@@ -68,15 +78,19 @@ class OnBridge:
     """Both are ports of the kernel's bridge."""
 
     protocols = ("igmp", "mld")
+    has_version_1 = True
 
     def __init__(self, net: HostLab) -> None:
-        self.lab, self._bridge = net.lab, net.bridge
+        self.lab, self._bridge, self._net = net.lab, net.bridge, net
         alone = net.lab.namespace("alone")
         port = net.bridge.connect(alone, "eth0", f"{ALONE_ADDRESS}/24")
         self._ports = (port, net.port)
         sniffer = net.lab.keep(Sniffer(net.switch, port))
         self.hosts = ((alone, sniffer), (net.host, net.sniffer))
         self._stray = net.lab.keep(Wire(net.neighbour("stray", STRAY), "eth0"))
+
+    def remember(self, seconds: float | None) -> None:
+        self._net.remember(self._net.membership_seconds if seconds is None else seconds)
 
     def held(self) -> tuple[Held, Held]:
         found: tuple[Held, Held] = ({}, {})
@@ -96,6 +110,8 @@ class OnCables:
     """Each is on a cable to an FRR of its own, whose database is its interface's."""
 
     protocols = ("igmp",)
+    has_version_1 = False
+    """pimd holds nothing for reports of IGMPv1."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -108,6 +124,9 @@ class OnCables:
             places.append((host, sniffer, router, lab.keep(Wire(router.namespace, "lan0"))))
         self._places = places
         self.hosts = ((places[0][0], places[0][1]), (places[1][0], places[1][1]))
+
+    def remember(self, seconds: float | None) -> None:
+        assert seconds is None, "pimd holds nothing for reports of IGMPv1"
 
     def held(self) -> tuple[Held, Held]:
         alone, agent = (
@@ -136,6 +155,7 @@ class Twins:
         self._learned: dict[str, float] = {}
         self._older: dict[str, float] = {}
         """When an older query was sent."""
+        self._had_version_1 = False
 
     @property
     def both(self) -> tuple[Twin, Twin]:
@@ -143,7 +163,7 @@ class Twins:
 
     def tell(self, story: Sequence[Step]) -> list[str]:
         """What went wrong; nothing if the twins cannot be told apart."""
-        self.since, self.told = time.monotonic(), []
+        self.since, self.told, self._had_version_1 = time.monotonic(), [], False
         problems = [problem for step in story for problem in self.do(step)]
         problems += self.do(("quiet",))
         for protocol, version in NEWEST.items():
@@ -179,6 +199,9 @@ class Twins:
             self.want(owner, group, wanted)
 
     def cap(self, protocol: str, version: int) -> None:
+        if protocol == "igmp":
+            self.net.remember(VERSION_1_SECONDS if version == 1 else None)
+            self._had_version_1 |= version == 1
         for twin in self.both:
             twin.cap(protocol, version)
 
@@ -241,7 +264,8 @@ class Twins:
 
     def differences(self) -> list[str]:
         """Waits until the same is held for both; what is otherwise after QUIET_SECONDS."""
-        deadline = time.monotonic() + QUIET_SECONDS
+        patience = QUIET_SECONDS + (VERSION_1_SECONDS if self._had_version_1 else 0)
+        deadline = time.monotonic() + patience
         while True:
             alone, agent = map(self.comparable, self.net.held())
             if alone == agent:

@@ -72,7 +72,8 @@ def tell(piece: Piece) -> tuple[int, int, int]:
         with twins(router) as made:
             while waiting:
                 number = waiting.pop(0)
-                story = random_story(random.Random(f"{seed}/{number}"), 14, made.net.protocols)
+                dice, net = random.Random(f"{seed}/{number}"), made.net
+                story = random_story(dice, 14, net.protocols, has_version_1=net.has_version_1)
                 problems = made.tell(story)
                 if problems:
                     trace = made.trace()
