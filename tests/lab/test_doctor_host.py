@@ -137,6 +137,9 @@ def test_a_firewall_that_drops_reports_is_named_with_its_rule(patient: Patient) 
         silent = patient.diagnosed("reports_do_not_leave")
         assert silent["group"] == GROUP
         assert "not_joined" not in patient.faults(name="eth0", group=GROUP)
+        walked = mcastctl(patient.agent, "doctor", "eth0", GROUP).stdout
+        assert f"the way of {GROUP} on eth0:" in walked
+        assert walked.endswith("it stops first at: reported\n")
 
         mend(patient, found["remedy"])
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mcastd
-from mcastd.cli import bundle, findings, tables
+from mcastd.cli import bundle, findings, tables, walk
 from mcastd.cli.namespace_tables import qualified
 from mcastd.cli.ranges import RangeError, groups_of
 from mcastd.cli.watching import watch
@@ -180,11 +180,25 @@ def doctor(args: argparse.Namespace) -> int:
         result = client.call("doctor", **wanted)
         lacking = client.lacking
         status = None if args.json else client.call("status")
+        walked = "" if args.json else way(client, result, args.name, args.group)
     for namespace, problem in lacking.items():
         print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
     text = "" if status is None else findings.render(cleaned(result), cleaned(status), **wanted)
-    show(args, result, text)
+    show(args, result, text + walked)
     return NO if any(each["severity"] == "fault" for each in result) else DONE
+
+
+def way(client: Client, found: list[dict[str, Any]], name: str | None, group: str | None) -> str:
+    """The steps of one group's way, where something is wrong with it."""
+    if name is None or group is None or all(each["severity"] != "fault" for each in found):
+        return ""
+    answers = walk.Answers(
+        cleaned(found),
+        cleaned(client.call("groups", name=name, group=group)),
+        cleaned(client.call("querier", name=name)),
+        cleaned(client.call("streams", name=name, group=group)),
+    )
+    return f"\nthe way of {group} on {name}:\n{walk.render(walk.steps(name, group, answers))}"
 
 
 def names(args: argparse.Namespace) -> int:
