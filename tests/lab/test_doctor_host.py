@@ -448,3 +448,51 @@ def test_fragments_that_are_missing_are_counted(net: HostLab, sender: Sender) ->
         patient.diagnosed("fragments_lost")
     agent.close()
     net.host.sysctl({"ipv4.ipfrag_time": 30})
+
+
+@pytest.mark.parametrize("tool", ["ip6tables", "nft inet", "nft ip6"])
+def test_a_firewall_that_drops_mld_is_named_whatever_its_tool(patient: Patient, tool: str) -> None:
+    """Reports that go out: what the rule asks is of ICMPv6, and IGMP is not concerned."""
+    command, _, family = tool.partition(" ")
+    if not has(command):
+        pytest.skip(f"{command} cannot be used")
+    if family:
+        rules = (
+            f"add table {family} guard",
+            f"add chain {family} guard leaving {{ type filter hook output priority 0 ; }}",
+            f"add rule {family} guard leaving icmpv6 type mld2-listener-report counter drop",
+        )
+        for rule in rules:
+            done = run_in(patient.host, "nft", rule)
+            assert done.returncode == 0, done.stderr
+    else:
+        arguments = ("-A", "OUTPUT", "-p", "icmpv6", "--icmpv6-type", "143", "-j", "DROP")
+        done = run_in(patient.host, command, *arguments)
+        assert done.returncode == 0, done.stderr
+    member = patient.net.member()
+    member.join("ff15::9")
+    found = patient.diagnosed("firewall_out")
+    assert (found["interface"], found["protocol"]) == ("eth0", "mld")
+    assert {each["protocol"] for each in patient.of_kind("firewall_out")} == {"mld"}
+    patient.shows(found)
+
+    mend(patient, found["remedy"])
+
+    patient.is_over("firewall_out")
+    member.close()
+    if family:
+        run_in(patient.host, "nft", "delete", "table", family, "guard")
+    patient.is_over("reports_do_not_leave")
+    patient.is_healthy()
+
+
+def test_a_group_that_all_hosts_have_is_a_note(patient: Patient) -> None:
+    member = patient.net.member()
+    member.join("224.0.0.1")
+    found = eventually(
+        lambda: patient.of_kind("never_reported", name="eth0", group="224.0.0.1"),
+        what="never_reported",
+    )[0]
+    assert found["severity"] == "note"
+    assert patient.faults(name="eth0", group="224.0.0.1") == []
+    member.close()
