@@ -15,11 +15,11 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from mcastd.net import namespaces
 from mcastd.net.namespaces import Identity
 from mcastd.service.config import ConfigFileError, Settings
+from mcastd.service.documents import Own
 from mcastd.service.namespaces import channel
 from mcastd.service.namespaces.child import Birth, RunAgent, become
 from mcastd.service.namespaces.finding import Found, MountWatch, found
@@ -95,7 +95,7 @@ class Kept:
         self.not_before = 0.0
         self.problem: str | None = None
         self.is_refused = False
-        self.told: dict[str, Any] = {}
+        self.told: Own = {}
 
 
 class Keeper:
