@@ -101,7 +101,7 @@ async def run(
             agent.reader.request()  # now its sockets can be looked at
             drop_capabilities()
             trim_heap()
-            agent.looked = partial(links.outlast, patience=0.0)
+            agent.look.looked = partial(links.outlast, patience=0.0)
             links.outlast()
             announce(agent)
             watchdog(loop)

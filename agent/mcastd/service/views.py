@@ -70,7 +70,9 @@ def interface_status(
         "lost": lost_events(values) if values else {},
         "streams": interface_streams(agent, interface),
         "guard": interface.guard.as_mapping(),
-        "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
+        "floods": {
+            ring: floods(each) for ring, each in agent.look.floods.of(interface.name).items()
+        },
     }
 
 
