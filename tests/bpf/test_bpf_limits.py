@@ -50,5 +50,5 @@ def test_a_limit_is_that_of_all_cpus_together(
     refused = after.lost[REPORTS][RATE_LIMITED] - before.lost[REPORTS][RATE_LIMITED]
     taken = RUNS * len(cpus) - refused
     allowed = BURST + RATE * (seconds + TICK_SECONDS)
-    assert RATE * seconds / 2 < taken <= len(cpus) * allowed
+    assert BURST <= taken <= len(cpus) * allowed
     record_property("limit over CPUs", f"{taken / allowed:.2f} of it on {len(cpus)} CPUs")

@@ -274,7 +274,7 @@ def test_thousands_of_joins_at_once_lose_none(net: HostLab, by: str) -> None:
         wanted.difference_update(each.group for each in news)
         return not wanted
 
-    eventually("all reported", all_are_reported, 60.0)
+    eventually("all reported", all_are_reported, 60.0 + JOINS / 100)
     assert agent.ask("status")["interfaces"][0]["igmp"]["groups"] >= JOINS
     assert agent.ask("counters", name="eth0")[0]["statistics"]["igmp"]["igps_snd_errors"] == 0
 

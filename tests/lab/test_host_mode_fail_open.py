@@ -52,7 +52,7 @@ WANTED: dict[str, Filter] = {
 
 @pytest.fixture
 def net() -> Iterator[HostLab]:
-    with host_lab(MEMBERSHIP_SECONDS) as made:
+    with host_lab(stretched(MEMBERSHIP_SECONDS)) as made:
         yield made
 
 
@@ -97,7 +97,7 @@ def kernel_speaks(net: HostLab, since: float) -> float:
     started = len(net.sniffer.seen())
     for number in range(1, 200):
         trial.join(f"239.77.0.{number}")
-        deadline = time.monotonic() + 0.05
+        deadline = time.monotonic() + stretched(0.05)
         while time.monotonic() < deadline:
             for each in net.sniffer.seen()[started:]:
                 if any(group.startswith("239.77.") for _, group, _ in each.records):

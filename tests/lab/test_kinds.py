@@ -95,10 +95,12 @@ class Site:
         }
 
     def expect_held(self, kind: Kind, wanted: Mapping[str, Filter]) -> None:
-        eventually(
-            lambda: self.held(kind).items() >= wanted.items(),
-            what=f"{kind.name}: the bridge holds {wanted}",
-        )
+        def holds() -> bool:
+            held = self.held(kind)
+            assert held.items() >= wanted.items(), f"the bridge holds {held}"
+            return True
+
+        eventually(holds, what=f"{kind.name}: the bridge holds {wanted}")
 
     def queries(self, name: str) -> int:
         return received(self.agent, name).get("igmp query 3", 0)

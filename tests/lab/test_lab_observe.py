@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -28,6 +29,8 @@ class Addresses:
     def group_of(self, number: int) -> str:
         return self.group.format(number)
 
+
+MOST_OF_A_SOCKET = 128
 
 IGMP = Addresses("igmp", 3, "239.1.2.{}", ("198.51.100.1", "198.51.100.2", "198.51.100.3"), 800)
 MLD = Addresses("mld", 2, "ff15::db8:{}", ("2001:db8::1", "2001:db8::2", "2001:db8::3"), 60)
@@ -138,18 +141,21 @@ def test_the_filters_of_several_sockets_are_merged(
     expect_filter(observed.agent, group, Filter("include", (a,)))
 
 
-def test_a_list_longer_than_a_report_is_seen_whole(
-    observed: Segment, addresses: Addresses, member: Member
-) -> None:
-    """Reports of 1500 bytes hold 365 IPv4 sources."""
+def test_a_list_longer_than_a_report_is_seen_whole(observed: Segment, addresses: Addresses) -> None:
+    """Reports of 1500 bytes hold 365 IPv4 sources. Before Linux 6.8 one socket cannot say so many
+    at once (net.core.optmem_max)."""
     group = addresses.group_of(4)
     first = IPv4Address("10.0.0.1") if addresses is IGMP else IPv6Address("2001:db8::1:0")
     sources = [str(first + number) for number in range(addresses.most_sources)]
 
-    member.join_source(group, sources[0])
-    member.only_from(group, sources)
+    with ExitStack() as stack:
+        for begin in range(0, len(sources), MOST_OF_A_SOCKET):
+            listed = sources[begin : begin + MOST_OF_A_SOCKET]
+            member = stack.enter_context(closing(Member(observed.host, "eth0")))
+            member.join_source(group, listed[0])
+            member.only_from(group, listed)
 
-    expect_filter(observed.agent, group, Filter("include", tuple(sources)))
+        expect_filter(observed.agent, group, Filter("include", tuple(sources)))
 
 
 def test_what_is_seen_is_what_the_bridge_understood(

@@ -16,6 +16,9 @@ guess, and gives up before it has followed them all."""
 
 CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 12, 21, 38, 39
 
+REFUSALS = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.E2BIG})
+"""What the kernel says to one who lacks a capability: which of them, and in which words of the
+verifier, differs from release to release."""
 
 FULL = frozenset({errno.E2BIG, errno.ENOMEM, errno.ENOSPC})
 """What the kernel says of a map that has no room, or that there is no memory for."""
@@ -45,8 +48,10 @@ def remedy_of(code: int, text: str) -> str:
     needed = "Linux {}.{} or newer is needed".format(*OLDEST)
     if release() < OLDEST:
         return f"{needed}, this is {os.uname().release}"
+    if code in REFUSALS and not may_load():
+        return f"needs {RIGHTS}"
     if code == errno.EPERM or "!root" in text:
-        return forbidden() if may_load() else f"needs {RIGHTS}"
+        return forbidden()
     if "unknown func" in text or "invalid func" in text:
         return f"this kernel, {os.uname().release}, lacks a function of BPF that Linux 5.18 has"
     return {

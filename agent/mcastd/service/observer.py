@@ -291,6 +291,7 @@ class Observer:
         self.state_changes[application.partition(":")[0]] += 1
         if new is None:
             self.times.end(group)
+            self.responses.leave(group, lambda: self.reports.has_to_say(None))
             self.group_changed(group, False)
             return [events.Left(group, application)]
         if old is not None:

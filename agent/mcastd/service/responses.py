@@ -96,6 +96,13 @@ class Responses:
             asked for asked in self._asked if asked.group is not None and asked.group not in groups
         )
 
+    def leave(self, group: Address, is_any_left: Callable[[], bool]) -> None:
+        """The group is received no longer: queries about it need no answer any more, nor do those
+        about all groups if none is left, whatever is joined before they are due."""
+        if self._asked:
+            gone = {group} if is_any_left() else {group, None}
+            self._asked = deque(each for each in self._asked if each.group not in gone)
+
     def expire(self, now: Instant, is_held: Callable[[Address | None], bool]) -> int:
         """Counts what was not answered in time; how many that was.
 

@@ -146,3 +146,27 @@ def test_who_has_nothing_to_answer_fails_no_more() -> None:
     responses.need_none()
 
     assert not responses.is_failing
+
+
+@pytest.mark.parametrize("asked", [GROUP, None])
+def test_what_is_joined_after_all_was_left_owes_no_answer_to_earlier_queries(
+    asked: bytes | None,
+) -> None:
+    """The kernel's timer may end between the two, when there is nothing to say."""
+    responses = Responses()
+    responses.ask(at(0), asked, SECOND)
+
+    responses.leave(GROUP, lambda: False)
+
+    assert responses.expire(at(10), lambda _: True) == 0
+    assert not responses.is_failing
+
+
+def test_queries_about_what_others_still_receive_await_their_answer() -> None:
+    responses = Responses()
+    for asked in (None, GROUP, OTHER):
+        responses.ask(at(0), asked, SECOND)
+
+    responses.leave(GROUP, lambda: True)
+
+    assert responses.expire(at(10), lambda _: True) == 2
