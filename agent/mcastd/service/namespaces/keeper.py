@@ -118,14 +118,19 @@ class Keeper:
         gc.freeze()
         try:
             while not self._is_over:
-                if time.monotonic() >= self._look_at:
-                    self._look()
-                pause = max(0.0, self._look_at - time.monotonic())
-                for key, _ in self._selector.select(pause):
-                    key.data()
+                self.turn()
         except (BrokenPipeError, ConnectionError):
             pass  # the first agent has ended
         self._end_all()
+        self._close()
+
+    def turn(self) -> None:
+        """Looks if it is time to, and takes what was told meanwhile. OSError: the agent ended."""
+        if time.monotonic() >= self._look_at:
+            self._look()
+        pause = max(0.0, self._look_at - time.monotonic())
+        for key, _ in self._selector.select(pause):
+            key.data()
 
     def _end_all(self) -> None:
         for kept in self._kept.values():
@@ -291,7 +296,7 @@ class Keeper:
             self._tell(kept, "starting")
 
     def _close(self) -> None:
-        """In a process that has become another: what was the keeper's is none of its business."""
+        """At the end, and in a process that has become another: this is none of its business."""
         self._selector.close()
         self._mounts.close()
         self._main.close()
