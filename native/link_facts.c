@@ -83,8 +83,10 @@ int mcast_link_facts_of(int ifindex, struct mcast_link_facts *facts)
 	if (ioctl(fd, SIOCGIFNAME, &request)) {
 		error = -errno;
 	} else {
-		if (ask(fd, &request, &driver))
+		if (ask(fd, &request, &driver)) {
 			memcpy(facts->driver, driver.driver, sizeof(facts->driver) - 1);
+			memcpy(facts->bus, driver.bus_info, sizeof(facts->bus) - 1);
+		}
 		facts->tags_taken_out = takes_tags_out(fd, &request);
 	}
 	close(fd);

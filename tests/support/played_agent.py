@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
@@ -70,6 +70,19 @@ class NoOthers:
     def leave(self, index: int) -> None: ...
 
 
+class OnlySign:
+    """What this agent says of itself; nobody else is there."""
+
+    def __init__(self) -> None:
+        self.indices: set[int] = set()
+
+    def update(self, indices: Collection[int]) -> None:
+        self.indices = set(indices)
+
+    def close(self) -> None:
+        self.indices.clear()
+
+
 class JoinedSocket:
     def close(self) -> None: ...
 
@@ -82,6 +95,7 @@ class PlayedMachine(Machine):
         self.nic = NicFilter()
         self.users: dict[int, dict[Address, int]] = {}
         self.igmp_versions: dict[int, int] = {}
+        self.signed = OnlySign()
         self.losses: dict[int, int] = {}
         """How often the carrier of a link has gone."""
 
@@ -100,6 +114,12 @@ class PlayedMachine(Machine):
 
     def locks(self) -> NoOthers:
         return NoOthers()
+
+    def sign(self) -> OnlySign:
+        return self.signed
+
+    def agents_on(self, indices: Collection[int]) -> dict[int, int]:
+        return {index: 1 for index in self.signed.indices & set(indices)}
 
     def join(
         self, index: int, group: Address, sources: Sequence[Address], *, exclude: bool

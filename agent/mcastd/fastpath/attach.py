@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from mcastd._libbpf import ffi, lib
+from mcastd.fastpath import virtio
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program, checked
@@ -45,14 +46,17 @@ class LinkFacts(NamedTuple):
 
     driver: str
     tags_taken_out: bool
+    bus: str = ""
 
     @classmethod
     def of(cls, ifindex: int) -> LinkFacts:
         """OSError if there is no such interface in this thread's network namespace."""
         facts = ffi.new("struct mcast_link_facts *")
         checked(f"interface {ifindex}", lib.mcast_link_facts_of(ifindex, facts))
-        driver = ffi.string(facts.driver).decode(errors="replace")
-        return cls(driver, bool(facts.tags_taken_out))
+        driver, bus = (
+            ffi.string(each).decode(errors="replace") for each in (facts.driver, facts.bus)
+        )
+        return cls(driver, bool(facts.tags_taken_out), bus)
 
 
 class Closable(Protocol):
@@ -295,11 +299,14 @@ class _Ingress:
 
     def _xdp(self, *, generic: bool) -> Hook | None:
         """The best of XDP's modes that is to be had; None, with reasons, if none is."""
-        driver = self._facts.driver
+        driver, ladder = self._facts.driver, list(XDP_LADDER if generic else XDP_LADDER[:2])
         if driver in BORROWED_DRIVERS:
             self.reasons.append(f"XDP: its frames come in by other interfaces ({driver})")
             return None
-        for hook, frags, flags, name in XDP_LADDER if generic else XDP_LADDER[:2]:
+        if driver == virtio.DRIVER and virtio.fills_chains_of_pages(self._facts.bus, self._ifindex):
+            self.reasons.append("native XDP: virtio_net does not run it without mergeable buffers")
+            ladder = [each for each in ladder if each[0] is not Hook.XDP_NATIVE]
+        for hook, frags, flags, name in ladder:
             self._stand_behind(self._facts.tags_taken_out or hook is Hook.XDP_GENERIC)
             try:
                 program = self._program("mcast_xdp", frags=frags)

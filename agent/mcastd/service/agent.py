@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from mcastd.fastpath import HookChoice, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
-from mcastd.gmp.time import Instant, after, seconds
+from mcastd.gmp.time import Instant
 from mcastd.service import coexistence, events
 from mcastd.service.addresses import Addresses
 from mcastd.service.by_hand import ByHand, Difference
@@ -20,7 +20,6 @@ from mcastd.service.connections import Door
 from mcastd.service.deafness import Deafness
 from mcastd.service.events import Cause, FamilyEvent
 from mcastd.service.faults import Faults, said
-from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.host_history import HostHistory
 from mcastd.service.host_mode import HostMode, hardware, let_others
@@ -29,7 +28,6 @@ from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
 from mcastd.service.keys import is_pattern
 from mcastd.service.known_queriers import KnownQueriers
-from mcastd.service.losses import Losses
 from mcastd.service.machine import Machine
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.mode import Mode
@@ -40,26 +38,12 @@ from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader
-from mcastd.service.signs import SignOnLink
+from mcastd.service.regular_look import RegularLook
+from mcastd.service.state_upkeep import StateUpkeep
 from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
 
 log = logging.getLogger("mcastd")
-
-STILL_IN_FORCE_SECONDS = 60.0
-"""How often the state files are touched, so that their mtime says until when they were valid."""
-
-RETRY_SECONDS = 5.0
-"""Between two attempts to keep what could not be kept."""
-
-MOST_REMARKS = 1000
-"""That are known to be logged: they name interfaces, which come and go."""
-
-RECORD_EVERY = seconds(10)
-"""Between two readings of the counters that are recorded."""
-
-KEEP_SECONDS = 1.0
-"""After which a change of the queriers that are known is kept."""
 
 
 class Agent:
@@ -92,6 +76,25 @@ class Agent:
         self.addresses = Addresses()
         self.teller = Teller(fast_path.hand_over_reports)
         self.own_addresses = OwnAddresses(fast_path, self.faults)
+        self.started = now()
+        self.started_at = self.reloaded_at = wall_now()
+        self.known_queriers = (
+            KnownQueriers(None, self.started) if known_queriers is None else known_queriers
+        )
+        self.owned = OwnedMemberships(None) if owned is None else owned
+        self._upkeep = StateUpkeep(self.owned, self.known_queriers, self.by_index)
+        self._remarks = coexistence.Remarks()
+        self.reload: Callable[[bool], str | None] = lambda undo: None
+        """Takes over the files; `undo`: also where something else was set by hand."""
+        self.settle: Callable[[Interface], None] = lambda interface: None
+        """Has it looked at again how the interface is to be run."""
+        self._read()
+        self._look()
+        self._speak()
+
+    def _read(self) -> None:
+        """Makes what takes events: of the kernel's lists, of the rings, of streams."""
+        fast_path = self.fast_path
         self.reader = KernelReader(
             lambda: fast_path.sockets,
             self._kernel_known,
@@ -101,26 +104,41 @@ class Agent:
             receives=self.machine.receives,
         )
         self.turns = Turns(
-            fast_path, self.teller, self.by_index, self._known_changed, self.reader.request
+            fast_path,
+            self.teller,
+            self.by_index,
+            self._upkeep.queriers_changed,
+            self.reader.request,
         )
         self.streams = StreamReader(fast_path, self.by_index, self.teller)
-        self.streams.configure(settings)
-        self.started = self.turned_at = now()
-        self.known_queriers = (
-            KnownQueriers(None, self.started) if known_queriers is None else known_queriers
-        )
-        self.floods = FloodWatch(self.started)
-        self._losses = Losses()
+        self.streams.configure(self.settings)
         self.host_history = HostHistory()
-        self.sign = SignOnLink()
-        self._recorded = Instant(0)
+
+    def _look(self) -> None:
+        """Makes what looks now and then whether all is as it should be."""
+        fast_path = self.fast_path
         self.programs = ProgramWatch(self.by_index, self._detached)
         self.deafness = Deafness(self.by_index, fast_path.probe, fast_path.is_drained, self._deaf)
         self.turns.probed = self.deafness.heard
-        self.started_at = self.reloaded_at = wall_now()
-        self.owned = OwnedMemberships(None) if owned is None else owned
+        self.look = RegularLook(
+            fast_path,
+            self.by_index,
+            self.teller,
+            programs=self.programs,
+            deafness=self.deafness,
+            sign=self.machine.sign(),
+            lost=self._make_good,
+        )
+
+    def _speak(self) -> None:
+        """Makes what sends and joins."""
         self.host_mode = HostMode(
-            fast_path, now, self._tell_of_host_mode, self.policy, self.reader, machine=self.machine
+            self.fast_path,
+            now,
+            self._tell_of_host_mode,
+            self.policy,
+            self.reader,
+            machine=self.machine,
         )
         self.memberships = OwnMemberships(
             lambda: self.settings,
@@ -131,59 +149,19 @@ class Agent:
             machine=self.machine,
             faults=self.faults,
         )
-        self.reload: Callable[[bool], str | None] = lambda undo: None
-        """Takes over the files; `undo`: also where something else was set by hand."""
-        self.looked: Callable[[], object] = lambda: None
-        """Is called now and then, when it has been looked at all that may have changed."""
-        self.settle: Callable[[Interface], None] = lambda interface: None
-        """Has it looked at again how the interface is to be run."""
-        self._remarked: dict[str, None] = {}
-        self._flood_timer: asyncio.TimerHandle | None = None
-        self._keep_timer: asyncio.TimerHandle | None = None
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Takes events from now on, on this loop."""
-        self._loop = loop
         self.turns.listen(loop)
         self.streams.listen(loop)
         self.host_history.listen(loop)
-        loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
+        self._upkeep.listen(loop)
         self.reader.request()
-        loop.call_later(RETRY_SECONDS, self._retry_keeping)
-        self._flood_timer = loop.call_later(LOOK_SECONDS, self._look)
+        self.look.listen(loop)
 
     def started_up(self) -> None:
         """All present links are processed: what was kept is not for those that come later."""
         self.owned.is_fresh = False
-
-    def _still_in_force(self) -> None:
-        self.owned.touch()
-        self.known_queriers.touch()
-        self._loop.call_later(STILL_IN_FORCE_SECONDS, self._still_in_force)
-
-    def _retry_keeping(self) -> None:
-        """What could not be written is tried again: the disk may have room now."""
-        self.owned.retry()
-        self.known_queriers.retry()
-        self._loop.call_later(RETRY_SECONDS, self._retry_keeping)
-
-    def _look(self) -> None:
-        counted = self.fast_path.counters()
-        for change in self.floods.look(now(), counted):
-            self.teller.flood(
-                change.interface, events.FloodChanged(change.state, change.ring, change.flood)
-            )
-        for name in self._losses.look(counted):
-            self._make_good(name)
-        self.programs.look(now())
-        self.deafness.look(now())
-        self.sign.update(self.by_index)
-        if now() >= after(self._recorded, RECORD_EVERY):
-            self._recorded = now()
-            self.teller.recorder.count(wall_now(), counted)
-        self.looked()
-        self.turned_at = now()
-        self._flood_timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _make_good(self, name: str) -> None:
         """Copies of what the kernel said there were lost."""
@@ -257,21 +235,6 @@ class Agent:
                 observer.queriers.expect(address, until)
         if interface.index is not None:
             self.turns.know_queriers(interface.index)
-
-    def _known_changed(self) -> None:
-        """Has all changes of the next second kept together."""
-        if self._keep_timer is None:
-            loop = asyncio.get_running_loop()
-            self._keep_timer = loop.call_later(KEEP_SECONDS, self._keep_queriers)
-
-    def _keep_queriers(self) -> None:
-        self._keep_timer = None
-        self.known_queriers.keep(
-            (interface.name, protocol, observer.family.format(address))
-            for interface in self.by_index.values()
-            for protocol, observer in interface.observers.items()
-            for address in observer.queriers.known
-        )
 
     # Modes.
 
@@ -369,12 +332,7 @@ class Agent:
 
     def remark(self, interface: Interface) -> None:
         """Logs once what gets in the way; `mcastctl status` says it as long as it is so."""
-        for text in coexistence.of_interface(interface):
-            if text not in self._remarked:
-                log.warning("%s: %s", interface.name, text)
-            self._remarked[text] = None
-        while len(self._remarked) > MOST_REMARKS:
-            del self._remarked[next(iter(self._remarked))]
+        self._remarks.log(interface)
 
     # The operator.
 
@@ -415,17 +373,11 @@ class Agent:
 
     def close(self) -> None:
         """The kernel speaks again; what only the agent had joined is not left: it may be back."""
-        if self._flood_timer is not None:
-            self._flood_timer.cancel()
+        self.look.close()
         self.turns.close()
         self.host_history.close()
-        self.sign.close()
         self.streams.close()
-        self.owned.close()
-        if self._keep_timer is not None:
-            self._keep_timer.cancel()
-            self._keep_queriers()
-        self.known_queriers.close()
+        self._upkeep.close()
         self.reader.close()
         self.host_mode.close()
         self.memberships.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 from mcastd.printable import printable
 from mcastd.service.bus import encoded
 from mcastd.service.changes import ChangeError
+from mcastd.service.documents import Answer
 from mcastd.service.requests import RequestError
 
 AT_ONCE = 128
@@ -20,7 +20,7 @@ def error_line(error: RequestError | ChangeError) -> bytes:
     return encoded({"error": {"code": error.code, "text": printable(str(error))}})
 
 
-def pieces_of(result: Any) -> Iterator[bytes]:
+def pieces_of(result: Answer) -> Iterator[bytes]:
     """An answer as a line; one that comes bit by bit is never made as a whole."""
     if not isinstance(result, Iterator):
         yield encoded({"result": result})

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from mcastd.service.callers import Caller
 from mcastd.service.clock import now
+from mcastd.service.documents import Unread
 from mcastd.service.limit import SayingLimit
 
 log = logging.getLogger("mcastd.audit")
@@ -22,19 +21,17 @@ class Audit:
     def __init__(self) -> None:
         self._limit = SayingLimit()
 
-    def changed(self, caller: Caller, method: str, parameters: Mapping[str, Any]) -> None:
+    def changed(self, caller: Caller, method: str, parameters: Unread) -> None:
         """A change that was made."""
         tell(logging.INFO, caller, method, parameters, None)
 
-    def refused(self, caller: Caller, method: str, parameters: Mapping[str, Any], why: str) -> None:
+    def refused(self, caller: Caller, method: str, parameters: Unread, why: str) -> None:
         """One that was not."""
         if self._limit.may_say((caller.uid, method), now()) is not None:
             tell(logging.WARNING, caller, method, parameters, why)
 
 
-def tell(
-    level: int, caller: Caller, method: str, parameters: Mapping[str, Any], why: str | None
-) -> None:
+def tell(level: int, caller: Caller, method: str, parameters: Unread, why: str | None) -> None:
     given = {name: value for name, value in parameters.items() if value not in (None, False, [])}
     who = {"uid": caller.uid, "pid": caller.pid, "name": caller.name}
     audit = {"method": method, **who, "parameters": given, "refused": why}
@@ -48,7 +45,7 @@ def tell(
     )  # fmt: skip
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     if not isinstance(value, list):
         return str(value).lower() if isinstance(value, bool) else str(value)
     rest = f",...{len(value) - MOST_SOURCES} more" if len(value) > MOST_SOURCES else ""

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+
+from mcastd.service.documents import JsonObject
 
 WAITING = 2000
 """Events kept for a watcher who does not read as fast as they come."""
@@ -53,7 +54,7 @@ class Choice:
         """Whether it takes events of this name, of this interface; messages are another matter."""
         return self.type in (None, name) and self.interface in (None, interface)
 
-    def takes(self, event: dict[str, Any]) -> bool:
+    def takes(self, event: JsonObject) -> bool:
         return self.type in (None, event.get("type"), event["event"]) and (
             self.interface is None or event.get("interface", self.interface) == self.interface
         )
@@ -87,7 +88,7 @@ class Watcher:
         """The next line; {"event": "lost", "count": N} first, if some did not fit."""
         if self._lost and not self.has_taken(CAUGHT_UP_SHARE):
             lost, self._lost = self._lost, 0
-            event = {"event": "lost", "count": lost, "cause": "slow_watcher"}
+            event: JsonObject = {"event": "lost", "count": lost, "cause": "slow_watcher"}
             return encoded({**self._label, **event})
         while not self._lines:
             self._came.clear()
@@ -132,7 +133,7 @@ class Bus:
     def needs_messages(self) -> bool:
         return any(each.choice.needs_messages for each in self._watchers)
 
-    def publish(self, event: dict[str, Any]) -> None:
+    def publish(self, event: JsonObject) -> None:
         """To those who want it; written once for all of them."""
         share = REPORTS_SHARE if is_others_report(event) else 1
         line = b""
@@ -161,13 +162,13 @@ class Bus:
                 self._on_interest(False)
 
 
-def is_others_report(event: dict[str, Any]) -> bool:
+def is_others_report(event: JsonObject) -> bool:
     """A message of another host that is no query: of these there may be any number."""
     return (
         event["event"] == MESSAGE and event.get("direction") == "rx" and event.get("type") != QUERY
     )
 
 
-def encoded(event: dict[str, Any]) -> bytes:
+def encoded(event: JsonObject) -> bytes:
     """A line of JSON."""
     return json.dumps(event).encode() + b"\n"

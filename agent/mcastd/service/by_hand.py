@@ -6,10 +6,11 @@ It lives with an interface's name, as counters do, and ends with the agent.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mcastd.gmp.family import FAMILIES
 from mcastd.service.interface_settings import InterfaceSettings
+from mcastd.service.mode import Mode
 
 VERSION_KEYS = {f"{name}_max_version": name for name in FAMILIES}
 KEYS = ("mode", *VERSION_KEYS)
@@ -20,17 +21,17 @@ class Difference(NamedTuple):
 
     interface: str
     key: str
-    value: Any
-    files: Any
+    value: Mode | int
+    files: Mode | int
 
 
 class ByHand:
     """Modes and versions, by the interface's name."""
 
     def __init__(self) -> None:
-        self._set: dict[str, dict[str, Any]] = {}
+        self._set: dict[str, dict[str, Mode | int]] = {}
 
-    def set(self, name: str, key: str, value: Any) -> None:
+    def set(self, name: str, key: str, value: Mode | int) -> None:
         """`key`: one of KEYS."""
         self._set.setdefault(name, {})[key] = value
 
@@ -38,7 +39,7 @@ class ByHand:
         """The settings as they are to be: the files', and what was set by hand."""
         settings = files
         for key, value in self._set.get(name, {}).items():
-            if key == "mode":
+            if isinstance(value, Mode):
                 settings = settings._replace(mode=value)
             else:
                 configs = dict(settings.configs)

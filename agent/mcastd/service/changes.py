@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from mcastd.gmp.config import ConfigError
+from mcastd.gmp.config import ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.subscription import refusal
@@ -17,12 +15,14 @@ from mcastd.service.agent import Agent
 from mcastd.service.callers import Caller
 from mcastd.service.clock import wall_now
 from mcastd.service.describe import filter_object
+from mcastd.service.documents import JsonObject, Unread
 from mcastd.service.faults import said
 from mcastd.service.interface import Interface
 from mcastd.service.mode import Mode
 from mcastd.service.namespaces.inside import qualified
 from mcastd.service.observer import Observer
 from mcastd.service.owned import Owned
+from mcastd.service.requests import Parameters
 from mcastd.service.restart import needs_restart
 
 
@@ -46,7 +46,7 @@ def speaking(agent: Agent, name: str) -> Interface:
     return interface
 
 
-def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def join(agent: Agent, caller: Caller, parameters: Parameters) -> JsonObject:
     """Joins a group for an application, or replaces what it asked for before."""
     interface = speaking(agent, parameters["name"])
     membership = membership_of(caller, parameters)
@@ -67,14 +67,14 @@ def join(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[st
     return membership_object(membership) | kept(agent, membership)
 
 
-def kept(agent: Agent, membership: Owned) -> dict[str, Any]:
+def kept(agent: Agent, membership: Owned) -> JsonObject:
     """Whether it outlasts the agent, and why not if it should."""
     problem = None if membership.held else agent.owned.problem
     is_kept = not membership.held and problem is None and agent.owned.keeps
     return {"kept": is_kept, "problem": problem}
 
 
-def of_leaving(agent: Agent) -> dict[str, Any]:
+def of_leaving(agent: Agent) -> JsonObject:
     """That it was left may be forgotten with a restart."""
     return {"problem": agent.owned.problem} if agent.owned.problem else {}
 
@@ -88,7 +88,7 @@ def put(agent: Agent, interface: Interface, membership: Owned) -> None:
     agent.owned.put(membership)
 
 
-def leave(agent: Agent, caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def leave(agent: Agent, caller: Caller, parameters: Parameters) -> JsonObject:
     """Ends an application's membership, or takes sources from it. Not joined: {"left": false}."""
     interface = agent.interfaces[parameters["name"]]
     asked = membership_of(caller, parameters)
@@ -117,7 +117,7 @@ def end(agent: Agent, membership: Owned) -> None:
     agent.owned.drop(membership)
 
 
-def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
+def membership_of(caller: Caller, parameters: Parameters) -> Owned:
     sources = tuple(parameters.get("sources") or ())
     exclude = bool(parameters.get("exclude")) or not sources
     program, hold = parameters.get("program"), bool(parameters.get("hold"))
@@ -146,7 +146,7 @@ def membership_of(caller: Caller, parameters: Mapping[str, Any]) -> Owned:
         raise ChangeError("bad_parameter", str(error)) from None
 
 
-def membership_object(membership: Owned) -> dict[str, Any]:
+def membership_object(membership: Owned) -> JsonObject:
     return {
         "interface": membership.interface,
         "group": membership.group,
@@ -159,7 +159,7 @@ def membership_object(membership: Owned) -> dict[str, Any]:
     }
 
 
-def mode(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def mode(agent: Agent, _caller: Caller, parameters: Parameters) -> JsonObject:
     """Hands an interface over, either way."""
     interface = agent.interfaces[parameters["name"]]
     asked = parameters.get("mode")
@@ -175,7 +175,7 @@ def mode(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[s
     return {"interface": interface.name, "from": before, "to": interface.mode}
 
 
-def reload(agent: Agent, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def reload(agent: Agent, parameters: Parameters) -> JsonObject:
     """The files anew, as SIGHUP has them read; with `undo` also where something was set by hand.
 
     `by_hand`: what counts more than the files; `undone`: what did before; `needs_restart`: keys
@@ -194,7 +194,7 @@ def reload(agent: Agent, parameters: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def by_hand(agent: Agent) -> list[dict[str, Any]]:
+def by_hand(agent: Agent) -> list[JsonObject]:
     """What was set at run time and is otherwise in the files."""
     return [
         difference._asdict()
@@ -203,7 +203,7 @@ def by_hand(agent: Agent) -> list[dict[str, Any]]:
     ]
 
 
-def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def version(agent: Agent, _caller: Caller, parameters: Parameters) -> JsonObject:
     """Sets the maximum version of a family on an interface, at once."""
     name, protocol = parameters["name"], parameters.get("protocol")
     family = FAMILIES.get(str(protocol))
@@ -227,7 +227,7 @@ def version(agent: Agent, _caller: Caller, parameters: Mapping[str, Any]) -> dic
     return told | {"version": observer.host.version}
 
 
-def persist(agent: Agent, interface: Interface, tunables: Mapping[str, Any]) -> Path:
+def persist(agent: Agent, interface: Interface, tunables: Unread) -> Path:
     """Keeps it under the name by which the files know the interface. ChangeError."""
     settings = agent.settings
     names = (interface.name, *interface.alternative_names)
@@ -240,13 +240,13 @@ def persist(agent: Agent, interface: Interface, tunables: Mapping[str, Any]) -> 
     return path
 
 
-def set_version(agent: Agent, interface: Interface, observer: Observer, config: Any) -> None:
+def set_version(agent: Agent, interface: Interface, observer: Observer, config: HostConfig) -> None:
     kept = config._replace(announce_version_change=observer.config.announce_version_change)
     agent.configure_family(interface, observer, config)
     agent.configure_family(interface, observer, kept)
 
 
-def what_changes(observer: Observer, maximum: int) -> dict[str, Any]:
+def what_changes(observer: Observer, maximum: int) -> JsonObject:
     """What a maximum version does, to whom: told before it is done."""
     host, family = observer.host, observer.family
     then = min(maximum, host.compatibility_version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from mcastd.service.interface import Interface
 from mcastd.service.kernel_version import Older
 from mcastd.service.namespaces import inside
 from mcastd.service.namespaces.inside import command
+
+log = logging.getLogger("mcastd")
 
 PROC = Path("/proc")
 NETWORKD_LINKS = Path("/run/systemd/netif/links")
@@ -187,3 +190,23 @@ def read(path: str) -> str:
             return stream.read()
     except OSError:
         return ""
+
+
+MOST_REMARKS = 1000
+"""That are known to be logged: they name interfaces, which come and go."""
+
+
+class Remarks:
+    """Those that were logged, so that each is logged once."""
+
+    def __init__(self) -> None:
+        self._logged: dict[str, None] = {}
+
+    def log(self, interface: Interface) -> None:
+        """What gets in the way on the interface, if it was not said before."""
+        for text in of_interface(interface):
+            if text not in self._logged:
+                log.warning("%s: %s", interface.name, text)
+            self._logged[text] = None
+        while len(self._logged) > MOST_REMARKS:
+            del self._logged[next(iter(self._logged))]

@@ -8,17 +8,19 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcastd import files as content
 from mcastd.fastpath.programs import MAX_INTERFACES
 from mcastd.gmp.family import FAMILIES
 from mcastd.printable import brief
+from mcastd.service.documents import Unread
 from mcastd.service.interface_names import hint, names_given
 from mcastd.service.interface_settings import (
     STREAMS,
     WRITTEN,
     InterfaceSettings,
+    Section,
     Sections,
     all_settings,
     check_name,
@@ -30,7 +32,7 @@ from mcastd.service.keys import MOST_INTERFACES, bool_key, text_key, whole_key
 from mcastd.service.stream_settings import StreamSettings, StreamSettingsError, merged_streams
 
 if TYPE_CHECKING:
-    from mcastd.service.namespaces.settings import NamespaceSettings
+    from mcastd.service.namespaces.settings import NamespaceSettings, Written
 
 DEFAULT_PATH = Path("/etc/mcastd/mcastd.toml")
 DEFAULT_SOCKET = "/run/mcastd/control.sock"
@@ -99,7 +101,7 @@ class Settings(NamedTuple):
         fitting = (each for key, each in self.interfaces.items() if fnmatchcase(name, key))
         return next(fitting, None)
 
-    def kept(self, name: str, tunables: Mapping[str, Any]) -> Settings:
+    def kept(self, name: str, tunables: Unread) -> Settings:
         """As they are after these were added to the files for an interface."""
         before = self.of(name)
         assert before is not None
@@ -122,13 +124,13 @@ def parse_address(text: str) -> Address:
     return Address(str(ip_address(host)), int(port))
 
 
-def listen_key(value: Any) -> Address | None:
+def listen_key(value: object) -> Address | None:
     return None if value == "" else parse_address(text_key(value))
 
 
 LISTEN = 'an address and port, unix:/PATH, or "" for nowhere'
 
-Key = tuple[str, Callable[[Any], Any], str]
+Key = tuple[str, Callable[[object], object], str]
 """The field of Settings, what reads it, and what is allowed."""
 
 KEYS: Mapping[tuple[str, str], Key] = {
@@ -151,17 +153,17 @@ KEYS: Mapping[tuple[str, str], Key] = {
 
 
 def load(
-    path: Path | None, interfaces: tuple[str, ...] = (), overrides: Mapping[str, Any] | None = None
+    path: Path | None, interfaces: tuple[str, ...] = (), overrides: Unread | None = None
 ) -> Settings:
     """Reads the file and its drop-ins; `interfaces` and `overrides` come from the command line.
 
     Without a path the default file is read if it is there. Overrides are fields of Settings, and
     `mode` for the interfaces named.
     """
-    fields: dict[str, Any] = {"metrics": parse_address(DEFAULT_METRICS)}
-    defaults: dict[str, Any] = {}
+    fields: Section = {"metrics": parse_address(DEFAULT_METRICS)}
+    defaults: Section = {}
     sections: Sections = {}
-    in_namespaces: dict[str, dict[str, Any]] = {}
+    in_namespaces: dict[str, Written] = {}
     streams = None
     for each in files(path):
         document = read(each)
@@ -212,7 +214,7 @@ def namespace_settings() -> ModuleType:
 
 
 def read_streams(
-    path: Path, earlier: StreamSettings | None, document: Mapping[str, Any]
+    path: Path, earlier: StreamSettings | None, document: Section
 ) -> StreamSettings | None:
     """[streams] of the files until now; None if none has it."""
     if STREAMS not in document:
@@ -253,7 +255,7 @@ def state_drop_ins(main: Path) -> Path | None:
     return DEFAULT_STATE / STATE_DROP_INS if main == DEFAULT_PATH else None
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Section:
     import tomllib  # noqa: PLC0415 (where there is no file, a start does not wait for it)
 
     text = ""
@@ -269,7 +271,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigFileError(path, f"not TOML: {said}{hint(text, str(error))}") from None
 
 
-def check_sections(path: Path, document: Mapping[str, Any]) -> None:
+def check_sections(path: Path, document: Unread) -> None:
     known = {"agent", "metrics", "control", "defaults", "interface", "namespace", STREAMS}
     for name, section in document.items():
         if name not in known:
@@ -278,7 +280,7 @@ def check_sections(path: Path, document: Mapping[str, Any]) -> None:
             raise ConfigFileError(path, f"{name} = {brief(section)}: this is a section: [{name}]")
 
 
-def read_keys(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+def read_keys(path: Path, document: Section) -> Section:
     fields = {}
     for section in ("agent", "metrics", "control"):
         for name, value in document.get(section, {}).items():

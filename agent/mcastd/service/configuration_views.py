@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcastd.service import config
+from mcastd.service.documents import Json, JsonObject
 
 if TYPE_CHECKING:
     from mcastd.service.agent import Agent
@@ -21,10 +22,10 @@ USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 TAKEN_OUT = "(taken out)"
 
 
-def configuration(agent: Agent) -> dict[str, Any]:
+def configuration(agent: Agent) -> JsonObject:
     """By file, what stands in it. A file that cannot be read says why."""
     path = agent.settings.path
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     try:
         files = config.files(path)
     except config.ConfigFileError as error:
@@ -37,7 +38,7 @@ def configuration(agent: Agent) -> dict[str, Any]:
     return found
 
 
-def without_secrets(value: Any, key: str = "") -> Any:
+def without_secrets(value: object, key: str = "") -> Json:
     """Likewise, whatever it is made of."""
     if SECRET.search(key):
         return TAKEN_OUT

@@ -14,11 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from inspect import isawaitable
-from typing import Any
 
 from mcastd import manager
 from mcastd.printable import brief
@@ -31,11 +30,12 @@ from mcastd.service.callers import Caller, caller_of, may_change
 from mcastd.service.connections import Connection, Door, SlowError, TooLongError, Turnstile
 from mcastd.service.control_socket import bound
 from mcastd.service.doctor import Doctor
+from mcastd.service.documents import Answer, Own
 from mcastd.service.faults import Fault, said
 from mcastd.service.gradual import Gradual
 from mcastd.service.interface import called
 from mcastd.service.owned import Owned
-from mcastd.service.requests import RequestError, checked, parsed
+from mcastd.service.requests import Parameters, RequestError, checked, parsed
 
 log = logging.getLogger("mcastd")
 
@@ -58,8 +58,8 @@ WATCH_SECONDS = 600.0
 LONG_SECONDS = 10.0
 """For the rest of a long request."""
 
-Method = Callable[..., Any]
-Change = Callable[[Agent, Caller, Mapping[str, Any]], Any]
+Method = Callable[..., Answer | Gradual[Answer] | Awaitable[Gradual[Answer]]]
+Change = Callable[[Agent, Caller, Parameters], Own]
 
 TOO_MANY = encoded(
     {
@@ -185,8 +185,8 @@ class Control:
     async def _answer(self, line: bytes, client: Client) -> None:
         try:
             async with self._turnstile:
-                method, parameters = parsed(line)
-                parameters = checked(method, parameters)
+                method, given = parsed(line)
+                parameters = checked(method, given)
             await self._carry_out(method, parameters, client)
         except (RequestError, changes.ChangeError) as error:
             await client.connection.send(error_line(error))
@@ -196,14 +196,14 @@ class Control:
             self._agent.faults.tell_error(Fault.CONNECTION, "a request", error)
             await client.connection.send(error_line(RequestError("failed", said(error))))
 
-    async def _carry_out(self, method: str, parameters: dict[str, Any], client: Client) -> None:
+    async def _carry_out(self, method: str, parameters: Parameters, client: Client) -> None:
         """Does what is asked, and tells the result."""
         if method == "watch":
             await self._watch(parameters, client)
         else:
             await self._tell(await self._result(method, parameters, client), client)
 
-    async def _result(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+    async def _result(self, method: str, parameters: Parameters, client: Client) -> Answer:
         if method in self._changes or method == "reload":
             return await self._order(method, parameters, client)
         if method in FOR_ADMINS and not await self._may_change(client.caller):
@@ -216,7 +216,7 @@ class Control:
             result = await result
         return await self._gradually(result, client) if isinstance(result, Gradual) else result
 
-    async def _tell(self, result: Any, client: Client) -> None:
+    async def _tell(self, result: Answer, client: Client) -> None:
         pieces = pieces_of(result)
         while True:
             async with self._turnstile.for_answer(client.connection):
@@ -225,7 +225,7 @@ class Control:
                 return
             await client.connection.send(piece)
 
-    async def _gradually(self, made: Gradual[Any], client: Client) -> Any:
+    async def _gradually(self, made: Gradual[Answer], client: Client) -> Answer:
         """The answer, a step at a time."""
         more = True
         while more:
@@ -241,14 +241,14 @@ class Control:
         group = self._agent.settings.admin_group
         return caller.is_root or await asyncio.to_thread(may_change, caller, group)
 
-    async def _order(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+    async def _order(self, method: str, parameters: Parameters, client: Client) -> Own:
         client.connection.is_ordering = True
         try:
             return await self._change(method, parameters, client)
         finally:
             client.connection.is_ordering = False
 
-    async def _change(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+    async def _change(self, method: str, parameters: Parameters, client: Client) -> Own:
         try:
             result = await self._changed(method, parameters, client)
         except (RequestError, changes.ChangeError) as error:
@@ -258,7 +258,7 @@ class Control:
             self._audit.changed(client.caller, method, parameters)
         return result
 
-    async def _changed(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+    async def _changed(self, method: str, parameters: Parameters, client: Client) -> Own:
         if not await self._may_change(client.caller):
             raise RequestError(
                 "not_permitted", f"{method}: root and members of control.admin_group may change"
@@ -290,7 +290,9 @@ class Control:
         shown = name if isinstance(name, str) and name.isprintable() else brief(name)
         return f"{shown}: not run by this agent ({run})"
 
-    def _call(self, method: str, parameters: dict[str, Any]) -> Any:
+    def _call(
+        self, method: str, parameters: Parameters
+    ) -> Answer | Gradual[Answer] | Awaitable[Gradual[Answer]]:
         interface = parameters.get("name")
         if interface is not None:
             interface = parameters["name"] = called(self._agent.interfaces, interface)
@@ -303,7 +305,7 @@ class Control:
 
     # Events.
 
-    async def _watch(self, parameters: dict[str, Any], client: Client) -> None:
+    async def _watch(self, parameters: Parameters, client: Client) -> None:
         """Sends events until the client closes its end, or says more than it should."""
         gone = asyncio.ensure_future(closed(client.connection))
         try:
@@ -313,10 +315,11 @@ class Control:
             gone.cancel()
 
     @contextmanager
-    def _watching(self, parameters: dict[str, Any], _client: Client) -> Iterator[Watcher]:
+    def _watching(self, parameters: Parameters, _client: Client) -> Iterator[Watcher]:
         if "interface" in parameters:
             parameters["interface"] = called(self._agent.interfaces, parameters["interface"])
-        with self._agent.teller.bus.watching(Choice(**parameters)) as watcher:
+        choice = Choice(parameters.get("type"), parameters.get("interface"))
+        with self._agent.teller.bus.watching(choice) as watcher:
             yield watcher
 
 
@@ -324,8 +327,7 @@ async def send_events(watcher: Watcher, gone: asyncio.Future[None], connection: 
     while True:
         line = asyncio.ensure_future(watcher.get())
         try:
-            both: set[asyncio.Future[Any]] = {line, gone}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((line, gone), return_when=asyncio.FIRST_COMPLETED)
             if gone.done():
                 return
             await connection.send(line.result(), WATCH_SECONDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import assert_never
 
 from mcastd.fastpath import Fate
 from mcastd.gmp.family import ProtocolFamily
@@ -10,6 +10,7 @@ from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service import events
 from mcastd.service.clock import wall_clock
+from mcastd.service.documents import JsonObject
 from mcastd.service.events import DeviceEvent, FamilyEvent, InterfaceEvent, RunEvent
 from mcastd.service.floods import Flood
 from mcastd.service.interface import Event
@@ -18,7 +19,7 @@ from mcastd.streams.sample import address_text
 from mcastd.streams.states import Event as StreamChange
 from mcastd.wire.describe import described
 
-Object = dict[str, Any]
+Object = JsonObject
 """A JSON object."""
 
 NAMES: dict[type, str] = {

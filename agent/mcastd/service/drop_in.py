@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import tomli_w
 
 from mcastd import files
 from mcastd.net.names import raw
 from mcastd.service.config import LARGEST_FILE, drop_ins, state_drop_ins
+from mcastd.service.documents import Own, Unread
 from mcastd.service.interface_settings import KEPT_BY_HAND
 
 
@@ -28,9 +27,7 @@ def place(main: Path, namespace: str | None = None) -> Path:
     return (kept or drop_ins(main)) / name
 
 
-def write(
-    main: Path, interface: str, tunables: Mapping[str, Any], namespace: str | None = None
-) -> Path:
+def write(main: Path, interface: str, tunables: Unread, namespace: str | None = None) -> Path:
     """Adds an interface's tunables to what is kept; the file. OSError if it cannot be written, or
     holds something else than what is written here.
     """
@@ -48,7 +45,7 @@ def write(
     return path
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Own:
     try:
         return tomllib.loads(files.read(path, LARGEST_FILE).decode())
     except FileNotFoundError:

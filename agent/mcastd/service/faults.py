@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 import logging
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from enum import Enum
-from typing import Any
 
 from mcastd.printable import printable
 from mcastd.service.clock import now, wall_clock
+from mcastd.service.documents import JsonObject, Unread
 from mcastd.service.limit import SayingLimit
 
 log = logging.getLogger("mcastd")
@@ -76,7 +76,7 @@ class Faults:
             fault = Fault.DESCRIPTORS
         self.tell(fault, f"{what}: {said(error)}", about=what, bug=not isinstance(error, OSError))
 
-    def as_object(self) -> dict[str, dict[str, Any]]:
+    def as_object(self) -> dict[str, JsonObject]:
         """By kind, those that there were."""
         return {
             fault.value: {"count": self.counts[fault], "last": at, "text": text}
@@ -95,6 +95,6 @@ CONNECTIONS = ("transport", "protocol", "socket")
 """Of what the loop says of an error: with one of these, it concerns a connection."""
 
 
-def is_of_a_connection(context: Mapping[str, Any]) -> bool:
+def is_of_a_connection(context: Unread) -> bool:
     """Whether what the event loop could not do concerns one connection, or accepting one."""
     return any(context.get(each) is not None for each in CONNECTIONS)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from functools import wraps
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Steps = Generator[None, None, T]
 """A step of a few milliseconds ends with each yield; what is returned is the answer."""
 
 
-class Gradual(Generic[T]):
+class Gradual(Generic[T_co]):
     """An answer that is still to be made. Unlike an iterator's, its pieces are not the answer's."""
 
-    def __init__(self, steps: Steps[T]) -> None:
+    answer: T_co
+    """There as soon as no step is left."""
+
+    def __init__(self, steps: Steps[T_co]) -> None:
         self._steps = steps
-        self.answer: Any = None
 
     def step(self) -> bool:
         """Whether there is more to do; then `answer` is not there yet."""

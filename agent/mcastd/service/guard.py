@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from mcastd.gmp.config import ConfigError
+from mcastd.service.documents import Unread
 
 MOST = 1_000_000
 """Of a limit a second, and of a burst."""
@@ -31,7 +32,7 @@ class Guard(NamedTuple):
     discard_floods: bool = True
     strict_kernel: bool = False
 
-    def changed(self, mapping: Mapping[str, Any]) -> Guard:
+    def changed(self, mapping: Unread) -> Guard:
         """This guard but for what `mapping` says; ConfigError for the first thing wrong in it."""
         fields: dict[str, Any] = {key: _read(key, value) for key, value in mapping.items()}
         return self._replace(**fields)
@@ -41,7 +42,7 @@ class Guard(NamedTuple):
         return self._asdict()
 
 
-def _read(key: str, value: Any) -> int | bool:
+def _read(key: str, value: object) -> int | bool:
     reader, allowed = KEYS[key]
     try:
         return reader(value)
@@ -49,11 +50,11 @@ def _read(key: str, value: Any) -> int | bool:
         raise ConfigError(key, value, f"allowed is {allowed}") from None
 
 
-Reader = Callable[[Any], int | bool]
+Reader = Callable[[object], int | bool]
 
 
 def _whole(low: int, remark: str = "") -> tuple[Reader, str]:
-    def read(value: Any) -> int:
+    def read(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise TypeError
         if not low <= value <= MOST:
@@ -63,7 +64,7 @@ def _whole(low: int, remark: str = "") -> tuple[Reader, str]:
     return read, f"a whole number from {low} to {MOST}{remark}"
 
 
-def _yes_or_no(value: Any) -> bool:
+def _yes_or_no(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError
     return value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any
 
 from mcastd.service import events
 from mcastd.service.bus import Bus
 from mcastd.service.clock import now, wall_now
 from mcastd.service.describe import family_fields, interface_fields, message_object, name_of
+from mcastd.service.documents import JsonObject, Unread
 from mcastd.service.events import FamilyEvent, InterfaceEvent
 from mcastd.service.interface import Event, Interface
 from mcastd.service.limit import SayingLimit
@@ -43,7 +43,7 @@ class Teller:
         suppressed = None if level is None else self._may_log((interface.name, family), name)
         if not is_wanted and suppressed is None:
             return
-        head = {"interface": interface.name, "protocol": family}
+        head: JsonObject = {"interface": interface.name, "protocol": family}
         fields = head | family_fields(interface.observers[family].family, event)
         if level is not None and suppressed is not None:
             write(level, name, fields, suppressed)
@@ -60,7 +60,7 @@ class Teller:
         name = name_of(event)
         self.recorder.event(wall_now(), interface, event)
         if self.bus.wants(name, interface):
-            head = {"event": name, "ts": wall_now(), "interface": interface}
+            head: JsonObject = {"event": name, "ts": wall_now(), "interface": interface}
             self.bus.publish(head | interface_fields(event))
 
     def flood(self, interface: str, event: events.FloodChanged) -> None:
@@ -82,7 +82,7 @@ class Teller:
         return self._limit.may_say((about, name), now())
 
 
-def write(level: int, name: str, fields: Mapping[str, Any], suppressed: int) -> None:
+def write(level: int, name: str, fields: Unread, suppressed: int) -> None:
     """A log line: what happened, then its fields."""
     rest = " ".join(f"{key}={value}" for key, value in fields.items())
     more = f" ({suppressed} similar messages suppressed)" if suppressed else ""

@@ -26,7 +26,7 @@ class Page(NamedTuple):
 
 def healthy(agent: Agent) -> Page:
     """200 if the loop has turned lately."""
-    late = now() - agent.turned_at
+    late = now() - agent.look.turned_at
     if late > TURNED:
         return Page(503, TEXT, f"the loop has not turned for {late / 1e9:.1f} s\n")
     return Page(200, TEXT, "healthy\n")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from mcastd.net.names import LONGEST, given, raw
+from mcastd.service.documents import Unread
 
 SECTION = re.compile(r"\s*\[+\s*interface\s*\.\s*(?P<name>[^\"'\]]*[^\"'\]\s])\s*\]")
 
@@ -34,7 +33,7 @@ def refusal(name: str) -> str | None:
     return None
 
 
-def unquoted(where: str, name: str, key: str, value: Mapping[str, Any]) -> str:
+def unquoted(where: str, name: str, key: str, value: Unread) -> str:
     """What to write for a section whose name has dots that TOML took for its own.
 
     `where`: what stands before the name, "interface." but for other namespaces.

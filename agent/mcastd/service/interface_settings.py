@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mcastd.fastpath import HookChoice
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
@@ -13,6 +13,7 @@ from mcastd.gmp.family import FAMILIES
 from mcastd.net import names
 from mcastd.printable import brief, printable
 from mcastd.service import guard
+from mcastd.service.documents import Own, Unread
 from mcastd.service.guard import Guard
 from mcastd.service.interface_names import refusal, unquoted
 from mcastd.service.mode import Mode
@@ -27,7 +28,7 @@ WORDS = {
 LONGEST_MESSAGE = 2000
 """Characters of what is said about a mistake: keys can be long."""
 
-OURS: dict[str, Any] = {"ovqp_limit": 3600}
+OURS: Section = {"ovqp_limit": 3600}
 """The tunables whose defaults are the agent's own, and no RFC's."""
 STREAMS = "streams"
 """Of an interface, whether they are counted there; also a section of its own."""
@@ -43,7 +44,10 @@ PATHS, WRITTEN = " paths", " written"
 whether other files than those that `--persist` writes name the interface.
 """
 
-Sections = dict[str, dict[str, Any]]
+Section = Own
+"""What files say, key by key; each reader checks what it takes."""
+
+Sections = dict[str, Section]
 """Of interfaces, by name: what all files say of each."""
 
 
@@ -67,7 +71,7 @@ class InterfaceSettings(NamedTuple):
     streams: bool = False
 
 
-def read_interfaces(path: Path, where: str, table: Mapping[str, Any], sections: Sections) -> None:
+def read_interfaces(path: Path, where: str, table: Unread, sections: Sections) -> None:
     """Adds what a file says of interfaces. `where`: what stands before "interface" there."""
     for written, section in table.items():
         if not isinstance(section, dict):
@@ -88,7 +92,7 @@ def read_interfaces(path: Path, where: str, table: Mapping[str, Any], sections: 
         earlier[WRITTEN] = earlier.get(WRITTEN, False) or not is_kept
 
 
-def all_settings(sections: Sections, defaults: Mapping[str, Any]) -> dict[str, InterfaceSettings]:
+def all_settings(sections: Sections, defaults: Unread) -> dict[str, InterfaceSettings]:
     """The settings of all interfaces. ConfigFileError."""
     return {
         name: settings_of(name, {**defaults, **with_pattern(name, section, sections)})
@@ -96,7 +100,7 @@ def all_settings(sections: Sections, defaults: Mapping[str, Any]) -> dict[str, I
     }
 
 
-def with_pattern(name: str, section: dict[str, Any], sections: Sections) -> dict[str, Any]:
+def with_pattern(name: str, section: Section, sections: Sections) -> Section:
     """What was kept of one interface adds to the pattern that it is run by, and hides nothing."""
     if section.get(WRITTEN, True):
         return section
@@ -114,8 +118,8 @@ def check_name(where: str, name: str) -> None:
 
 
 def read_tunables(
-    path: Path, section: str, values: Mapping[str, Any], interface: str | None = None
-) -> dict[str, Any]:
+    path: Path, section: str, values: Unread, interface: str | None = None
+) -> Section:
     """Mode, memberships and tunables, as they are written; checked for both families.
 
     `interface`: its name, if it is the section of one.
@@ -149,13 +153,13 @@ def read_tunables(
     return dict(values)
 
 
-def read_guard(tunables: dict[str, Any]) -> Guard:
+def read_guard(tunables: Section) -> Guard:
     """Takes the guard's keys out of the tunables. ConfigError."""
     own = guard.KEYS.keys() & tunables.keys()
     return Guard().changed({key: tunables.pop(key) for key in sorted(own)})
 
 
-def settings_of(name: str, values: Mapping[str, Any]) -> InterfaceSettings:
+def settings_of(name: str, values: Section) -> InterfaceSettings:
     tunables = dict(values)
     memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
     paths, _ = tunables.pop(PATHS, []), tunables.pop(WRITTEN, True)
@@ -194,7 +198,7 @@ def check_granted(
             )
 
 
-def check_memberships(path: Path, section: str, entries: Any, interface: str | None) -> None:
+def check_memberships(path: Path, section: str, entries: object, interface: str | None) -> None:
     if not isinstance(entries, list) or (entries and interface is None):
         raise ConfigFileError(
             path, f"{section}.{MEMBERSHIP}: write [[interface.NAME.{MEMBERSHIP}]]"
@@ -218,7 +222,7 @@ def check_memberships(path: Path, section: str, entries: Any, interface: str | N
             ) from None
 
 
-def membership_of(interface: str, entry: Mapping[str, Any]) -> Owned:
+def membership_of(interface: str, entry: Section) -> Owned:
     """Sources are included unless the mode says exclude; without sources, any source is."""
     sources = tuple(map(str, entry.get("sources", ())))
     mode = entry.get("mode", "include" if sources else "exclude")

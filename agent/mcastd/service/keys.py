@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 LONGEST_TEXT = 4096
 """Characters of a path or a name."""
@@ -15,20 +14,20 @@ def is_pattern(name: str) -> bool:
     return bool(set(name) & set("*?["))
 
 
-def text_key(value: Any) -> str:
+def text_key(value: object) -> str:
     if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_TEXT:
         raise TypeError
     return value
 
 
-def bool_key(value: Any) -> bool:
+def bool_key(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError
     return value
 
 
-def whole_key(least: int, most: int) -> tuple[Callable[[Any], int], str]:
-    def read(value: Any) -> int:
+def whole_key(least: int, most: int) -> tuple[Callable[[object], int], str]:
+    def read(value: object) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise ValueError
         return value

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.time import Instant, after, in_seconds, seconds
+from mcastd.service.documents import Own
 from mcastd.service.querier import SILENCE
 from mcastd.service.state_file import StateFile
 
@@ -53,7 +53,9 @@ class KnownQueriers:
         self._until = after(started, seconds(max(0.0, in_seconds(SILENCE) - age)))
         return earlier
 
-    def _made(self, snapshot: Any, _changes: list[Any]) -> tuple[frozenset[Known], float]:
+    def _made(
+        self, snapshot: Iterable[tuple[str, str, str]], _changes: list[Own]
+    ) -> tuple[frozenset[Known], float]:
         assert self._file is not None
         made = frozenset(
             (str(name), str(protocol), str(address)) for name, protocol, address in snapshot

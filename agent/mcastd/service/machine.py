@@ -5,7 +5,7 @@ All of it is here so that a test can put another machine in its place, and needs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from mcastd.fastpath import users_of
@@ -13,6 +13,7 @@ from mcastd.gmp.family import Address
 from mcastd.net import Receives, SocketMembership, carrier_losses, receives
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.lock import Locks
+from mcastd.service.signs import SignOnLink, agents_on
 from mcastd.service.transmit import FrameSender, Sender
 
 EGRESS = "mcast_egress"
@@ -44,6 +45,15 @@ class InterfaceLocks(Protocol):
         """Takes the interface; or the process that has it, 0 if that is in another container."""
 
     def leave(self, index: int) -> None: ...
+
+
+class Sign(Protocol):
+    """Says to other agents which interfaces this one runs."""
+
+    def update(self, indices: Collection[int]) -> None:
+        """It runs these now."""
+
+    def close(self) -> None: ...
 
 
 class AgentLocks:
@@ -79,6 +89,13 @@ class Machine:
 
     def locks(self) -> InterfaceLocks:
         return AgentLocks()
+
+    def sign(self) -> Sign:
+        return SignOnLink()
+
+    def agents_on(self, indices: Collection[int]) -> dict[int, int]:
+        """How many agents run each of these interfaces, this one among them."""
+        return agents_on(indices)
 
     def join(
         self, index: int, group: Address, sources: Sequence[Address], *, exclude: bool

@@ -10,8 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
+from mcastd.service.documents import Own
 from mcastd.service.owned import CONFIG, Owned, owned_of
 from mcastd.service.state_file import StateFile
 
@@ -88,7 +88,7 @@ class OwnedMemberships:
             return ()
         return self._file.load(self._made) or ()
 
-    def _made(self, snapshot: Any, changes: list[Any]) -> tuple[Owned, ...]:
+    def _made(self, snapshot: Own, changes: list[Own]) -> tuple[Owned, ...]:
         boot = snapshot.get("boot")
         kept = {each.key: each for each in map(owned_of, snapshot["memberships"])}
         for change in changes:

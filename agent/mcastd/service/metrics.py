@@ -145,7 +145,7 @@ class AgentCollector(Collector):
             labels=["interface", "ring", "protocol"],
         )
         for name, values in self._agent.fast_path.counters().items():
-            for ring, history in self._agent.floods.of(name).items():
+            for ring, history in self._agent.look.floods.of(name).items():
                 active.add_metric([name, ring], int(history.is_active))
                 floods.add_metric([name, ring], history.count)
             for ring, counts in zip(FLOODED, values.discarded, strict=True):

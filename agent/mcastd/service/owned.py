@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.native import SourceList
+from mcastd.service.documents import Own
 
 CONFIG = "config"
 
@@ -66,7 +67,7 @@ def is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def owned_of(fields: dict[str, Any]) -> Owned:
+def owned_of(fields: Own) -> Owned:
     """From what was kept; KeyError, TypeError or ValueError if it is not that."""
     membership = Owned(**{**fields, "sources": tuple(fields["sources"])})
     if not all(map(fits, membership, KINDS)) or not all(map(is_text, membership.sources)):

@@ -9,13 +9,14 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from mcastd.fastpath import Captured, Counters, Fate
 from mcastd.gmp.family import ProtocolFamily
 from mcastd.gmp.time import Instant
 from mcastd.service.clock import wall_clock
 from mcastd.service.describe import family_fields, interface_fields, name_of
+from mcastd.service.documents import Json, JsonObject
 from mcastd.service.events import FamilyEvent, InterfaceEvent
 
 FRAME_BYTES = 448 * 1024
@@ -55,9 +56,9 @@ class EventKept(NamedTuple):
     family: ProtocolFamily | None
     event: FamilyEvent | InterfaceEvent
 
-    def fields(self) -> dict[str, object]:
+    def fields(self) -> JsonObject:
         """As `watch` shows them, but for lists and long texts."""
-        head = {"interface": self.interface}
+        head: JsonObject = {"interface": self.interface}
         if self.family is None:
             own = interface_fields(cast(InterfaceEvent, self.event))
         else:
@@ -165,7 +166,7 @@ class Recorder:
         return iter(list(self._counters))
 
 
-def shortened(value: object) -> object:
+def shortened(value: object) -> Json:
     """A number as it is, a text cut, and of anything else how many there are."""
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -188,16 +189,16 @@ def size_of(kept: CountersKept) -> int:
     return ENTRY_BYTES + kept.numbers.itemsize * len(kept.numbers)
 
 
-def numbers(values: Iterable[Any]) -> Iterator[int]:
+def numbers(values: Iterable[object]) -> Iterator[int]:
     """All of nested tuples."""
     for each in values:
         if isinstance(each, int):
             yield each
-        else:
+        elif isinstance(each, Iterable):
             yield from numbers(each)
 
 
-def objects(recorder: Recorder, only: str | None = None) -> Iterator[dict[str, Any]]:
+def objects(recorder: Recorder, only: str | None = None) -> Iterator[JsonObject]:
     """As JSON: frames, then events, then counters, each kind in the order in which it came.
 
     `only`: of one interface.

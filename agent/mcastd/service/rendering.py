@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
 
 from prometheus_client import exposition
 from prometheus_client.core import Metric
@@ -129,7 +128,7 @@ class Renderings:
         return made
 
 
-def settle(future: asyncio.Future[Any], how: Callable[[], None]) -> None:
+def settle(future: asyncio.Future[Pieces], how: Callable[[], None]) -> None:
     """Unless nobody waits for it any more."""
     if not future.done():
         how()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypedDict, cast
 
 from mcastd.printable import brief, printable
+from mcastd.service.documents import Unread
 
 LONGEST_TEXT = 256
 """Characters of a name or an address."""
@@ -27,12 +28,12 @@ class RequestError(Exception):
 class Kind:
     """What a parameter may be."""
 
-    def __init__(self, fits: Callable[[Any], bool], allowed: str) -> None:
+    def __init__(self, fits: Callable[[object], bool], allowed: str) -> None:
         self.fits = fits
         self.allowed = allowed
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: object) -> bool:
     """Not too long, and made of characters, or of the bytes of a name that is none."""
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         return False
@@ -43,7 +44,7 @@ def is_text(value: Any) -> bool:
     return True
 
 
-def is_application(value: Any) -> bool:
+def is_application(value: object) -> bool:
     """Not empty, and fit to be shown."""
     if not isinstance(value, str) or not 0 < len(value) <= LONGEST_APPLICATION:
         return False
@@ -69,6 +70,18 @@ OF_MEMBERSHIP = {
     "as": APPLICATION, "program": APPLICATION, "kernel": YES_OR_NO,
 }  # fmt: skip
 
+Parameters = TypedDict(
+    "Parameters",
+    {
+        "name": str, "group": str, "sources": list[str], "exclude": bool, "hold": bool, "as": str,
+        "program": str, "kernel": bool, "type": str, "interface": str, "mode": str,
+        "protocol": str, "version": int, "dry_run": bool, "announce": bool, "persist": bool,
+        "undo": bool,
+    },
+    total=False,
+)  # fmt: skip
+"""What a request that was checked may have, whatever its method; `name`: of an interface."""
+
 PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
     "status": {},
     "querier": {"name": TEXT},
@@ -91,7 +104,7 @@ PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
 """All methods. None of a parameter's value is as if it were left out."""
 
 
-def parsed(line: bytes) -> tuple[str, dict[str, Any]]:
+def parsed(line: bytes) -> tuple[str, dict[str, object]]:
     """The method, whatever it is called, and the parameters. RequestError for anything else."""
     try:
         request = json.loads(line, object_pairs_hook=each_once)
@@ -103,7 +116,7 @@ def parsed(line: bytes) -> tuple[str, dict[str, Any]]:
     return method, parameters
 
 
-def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """ValueError for a key that is there twice: which of them is meant?"""
     made = dict(pairs)
     if len(made) != len(pairs):
@@ -111,13 +124,13 @@ def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def checked(method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def checked(method: str, parameters: Unread) -> Parameters:
     """The parameters that are given; RequestError for a method, a name or a value that is none."""
     known = PARAMETERS.get(method)
     if known is None:
         methods = ", ".join(PARAMETERS)
         raise RequestError("unknown_method", f"{brief(method)}: no such method; {methods}")
-    given = {}
+    given: dict[str, object] = {}
     for name, value in parameters.items():
         kind = known.get(name)
         if kind is None:
@@ -134,4 +147,4 @@ def checked(method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
                 f"{name} = {brief(value)}: not a parameter of this kind; allowed is {kind.allowed}",
             )
         given[name] = value
-    return given
+    return cast(Parameters, given)

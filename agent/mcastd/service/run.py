@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcastd.fastpath import FastPath
 from mcastd.net import LinkWatcher
@@ -21,6 +21,7 @@ from mcastd.service.clock import now
 from mcastd.service.company import Alone
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control import Control
+from mcastd.service.documents import Own
 from mcastd.service.faults import OUT_OF_DESCRIPTORS, Fault, Faults, is_of_a_connection, said
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.links import Links
@@ -100,7 +101,7 @@ async def run(
             agent.reader.request()  # now its sockets can be looked at
             drop_capabilities()
             trim_heap()
-            agent.looked = partial(links.outlast, patience=0.0)
+            agent.look.looked = partial(links.outlast, patience=0.0)
             links.outlast()
             announce(agent)
             watchdog(loop)
@@ -123,7 +124,7 @@ def judge(
     faults: Faults,
     failures: list[BaseException],
     stopped: asyncio.Event,
-    context: dict[str, Any],
+    context: Own,
 ) -> None:
     """What nobody has caught: a connection's is told and counted, the core's own ends the agent.
 
@@ -184,8 +185,7 @@ def announce(agent: Agent) -> None:
 async def first_of(following: asyncio.Future[None], stopped: asyncio.Event) -> None:
     """Waits for the signal to stop; an error in the other is the agent's end."""
     waiting = asyncio.ensure_future(stopped.wait())
-    both: set[asyncio.Future[Any]] = {following, waiting}
-    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((following, waiting), return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if following.done():
         following.result()

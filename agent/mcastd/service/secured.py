@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from mcastd.service.connections import AT_ONCE, SEND_SECONDS, Connection
+from mcastd.service.documents import Own
 
 
 class HandshakeError(ConnectionError):
@@ -28,7 +27,7 @@ class Secured:
         return self._outside.socket
 
     @property
-    def certificate(self) -> Mapping[str, Any] | None:
+    def certificate(self) -> Own | None:
         """The client's, if one was asked for, and is verified."""
         return self._inside.getpeercert()
 

@@ -76,14 +76,14 @@ class StateFile:
     def tell(self, what: str) -> None:
         self._say(f"{self.path}: {what}")
 
-    def write(self, snapshot: Any, entries: int) -> None:
+    def write(self, snapshot: object, entries: int) -> None:
         """Replaces the file in one step: a crash leaves the old one or the new one. OSError."""
         self.close()
         files.replace(self.path, line_of(snapshot), durable=True)
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._room = entries + MOST_CHANGES
 
-    def append(self, change: Any) -> bool:
+    def append(self, change: object) -> bool:
         """Adds a change; a thread sees to it that it is on the disk soon. OSError.
 
         False if it takes a new snapshot, which then must say what the change says.
@@ -128,7 +128,7 @@ class StateFile:
         self._descriptor, self._syncer, self._sync = -1, None, None
 
 
-def line_of(value: Any) -> bytes:
+def line_of(value: object) -> bytes:
     return (json.dumps(value) + "\n").encode()
 
 

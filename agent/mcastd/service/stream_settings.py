@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mcastd.gmp.time import Duration, seconds
 from mcastd.printable import brief
+from mcastd.service.documents import Unread
 
 DEFAULT_MOST = 4096
 """Streams of all interfaces."""
@@ -29,7 +30,7 @@ class StreamSettings(NamedTuple):
     formats: tuple[Any, ...] = ()
 
 
-def merged_streams(earlier: StreamSettings, section: Any) -> StreamSettings:
+def merged_streams(earlier: StreamSettings, section: Unread) -> StreamSettings:
     """A file's [streams] over those of files before it. StreamSettingsError."""
     made = earlier
     for key, value in section.items():
@@ -50,23 +51,29 @@ def merged_streams(earlier: StreamSettings, section: Any) -> StreamSettings:
     return made
 
 
-def _number(key: str, value: Any, least: float, most: float) -> float:
+def _number(key: str, value: object, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         allowed = f"allowed is a number from {least:g} to {most:g}"
         raise StreamSettingsError(f"{key} = {brief(value)}: {allowed}")
     return value
 
 
-def _tables(key: str, value: Any) -> list[Mapping[str, Any]]:
+def _tables(key: str, value: object) -> list[Unread]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise StreamSettingsError(f"{key} = {brief(value)}: write [[streams.{key}]]")
     return value
 
 
+def _whole(key: str, value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise StreamSettingsError(f"format.{key} = {brief(value)}: a whole number")
+
+
 KEYS = {"groups", "port", "format", "offset", "width", "count"}
 
 
-def _formats(entry: Mapping[str, Any]) -> list[Any]:
+def _formats(entry: Unread) -> list[Any]:
     """One for each of the groups."""
     # Only now: most settings have none, and interfaces are attached when the settings are read.
     from mcastd.streams.formats import FormatError, StreamFormat, networks  # noqa: PLC0415
@@ -75,10 +82,7 @@ def _formats(entry: Mapping[str, Any]) -> list[Any]:
     if unknown or "groups" not in entry:
         raise StreamSettingsError(f"format = {brief(entry)}: keys are {', '.join(sorted(KEYS))}")
     groups = entry["groups"]
-    numbers = {key: entry.get(key, default) for key, default in NUMBERS.items()}
-    for key, value in numbers.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise StreamSettingsError(f"format.{key} = {brief(value)}: a whole number")
+    numbers = {key: _whole(key, entry.get(key, default)) for key, default in NUMBERS.items()}
     custom = "custom" if "width" in entry else "none"
     try:
         return [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.time import Instant
 from mcastd.service.clock import wall_clock
+from mcastd.service.documents import JsonObject
 
 if TYPE_CHECKING:
     from mcastd.service.agent import Agent
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 def streams(
     agent: Agent, name: str | None = None, group: str | None = None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[JsonObject]:
     """Streams, and groups from which nothing comes. ValueError for what is no address."""
     address = None if group is None else FAMILIES["mld" if ":" in group else "igmp"].parse(group)
     return agent.streams.objects(name, address)
 
 
-def interface_streams(agent: Agent, interface: Interface) -> dict[str, Any] | None:
+def interface_streams(agent: Agent, interface: Interface) -> JsonObject | None:
     """What `status` says of an interface's streams; None where they are not counted."""
     attachment = interface.attachment
     if attachment is None or not attachment.streams:

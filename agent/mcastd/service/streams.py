@@ -12,6 +12,7 @@ from mcastd.fastpath.streams import Streams
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, seconds
 from mcastd.service.clock import now, wall_clock
+from mcastd.service.documents import Json, JsonObject
 from mcastd.service.events import StreamChanged
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
@@ -245,9 +246,7 @@ class StreamReader:
         """Of an interface; nothing of one that is gone."""
         return self.flows.get(index or 0) or Flow(Counter())
 
-    def objects(
-        self, name: str | None = None, group: bytes | None = None
-    ) -> Iterator[dict[str, Any]]:
+    def objects(self, name: str | None = None, group: bytes | None = None) -> Iterator[JsonObject]:
         """Streams, and the groups from which nothing comes, of one interface or all."""
         for interface in list(self._interfaces.values()):
             index = interface.index
@@ -260,7 +259,7 @@ class StreamReader:
                 if place[0] == index and group in (None, place[1]):
                     yield silent_object(interface.name, place)
 
-    def last_data(self, index: int | None, group: bytes) -> dict[str, Any]:
+    def last_data(self, index: int | None, group: bytes) -> JsonObject:
         """Rate and last packet of a group's streams together; {} where none are counted."""
         interface = None if index is None else self._interfaces.get(index)
         if interface is None or not interface.attachment or not interface.attachment.streams:
@@ -282,7 +281,7 @@ def _counts(watched: Watched | None) -> tuple[int, int, int]:
     return sample.packets, sample.size, sample.lost or 0
 
 
-def stream_object(interface: str, watched: Watched) -> dict[str, Any]:
+def stream_object(interface: str, watched: Watched) -> JsonObject:
     sample = watched.sample
     return as_object(
         watched.key,
@@ -299,14 +298,14 @@ def stream_object(interface: str, watched: Watched) -> dict[str, Any]:
     }
 
 
-EMPTY: Mapping[str, Any] = {
+EMPTY: Mapping[str, Json] = {
     "packets": 0, "bytes": 0, "first": None, "last": None, "rate": None, "bit_rate": None,
     "longest_gap": None, "gaps": {}, "format": "none", "lost": None, "reordered": None,
     "duplicates": None, "resets": None,
 }  # fmt: skip
 
 
-def silent_object(interface: str, place: Place) -> dict[str, Any]:
+def silent_object(interface: str, place: Place) -> JsonObject:
     """A group from which nothing comes: it has neither source nor port."""
     return {
         "interface": interface,

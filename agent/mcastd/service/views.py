@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
 
 import mcastd
 from mcastd.fastpath import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
@@ -15,6 +14,7 @@ from mcastd.service import coexistence
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.describe import filter_object, flood_object
+from mcastd.service.documents import JsonObject, Own
 from mcastd.service.floods import FLOODED, History
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
@@ -30,7 +30,7 @@ from mcastd.wire import Kind, Reason
 
 
 @gradually
-def status(agent: Agent) -> Steps[dict[str, Any]]:
+def status(agent: Agent) -> Steps[JsonObject]:
     """Everything on one page, made interface by interface."""
     interfaces = []
     counted, host = agent.fast_path.counters(), coexistence.Host.now()
@@ -51,7 +51,7 @@ def status(agent: Agent) -> Steps[dict[str, Any]]:
 
 def interface_status(
     agent: Agent, interface: Interface, values: Counters | None, host: coexistence.Host
-) -> dict[str, Any]:
+) -> JsonObject:
     attachment = interface.attachment
     return {
         "name": interface.name,
@@ -70,17 +70,19 @@ def interface_status(
         "lost": lost_events(values) if values else {},
         "streams": interface_streams(agent, interface),
         "guard": interface.guard.as_mapping(),
-        "floods": {ring: floods(each) for ring, each in agent.floods.of(interface.name).items()},
+        "floods": {
+            ring: floods(each) for ring, each in agent.look.floods.of(interface.name).items()
+        },
     }
 
 
-def floods(history: History) -> dict[str, Any]:
+def floods(history: History) -> JsonObject:
     """Of one ring: whether there is one now, how many there were, and the last of them."""
     last = history.last
     return {
         "active": history.is_active,
         "count": history.count,
-        "last": last and {"since": wall_clock(last.since), **flood_object(last)},
+        "last": None if last is None else {"since": wall_clock(last.since), **flood_object(last)},
     }
 
 
@@ -102,7 +104,7 @@ def allowed_version(name: str, observer: Observer) -> tuple[int, str]:
     return forced if forced is not None else (family.newest, "protocol")
 
 
-def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
+def family_status(interface: Interface, observer: Observer) -> JsonObject:
     """`version`: spoken by whom `spoken_by` says; `max_version`: allowed, by whom `allowed_by`
     says; `configured_max_version`: what the settings allow, which is in force in host mode.
     """
@@ -133,7 +135,7 @@ def family_status(interface: Interface, observer: Observer) -> dict[str, Any]:
     }
 
 
-def unlisted_querier(observer: Observer) -> dict[str, Any] | None:
+def unlisted_querier(observer: Observer) -> JsonObject | None:
     """The one that was told of last which is none of those named."""
     if observer.unlisted is None:
         return None
@@ -141,7 +143,7 @@ def unlisted_querier(observer: Observer) -> dict[str, Any] | None:
     return {"address": observer.family.format(address), "told": wall_clock(at)}
 
 
-def older_queriers(observer: Observer) -> list[dict[str, Any]]:
+def older_queriers(observer: Observer) -> list[Own]:
     """Which older versions are spoken on the link, by whom, and how long that is believed."""
     at = now()
     heard = observer.queriers.last_by_version
@@ -163,7 +165,7 @@ def lost_events(counters: Counters) -> dict[str, dict[str, int]]:
     }
 
 
-def querier(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
+def querier(agent: Agent, name: str | None = None) -> Iterator[JsonObject]:
     """The queriers of each interface and family, the current one first."""
     return (
         {
@@ -184,7 +186,7 @@ def ordered(observer: Observer) -> list[QuerierView]:
     return sorted(views, key=lambda each: (each is not observer.queriers.current, -each.last_heard))
 
 
-def querier_object(observer: Observer, view: QuerierView) -> dict[str, Any]:
+def querier_object(observer: Observer, view: QuerierView) -> JsonObject:
     newest = view.version == observer.family.newest
     observed = view.observed_interval
     return {
@@ -202,9 +204,7 @@ def querier_object(observer: Observer, view: QuerierView) -> dict[str, Any]:
     }
 
 
-def groups(
-    agent: Agent, name: str | None = None, group: str | None = None
-) -> Iterator[dict[str, Any]]:
+def groups(agent: Agent, name: str | None = None, group: str | None = None) -> Iterator[Own]:
     """The groups that this host receives, one by one. ValueError for what is no address."""
     address = None if group is None else FAMILIES["mld" if ":" in group else "igmp"].parse(group)
     return chain.from_iterable(
@@ -216,7 +216,7 @@ def groups(
 
 def groups_of(
     agent: Agent, interface: Interface, protocol: str, only: Address | None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[JsonObject]:
     """Made as they are asked for: what is left meanwhile is not told."""
     observer = interface.observers[protocol]
     head = {"interface": interface.name, "protocol": protocol}
@@ -227,7 +227,7 @@ def groups_of(
 
 def asker(
     agent: Agent, interface: Interface, observer: Observer, group: Address, application: str
-) -> dict[str, Any]:
+) -> JsonObject:
     """Who stands behind an application: the processes with its sockets, or who asked the agent."""
     if application == KERNEL and group in observer.received.kernel:
         return joined_object(observer.family, observer.received.kernel[group])
@@ -237,7 +237,7 @@ def asker(
     return {"uid": owned.uid, "pid": owned.pid, "held": owned.held}
 
 
-def joined_object(family: ProtocolFamily, joined: Joined) -> dict[str, Any]:
+def joined_object(family: ProtocolFamily, joined: Joined) -> JsonObject:
     """The kernel's sockets: `exact` if all of them were found, and whose they are.
 
     Where it is not, `users` is how many the kernel counts, and the filter the widest there may be.
@@ -260,7 +260,7 @@ def joined_object(family: ProtocolFamily, joined: Joined) -> dict[str, Any]:
 
 def group_object(
     agent: Agent, interface: Interface, observer: Observer, group: Address
-) -> dict[str, Any]:
+) -> JsonObject:
     family = observer.family
     applications = observer.received.applications(group).items()
 
@@ -283,7 +283,7 @@ def group_object(
     }
 
 
-def counters(agent: Agent, name: str | None = None) -> Iterator[dict[str, Any]]:
+def counters(agent: Agent, name: str | None = None) -> Iterator[JsonObject]:
     """All counters of each interface, also the zero ones."""
     return (
         {

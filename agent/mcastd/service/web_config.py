@@ -9,12 +9,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import yaml
 
 from mcastd import files
 from mcastd.printable import brief
+from mcastd.service.documents import Own, Unread
 
 LARGEST_FILE = 1 << 20
 
@@ -32,6 +33,9 @@ TLS_KEYS = frozenset(
     {"cert_file", "key_file", "client_auth_type", "client_ca_file", "client_allowed_sans"}
     | {"min_version", "max_version"}
 )
+
+
+T = TypeVar("T")
 
 
 class WebConfigError(Exception):
@@ -57,7 +61,7 @@ class WebConfig:
             self._stamp = self._stamps()
         return self._context
 
-    def admits(self, certificate: Mapping[str, Any] | None) -> bool:
+    def admits(self, certificate: Own | None) -> bool:
         """Whether the client may ask, by its certificate, which has been verified."""
         if not self._names:
             return True
@@ -106,7 +110,7 @@ class WebConfig:
             raise self._error(f"its certificates cannot be used: {said}") from None
         return context
 
-    def _section(self) -> dict[str, Any] | None:
+    def _section(self) -> Unread | None:
         try:
             document = yaml.safe_load(files.read(self.path, LARGEST_FILE))
         except OSError as error:
@@ -128,22 +132,20 @@ class WebConfig:
                 raise self._error(f"tls_server_config.{brief(key)}: not to be had here; {allowed}")
         return section
 
-    def _text(self, section: Mapping[str, Any], key: str) -> str:
+    def _text(self, section: Unread, key: str) -> str:
         value = section.get(key)
         if not isinstance(value, str) or "\0" in value:
             raise self._error(f"tls_server_config.{key} = {brief(value)}: a text is needed")
         return value
 
-    def _one_of(
-        self, section: Mapping[str, Any], key: str, allowed: Mapping[str, Any], usual: str
-    ) -> Any:
+    def _one_of(self, section: Unread, key: str, allowed: Mapping[str, T], usual: str) -> T:
         value = section.get(key, usual)
         if not isinstance(value, str) or value not in allowed:
             names = ", ".join(filter(None, allowed))
             raise self._error(f"tls_server_config.{key} = {brief(value)}: allowed is {names}")
         return allowed[value]
 
-    def _allowed(self, section: Mapping[str, Any]) -> frozenset[str]:
+    def _allowed(self, section: Unread) -> frozenset[str]:
         names = section.get("client_allowed_sans", [])
         if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
             raise self._error("tls_server_config.client_allowed_sans: a list of texts is needed")

@@ -8,6 +8,7 @@ import pytest
 from mcastd.service.by_hand import KEYS, ByHand, Difference
 from mcastd.service.config import load
 from mcastd.service.interface_settings import InterfaceSettings
+from mcastd.service.mode import Mode
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def files(tmp_path: Path) -> InterfaceSettings:
     return load(path).interfaces["eth0"]
 
 
-CHANGED = {"mode": "host", "igmp_max_version": 1, "mld_max_version": 1}
+CHANGED: dict[str, Mode | int] = {"mode": Mode.HOST, "igmp_max_version": 1, "mld_max_version": 1}
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -41,9 +42,9 @@ def test_each_key_counts_more_than_the_files_until_it_is_undone(
 
 def test_it_goes_with_a_device_that_is_renamed(files: InterfaceSettings) -> None:
     by_hand = ByHand()
-    by_hand.set("eth0", "mode", "host")
+    by_hand.set("eth0", "mode", Mode.HOST)
     by_hand.rename("eth0", "wan0")
     assert list(by_hand.differences("wan0", files)) == [
-        Difference("wan0", "mode", "host", "observe")
+        Difference("wan0", "mode", Mode.HOST, Mode.OBSERVE)
     ]
     assert list(by_hand.differences("eth0", files)) == []

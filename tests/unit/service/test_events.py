@@ -18,6 +18,7 @@ from mcastd.native import SourceList
 from mcastd.service import changes
 from mcastd.service.callers import Caller
 from mcastd.service.mode import Mode
+from mcastd.service.requests import Parameters
 from mcastd.streams import Key
 from mcastd.streams.states import Event as StreamEvent
 from mcastd.streams.states import State
@@ -68,12 +69,15 @@ async def of_queriers(played: Played) -> None:
 
 async def of_host_mode(played: Played) -> None:
     agent, caller = played.agent, Caller(0, 1, "test")
-    asked = {"name": "eth0", "group": "232.1.1.1", "sources": ["10.0.0.1", "10.0.0.2"], "as": "app"}
+    first: Parameters = {"name": "eth0", "group": "232.1.1.1", "as": "app"}
+    second = first.copy()
+    first["sources"] = ["10.0.0.1", "10.0.0.2"]
+    second["sources"] = ["10.0.0.1", "10.0.0.3"]
     agent.set_mode(played.interface("eth0"), Mode.HOST)
     await played.settle()
-    changes.join(agent, caller, dict(asked))
+    changes.join(agent, caller, first)
     await played.settle()
-    changes.join(agent, caller, {**asked, "sources": ["10.0.0.1", "10.0.0.3"]})
+    changes.join(agent, caller, second)
     await played.hears(igmp_query(2, "192.0.2.2"))
     await played.settle()
     changes.leave(agent, caller, {"name": "eth0", "group": "232.1.1.1", "as": "app"})

@@ -14,7 +14,7 @@ from mcastd.service.health import PAGES, healthy, landing, ready
 def agent(*, late: int = 0, attached: bool = True, was_read: bool = True) -> Any:
     interface = SimpleNamespace(name="eth0\x1b", attachment=object() if attached else None)
     return SimpleNamespace(
-        turned_at=now() - late,
+        look=SimpleNamespace(turned_at=now() - late),
         by_index={2: interface},
         reader=SimpleNamespace(was_read=was_read, problem=None),
     )

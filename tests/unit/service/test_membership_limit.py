@@ -13,11 +13,12 @@ from mcastd.service.changes import ChangeError, join, leave
 from mcastd.service.config import Settings
 from mcastd.service.memberships import OwnedMemberships
 from mcastd.service.mode import Mode
+from mcastd.service.requests import Parameters
 
 ROOT = Caller(0, 1, "player")
 
 
-def asked(group: str) -> dict[str, Any]:
+def asked(group: str) -> Parameters:
     return {"name": "eth0", "group": group}
 
 

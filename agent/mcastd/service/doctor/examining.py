@@ -32,7 +32,6 @@ from mcastd.service.gradual import Gradual, Steps, gradually
 from mcastd.service.interface import Interface
 from mcastd.service.namespaces.inside import command
 from mcastd.service.observer import Observer
-from mcastd.service.signs import agents_on
 
 MOST_SENDERS = 256
 """Sources of one interface whose routes are asked for."""
@@ -84,7 +83,7 @@ def wanted(agent: Agent) -> Wanted:
         {index: each.name for index, each in here.items()},
         frozenset(sources),
         None if iterator is None else iterator.read,
-        agents_on,
+        agent.machine.agents_on,
         agent.host_history.since(now()),
     )
 

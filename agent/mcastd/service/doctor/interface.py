@@ -100,7 +100,7 @@ def of_hook(interface: Interface) -> Iterator[Finding]:
 
 def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
     """What was refused for its number: the present flood, or how many there were."""
-    for ring, history in agent.floods.of(interface.name).items():
+    for ring, history in agent.look.floods.of(interface.name).items():
         flood, messages = history.last, PLURALS[ring]
         if flood is None:
             continue

@@ -1,11 +1,12 @@
-"""Messages between the processes of one agent: JSON objects, with a descriptor or without."""
+"""Owns between the processes of one agent: JSON objects, with a descriptor or without."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
-from typing import Any
+
+from mcastd.service.documents import Own
 
 LONGEST = 64 * 1024
 
@@ -15,14 +16,14 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
-def send(end: socket.socket, message: dict[str, Any], passed: socket.socket | None = None) -> None:
+def send(end: socket.socket, message: Own, passed: socket.socket | None = None) -> None:
     """OSError if nobody is at the other end, or, of one that does not wait, has room."""
     content = json.dumps(message).encode()
     descriptors = [] if passed is None else [passed.fileno()]
     socket.send_fds(end, [content], descriptors, socket.MSG_NOSIGNAL)
 
 
-def receive(end: socket.socket) -> tuple[dict[str, Any], socket.socket | None] | None:
+def receive(end: socket.socket) -> tuple[Own, socket.socket | None] | None:
     """A message, and the socket that came with it; None at the end. OSError."""
     content, descriptors, _flags, _address = socket.recv_fds(
         end, LONGEST, 1, socket.MSG_CMSG_CLOEXEC
@@ -32,7 +33,7 @@ def receive(end: socket.socket) -> tuple[dict[str, Any], socket.socket | None] |
         for each in passed:
             each.close()
         return None
-    message: dict[str, Any] = json.loads(content)
+    message: Own = json.loads(content)
     return message, passed[0] if passed else None
 
 

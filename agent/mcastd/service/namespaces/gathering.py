@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from itertools import islice
-from typing import Any
 
 from mcastd.service.agent import Agent
 from mcastd.service.answers import AT_ONCE
@@ -20,6 +19,7 @@ from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.connections import Connection
 from mcastd.service.control import Client, Control
 from mcastd.service.doctor import Finding
+from mcastd.service.documents import Answer, JsonObject, Own
 from mcastd.service.namespaces.inside import joined, parted
 from mcastd.service.namespaces.peers import (
     ANSWER_SECONDS,
@@ -27,10 +27,11 @@ from mcastd.service.namespaces.peers import (
     Peer,
     Peers,
     answered,
+    document,
     request,
 )
 from mcastd.service.namespaces.reloading import Reloading
-from mcastd.service.requests import RequestError
+from mcastd.service.requests import Parameters, RequestError
 
 LISTS = frozenset({"querier", "groups", "counters", "doctor", "streams", "recording"})
 
@@ -50,13 +51,13 @@ class GatheringControl(Control):
         super().__init__(agent)
         self._peers, self._reloading = peers, reloading
 
-    async def _carry_out(self, method: str, parameters: dict[str, Any], client: Client) -> None:
+    async def _carry_out(self, method: str, parameters: Parameters, client: Client) -> None:
         namespace, name = parted(parameters.get("name") or "")
         if namespace and method != "watch":
             peer = self._peers.get(namespace)
             client.connection.is_ordering = method in self._changes
             try:
-                await self._pass_on(peer, method, {**parameters, "name": name or None}, client)
+                await self._pass_on(peer, method, named(parameters, name), client)
             finally:
                 client.connection.is_ordering = False
         elif method in LISTS and "name" not in parameters:
@@ -64,21 +65,21 @@ class GatheringControl(Control):
         else:
             await super()._carry_out(method, parameters, client)
 
-    async def _result(self, method: str, parameters: dict[str, Any], client: Client) -> Any:
+    async def _result(self, method: str, parameters: Parameters, client: Client) -> Answer:
         result = await super()._result(method, parameters, client)
-        if method == "status":
+        if method == "status" and isinstance(result, dict):
             return await self._with_peers(result, client)
-        if method == "reload":
+        if method == "reload" and isinstance(result, dict):
             names, problems = await self._reloading.done()
             if problems:
                 raise RequestError("bad_configuration", "; ".join(problems))
-            result["interfaces"] += names
+            return add_names(result, names)
         return result
 
     # One namespace.
 
     async def _pass_on(
-        self, peer: Peer, method: str, parameters: dict[str, Any], client: Client
+        self, peer: Peer, method: str, parameters: Parameters, client: Client
     ) -> None:
         if method in LISTS:
             answer = ListAnswer(client.connection)
@@ -96,13 +97,13 @@ class GatheringControl(Control):
             await self._tell(result, client)
 
     async def _held(
-        self, peer: Peer, method: str, parameters: dict[str, Any], client: Client
-    ) -> Any:
+        self, peer: Peer, method: str, parameters: Parameters, client: Client
+    ) -> Answer:
         """What ends with the client's connection ends with one to the peer, and the other way."""
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(self._peers.asking(peer, client.caller))
             await connection.send(request(method, parameters))
-            result = (await answered(peer, connection, ANSWER_SECONDS))["result"]
+            result = document(await answered(peer, connection, ANSWER_SECONDS))
             kept = stack.pop_all()
         task = asyncio.get_running_loop().create_task(self._end_with(kept, connection, client))
 
@@ -119,10 +120,10 @@ class GatheringControl(Control):
 
     # All namespaces.
 
-    async def _tell_list(self, method: str, parameters: dict[str, Any], client: Client) -> None:
+    async def _tell_list(self, method: str, parameters: Parameters, client: Client) -> None:
         own = await super()._result(method, parameters, client)
         answer, lacking = ListAnswer(client.connection), {}
-        async for items in self._in_turns(iter(own), client):
+        async for items in self._in_turns(iter(items_of(own)), client):
             await answer.add(items)
         for peer in self._peers:
             if peer.state == "waiting":
@@ -136,7 +137,7 @@ class GatheringControl(Control):
             await answer.add(json.dumps(self._findings())[1:-1].encode())
         await answer.end(lacking)
 
-    async def _in_turns(self, items: Iterator[Any], client: Client) -> AsyncIterator[bytes]:
+    async def _in_turns(self, items: Iterator[JsonObject], client: Client) -> AsyncIterator[bytes]:
         while True:
             async with self._turnstile.for_answer(client.connection):
                 some = list(islice(items, AT_ONCE))
@@ -145,7 +146,7 @@ class GatheringControl(Control):
                 return
             yield made
 
-    def _findings(self) -> list[dict[str, Any]]:
+    def _findings(self) -> list[JsonObject]:
         """Of namespaces that are not served, and of those whose agent had to be started anew."""
         found = []
         for peer in self._peers:
@@ -158,7 +159,7 @@ class GatheringControl(Control):
                 found.append({"namespace": peer.name} | made.as_object())
         return found
 
-    async def _with_peers(self, own: dict[str, Any], client: Client) -> dict[str, Any]:
+    async def _with_peers(self, own: Own, client: Client) -> Own:
         """The status of all. What concerns a namespace as a whole stands in "namespaces"."""
         peers = list(self._peers)
         running = [each for each in peers if each.state == RUNNING]
@@ -183,14 +184,15 @@ class GatheringControl(Control):
     # Events.
 
     @contextmanager
-    def _watching(self, parameters: dict[str, Any], client: Client) -> Iterator[Watcher]:
+    def _watching(self, parameters: Parameters, client: Client) -> Iterator[Watcher]:
         namespace, name = parted(parameters.get("interface") or "")
         if namespace:
-            wanted = {key: value for key, value in parameters.items() if key != "interface"}
+            wanted = parameters.copy()
+            wanted.pop("interface", None)
             if name:
                 wanted["interface"] = name
             self._peers.get(namespace)
-            watcher = Watcher(Choice(**wanted))
+            watcher = Watcher(Choice(wanted.get("type"), wanted.get("interface")))
             with self._peers.watched(watcher, wanted, client.caller, namespace):
                 yield watcher
         elif "interface" in parameters:
@@ -204,7 +206,27 @@ class GatheringControl(Control):
                 yield watcher
 
 
-def add_status(own: dict[str, Any], about: dict[str, Any], answer: dict[str, Any]) -> None:
+def named(parameters: Parameters, name: str) -> Parameters:
+    """The same request, about an interface by its name within a namespace; "": about none."""
+    made = parameters.copy()
+    made.pop("name", None)
+    if name:
+        made["name"] = name
+    return made
+
+
+def items_of(own: Answer) -> Iterable[JsonObject]:
+    """Of what is told as a list."""
+    assert not isinstance(own, dict)
+    return own
+
+
+def add_names(own: Own, names: list[str]) -> Own:
+    own["interfaces"] += names
+    return own
+
+
+def add_status(own: Own, about: Own, answer: Own) -> None:
     """Adds a namespace's status to the agent's own, and to what is told about the namespace."""
     name = about["name"]
     own["interfaces"] += [{"namespace": name, **each} for each in answer["interfaces"]]

@@ -15,11 +15,11 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from mcastd.net import namespaces
 from mcastd.net.namespaces import Identity
 from mcastd.service.config import ConfigFileError, Settings
+from mcastd.service.documents import Own
 from mcastd.service.namespaces import channel
 from mcastd.service.namespaces.child import Birth, RunAgent, become
 from mcastd.service.namespaces.finding import Found, MountWatch, found
@@ -95,7 +95,7 @@ class Kept:
         self.not_before = 0.0
         self.problem: str | None = None
         self.is_refused = False
-        self.told: dict[str, Any] = {}
+        self.told: Own = {}
 
 
 class Keeper:
@@ -118,14 +118,19 @@ class Keeper:
         gc.freeze()
         try:
             while not self._is_over:
-                if time.monotonic() >= self._look_at:
-                    self._look()
-                pause = max(0.0, self._look_at - time.monotonic())
-                for key, _ in self._selector.select(pause):
-                    key.data()
+                self.turn()
         except (BrokenPipeError, ConnectionError):
             pass  # the first agent has ended
         self._end_all()
+        self._close()
+
+    def turn(self) -> None:
+        """Looks if it is time to, and takes what was told meanwhile. OSError: the agent ended."""
+        if time.monotonic() >= self._look_at:
+            self._look()
+        pause = max(0.0, self._look_at - time.monotonic())
+        for key, _ in self._selector.select(pause):
+            key.data()
 
     def _end_all(self) -> None:
         for kept in self._kept.values():
@@ -291,7 +296,7 @@ class Keeper:
             self._tell(kept, "starting")
 
     def _close(self) -> None:
-        """In a process that has become another: what was the keeper's is none of its business."""
+        """At the end, and in a process that has become another: this is none of its business."""
         self._selector.close()
         self._mounts.close()
         self._main.close()

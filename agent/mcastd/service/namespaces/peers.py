@@ -12,17 +12,18 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
 from mcastd.service.bus import Watcher, encoded
 from mcastd.service.callers import Caller
 from mcastd.service.connections import Connection, SlowError, TooLongError
+from mcastd.service.documents import JsonObject, Own, Unread
 from mcastd.service.faults import Fault, Faults, said
 from mcastd.service.namespaces import channel
-from mcastd.service.requests import RequestError
+from mcastd.service.requests import Parameters, RequestError
 
 log = logging.getLogger("mcastd")
 
@@ -66,7 +67,7 @@ class Peer:
             self.doors.close()
             self.doors = None
 
-    def as_object(self) -> dict[str, Any]:
+    def as_object(self) -> JsonObject:
         return {
             "name": self.name,
             "path": self.path,
@@ -82,7 +83,7 @@ class Watching:
     """Who watches, and what of which namespace: None for all."""
 
     def __init__(
-        self, watcher: Watcher, parameters: Mapping[str, Any], caller: Caller, only: str | None
+        self, watcher: Watcher, parameters: Parameters, caller: Caller, only: str | None
     ) -> None:
         self.watcher, self.parameters, self.caller = watcher, parameters, caller
         self.only = only
@@ -179,10 +180,9 @@ class Peers:
             log.info("namespace %s: there is no such namespace now", peer.name)
         else:
             log.info("namespace %s: %s", peer.name, peer.state)
-        event = encoded(
-            {"event": "namespace", "ts": time.time(), "namespace": peer.name, "state": peer.state}
-            | ({"problem": peer.problem} if peer.problem else {})
-        )
+        told: JsonObject = {"event": "namespace", "ts": time.time(), "namespace": peer.name}
+        told["state"] = peer.state
+        event = encoded(told | ({"problem": peer.problem} if peer.problem else {}))
         for watching in self._watching:
             wanted = watching.parameters.get("type") in (None, "namespace")
             if wanted and watching.wants(peer.name):
@@ -194,7 +194,7 @@ class Peers:
     # What peers are asked.
 
     @asynccontextmanager
-    async def connected(self, peer: Peer, message: dict[str, Any]) -> AsyncIterator[Connection]:
+    async def connected(self, peer: Peer, message: JsonObject) -> AsyncIterator[Connection]:
         """A connection to a peer, which gets its other end with the message. UnavailableError."""
         if peer.doors is None:
             raise UnavailableError(peer.name, peer.problem or f"is not running ({peer.state})")
@@ -211,22 +211,22 @@ class Peers:
             if connection is not None:
                 connection.close()
 
-    def asking(self, peer: Peer, caller: Caller) -> Any:
+    def asking(self, peer: Peer, caller: Caller) -> AbstractAsyncContextManager[Connection]:
         """As `connected`, for requests of somebody's."""
         who = {"uid": caller.uid, "pid": caller.pid, "name": caller.name}
         return self.connected(peer, {"caller": who})
 
     async def ask(
-        self, peer: Peer, caller: Caller, method: str, parameters: Mapping[str, Any],
+        self, peer: Peer, caller: Caller, method: str, parameters: Parameters,
         within: float = NAMED_SECONDS,
-    ) -> Any:  # fmt: skip
+    ) -> Own:  # fmt: skip
         """The result of a request. RequestError, also if there is none in time."""
         async with self.asking(peer, caller) as connection:
             await connection.send(request(method, parameters))
-            return (await answered(peer, connection, within))["result"]
+            return document(await answered(peer, connection, within))
 
     async def listed(
-        self, peer: Peer, caller: Caller, method: str, parameters: Mapping[str, Any],
+        self, peer: Peer, caller: Caller, method: str, parameters: Parameters,
         within: float = NAMED_SECONDS,
     ) -> AsyncGenerator[bytes, None]:  # fmt: skip
         """A list's items, some at a time, as they stand between the brackets. RequestError."""
@@ -246,7 +246,7 @@ class Peers:
     def watched(
         self,
         watcher: Watcher,
-        parameters: Mapping[str, Any],
+        parameters: Parameters,
         caller: Caller,
         only: str | None = None,
     ) -> Iterator[None]:
@@ -280,8 +280,8 @@ class Peers:
                     watching.watcher.put(line)
 
 
-def request(method: str, parameters: Mapping[str, Any]) -> bytes:
-    return encoded({"method": method, "parameters": dict(parameters)})
+def request(method: str, parameters: Unread) -> bytes:
+    return encoded({"method": method, "parameters": cast(JsonObject, dict(parameters))})
 
 
 async def line_of(peer: Peer, connection: Connection, within: float) -> bytes:
@@ -296,17 +296,23 @@ async def line_of(peer: Peer, connection: Connection, within: float) -> bytes:
     return line
 
 
-async def answered(peer: Peer, connection: Connection, within: float) -> dict[str, Any]:
+async def answered(peer: Peer, connection: Connection, within: float) -> Own:
     return result_of(peer, await line_of(peer, connection, within))
 
 
-def result_of(peer: Peer, line: bytes) -> dict[str, Any]:
+def result_of(peer: Peer, line: bytes) -> Own:
     """RequestError with what the peer says, if it refuses."""
-    answer: dict[str, Any] = json.loads(line)
+    answer: Own = json.loads(line)
     if "error" in answer:
         error = answer["error"]
         raise RequestError(error["code"], f"{peer.name}: {error['text']}")
     return answer
+
+
+def document(answer: Own) -> Own:
+    """What it brings, of a method whose answer is no list."""
+    result: Own = answer["result"]
+    return result
 
 
 def ourselves() -> Caller:

@@ -9,7 +9,7 @@ from mcastd.service.config import Settings
 from mcastd.service.namespaces.inside import joined
 from mcastd.service.namespaces.peers import NAMED_SECONDS, Peer, Peers, UnavailableError, ourselves
 from mcastd.service.namespaces.settings import within
-from mcastd.service.requests import RequestError
+from mcastd.service.requests import Parameters, RequestError
 
 log = logging.getLogger("mcastd")
 
@@ -49,7 +49,7 @@ class Reloading:
 
     async def _reload(self, peer: Peer, undo: bool) -> list[str]:
         try:
-            parameters = {"undo": undo}
+            parameters: Parameters = {"undo": undo}
             told = await self._peers.ask(peer, ourselves(), "reload", parameters, NAMED_SECONDS)
         except UnavailableError:
             return []  # it reads them when it starts

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
 from mcastd.net import names
 from mcastd.printable import brief
+from mcastd.service.documents import Unread
 from mcastd.service.interface_settings import (
     ConfigFileError,
     InterfaceSettings,
+    Section,
+    Sections,
     all_settings,
     check_name,
     read_interfaces,
@@ -34,6 +37,15 @@ KEYS = "path, max_interfaces, defaults, interface"
 READ_MOST, MOST_ALLOWED = whole_key(1, MOST_INTERFACES)
 
 
+class Written(TypedDict):
+    """What all files say of a namespace."""
+
+    interface: Sections
+    defaults: Section
+    path: NotRequired[str]
+    max_interfaces: NotRequired[int]
+
+
 class NamespaceSettings(NamedTuple):
     """A namespace's interfaces by name or pattern; `path`: where it is, if not under its name."""
 
@@ -53,7 +65,7 @@ def refusal(name: str) -> str | None:
     return None
 
 
-def read(path: Path, table: Mapping[str, Any], found: dict[str, dict[str, Any]]) -> None:
+def read(path: Path, table: Unread, found: dict[str, Written]) -> None:
     """Adds what a file says of namespaces to what others have said. ConfigFileError."""
     for written, section in table.items():
         if not isinstance(section, dict):
@@ -69,11 +81,11 @@ def read(path: Path, table: Mapping[str, Any], found: dict[str, dict[str, Any]])
         read_section(path, name, section, here)
 
 
-def empty() -> dict[str, Any]:
+def empty() -> Written:
     return {"interface": {}, "defaults": {}}
 
 
-def read_section(path: Path, name: str, section: Mapping[str, Any], here: dict[str, Any]) -> None:
+def read_section(path: Path, name: str, section: Unread, here: Written) -> None:
     where = f"namespace.{name}."
     for key, value in section.items():
         if key == "interface" and isinstance(value, dict):
@@ -81,16 +93,16 @@ def read_section(path: Path, name: str, section: Mapping[str, Any], here: dict[s
         elif key == "defaults" and isinstance(value, dict):
             here["defaults"] |= read_tunables(path, f"{where}defaults", value)
         elif key == "max_interfaces":
-            here[key] = most(path, where, value)
+            here["max_interfaces"] = most(path, where, value)
         elif key == "path":
-            here[key] = place(path, name, value)
+            here["path"] = place(path, name, value)
         else:
             hint = f"; an interface's section is [{where}interface.{key}]"
             more = hint if isinstance(value, dict) and key not in KEYS.split(", ") else ""
             raise ConfigFileError(path, f"{where}{key} = {brief(value)}: no such key; {KEYS}{more}")
 
 
-def most(path: Path, where: str, value: Any) -> int:
+def most(path: Path, where: str, value: object) -> int:
     try:
         return READ_MOST(value)
     except ValueError:
@@ -99,9 +111,13 @@ def most(path: Path, where: str, value: Any) -> int:
         ) from None
 
 
-def place(path: Path, name: str, value: Any) -> str:
+def is_path(value: object) -> bool:
     fits = isinstance(value, str) and value.startswith("/") and "\0" not in value
-    if not fits or len(value) > LONGEST_TEXT or is_pattern(name):
+    return fits and len(str(value)) <= LONGEST_TEXT
+
+
+def place(path: Path, name: str, value: object) -> str:
+    if not is_path(value) or is_pattern(name):
         raise ConfigFileError(
             path,
             f"namespace.{name}.path = {brief(value)}: allowed is the absolute path of one "
@@ -110,7 +126,7 @@ def place(path: Path, name: str, value: Any) -> str:
     return str(value)
 
 
-def add_named(text: str, mode: str | None, found: dict[str, dict[str, Any]]) -> None:
+def add_named(text: str, mode: str | None, found: dict[str, Written]) -> None:
     """An interface of a namespace that the command line names: "blue/eth0". ConfigFileError."""
     namespace, interface = parted(text)
     reason = refusal(namespace or "")
@@ -123,9 +139,7 @@ def add_named(text: str, mode: str | None, found: dict[str, dict[str, Any]]) -> 
         sections[interface]["mode"] = mode
 
 
-def made(
-    found: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]
-) -> dict[str, NamespaceSettings]:
+def made(found: Mapping[str, Written], defaults: Unread) -> dict[str, NamespaceSettings]:
     """The settings of all namespaces: a namespace's own defaults count more than all others'."""
     return {
         name: NamespaceSettings(

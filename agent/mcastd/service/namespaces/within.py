@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcastd.service.agent import Agent
 from mcastd.service.answers import AT_ONCE
@@ -16,6 +16,7 @@ from mcastd.service.company import Alone, Fail
 from mcastd.service.config import Settings
 from mcastd.service.connections import Connection
 from mcastd.service.control import Client, Control
+from mcastd.service.documents import Answer, JsonObject
 from mcastd.service.faults import Fault
 from mcastd.service.namespaces import channel
 
@@ -107,11 +108,11 @@ class BroughtControl(Control):
 
     # What is told.
 
-    async def _tell(self, result: Any, client: Client) -> None:
+    async def _tell(self, result: Answer, client: Client) -> None:
         if isinstance(result, dict):
             await super()._tell({**self._label, **result}, client)
             return
-        items: Iterator[dict[str, Any]] = iter(result)
+        items: Iterator[JsonObject] = iter(result)
         while True:
             async with self._turnstile.for_answer(client.connection):
                 some = [{**self._label, **each} for each in islice(items, AT_ONCE)]
