@@ -54,7 +54,11 @@ def steps(name: str, group: str, answers: Answers) -> list[Step]:
     group = str(ip_address(group))
     faults = [each for each in answers.findings if concerns(each, name, group)]
     known = dict(seen(name, group, answers))
-    return [of(step, kinds, faults, known) for step, kinds in STOPS.items()]
+    return [
+        of(step, kinds, faults, known)
+        for step, kinds in STOPS.items()
+        if step != "rp_filter" or ":" not in group  # the kernel has none for IPv6
+    ]
 
 
 def concerns(finding: Object, name: str, group: str) -> bool:

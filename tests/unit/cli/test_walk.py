@@ -94,3 +94,10 @@ def test_mld_goes_by_its_own_querier_however_the_group_is_written() -> None:
     found = finding("not_reported", protocol="mld", group="ff15::1")
     walked = holds(answers(found, queriers=asks), "FF15:0::1")
     assert (walked["querier"], walked["reported"]) == (None, False)
+
+
+def test_no_rp_filter_is_spoken_of_for_ipv6() -> None:
+    nothing = Answers(findings=(), groups=(), queriers=(), streams=())
+
+    assert "rp_filter" in [each.name for each in steps("eth0", "239.1.2.3", nothing)]
+    assert "rp_filter" not in [each.name for each in steps("eth0", "ff15::1", nothing)]
