@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from support import supported, verifier_rows
@@ -50,9 +50,15 @@ class Tried:
         self.parts[what] = f"{found.passed} tests{skipped}"
         if mode and mode not in self.modes:
             self.modes.append(mode)
+        self.record()
         return found
 
+    def demonstrated(self) -> None:
+        self.parts["`make demo`"] = "from a fresh clone"
+        self.record()
+
     def record(self) -> None:
+        """At once: a run may be broken off."""
         row = {
             "kernel": self.kernel.series,
             "release": self.kernel.release,
@@ -64,11 +70,8 @@ class Tried:
 
 
 @pytest.fixture(scope="session")
-def tried(kernel: Kernel) -> Iterator[Tried]:
-    made = Tried(kernel)
-    yield made
-    if made.parts:
-        made.record()
+def tried(kernel: Kernel) -> Tried:
+    return Tried(kernel)
 
 
 def test_the_programs_load_and_find_what_they_must(
@@ -106,8 +109,8 @@ LOADS: dict[str, supported.Row] = {}
 
 def test_a_host_is_observed(machine: Machine, tried: Tried, follow: Follow) -> None:
     outcome = run_tests(machine, OBSERVED, seconds=3600, follow=follow)
-    found = tried.part("observe", outcome, "observe")
-    tried.hooks = {way: found.properties[way] for way in ("in", "out")}
+    tried.hooks |= {way: outcome.properties.get(way, "-") for way in ("in", "out")}
+    tried.part("observe", outcome, "observe")
 
 
 def test_a_host_is_run(machine: Machine, tried: Tried, follow: Follow) -> None:
@@ -132,7 +135,7 @@ def test_the_demonstration_runs_from_a_fresh_clone(
     assert "JOINED" in events
     assert re.search(r"eth0 +observe +xdp-native +igmp +3 of 3 \(kernel\) +192\.0\.2\.1", tables)
     assert re.search(r"232\.1\.2\.3 +include +198\.51\.100\.1", tables)
-    tried.parts["`make demo`"] = "from a fresh clone"
+    tried.demonstrated()
 
 
 def test_a_kernel_that_is_too_old_is_refused_in_one_line(
