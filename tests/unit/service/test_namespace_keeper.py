@@ -6,6 +6,7 @@ Entering one is what takes a right: the processes here stay where they are.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -162,7 +163,7 @@ def house_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Run], House]
         made.append(house)
         return house
 
-    monkeypatch.setattr(keeper.gc, "freeze", lambda: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(keeper, "FIRST_DELAY", 0.01)
     monkeypatch.setattr(namespaces, "opened", opened)
