@@ -61,6 +61,10 @@ deb: setup
 wheel: setup
 	@deploy/wheel.sh
 
+## make sbom         what an installed mcastd consists of, in CycloneDX: build/mcastd.cdx.json
+sbom:
+	@deploy/sbom.sh
+
 ## make packages-test    builds and tries the packages in trees of Debian 12 and 13; minutes
 packages-test: setup-test
 	MCASTD_PACKAGES=all $(PYTHON) -m pytest -v tests/packages
