@@ -486,6 +486,29 @@ def test_a_firewall_that_drops_mld_is_named_whatever_its_tool(patient: Patient, 
     patient.is_healthy()
 
 
+@needs_nft
+def test_queries_dropped_at_the_device_itself_are_named(patient: Patient) -> None:
+    """By a chain of the family netdev, which stands before all others; nft 1.0 does not print its
+    device, so that the drop is a note there, and a fault where it is printed."""
+    rules = (
+        "add table netdev guard",
+        "add chain netdev guard entry { type filter hook ingress device eth0 priority 0 ; }",
+        "add rule netdev guard entry ip protocol igmp counter drop",
+    )
+    for rule in rules:
+        done = run_in(patient.host, "nft", rule)
+        assert done.returncode == 0, done.stderr
+    found = eventually(lambda: patient.of_kind("firewall_in"), what="firewall_in")[0]
+    assert (found["interface"], found["protocol"]) == ("eth0", "igmp")
+    assert "netdev guard entry" in found["text"]
+
+    mend(patient, found["remedy"])
+
+    patient.is_over("firewall_in")
+    run_in(patient.host, "nft", "delete", "table", "netdev", "guard")
+    patient.is_healthy()
+
+
 def test_a_group_that_all_hosts_have_is_a_note(patient: Patient) -> None:
     member = patient.net.member()
     member.join("224.0.0.1")

@@ -41,7 +41,10 @@ ICMPV6_TYPES = {
     "mld-listener-reduction": 132, "mld2-listener-report": 143,
 }  # fmt: skip
 
-FAMILIES = frozenset({"ip", "ip6", "inet"})
+FAMILIES = frozenset({"ip", "ip6", "inet", "netdev"})
+
+OF_DEVICES = frozenset({"ingress", "egress"})
+"""Hooks whose chains are for devices that they name; nft 1.0 does not print which."""
 
 Sets = Mapping[tuple[str, str, str], list[Any]]
 
@@ -65,11 +68,24 @@ def chains(text: str, known: Iterable[tuple[str, str]] = ()) -> Iterator[Chain]:
             hook, policy = each.get("hook"), None
             if each.get("policy") == "drop":
                 policy = end_of(family, table, name)
-            yield Chain(family, table, name, found, hook, each.get("prio", 0), policy)
+            priority, devices = each.get("prio", 0), devices_of(each)
+            yield Chain(family, table, name, found, hook, priority, policy, devices)
 
 
 def of_kind(objects: Iterable[Mapping[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
     return (each[kind] for each in objects if kind in each)
+
+
+def devices_of(chain: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What the chain is for: all if its hook is no device's, None if it is not told."""
+    if chain.get("hook") not in OF_DEVICES:
+        return ()
+    match chain.get("dev"):
+        case str(name):
+            return (name,)
+        case [*names] if names:
+            return tuple(map(str, names))
+    return None
 
 
 def end_of(family: str, table: str, name: str) -> Rule:

@@ -73,7 +73,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """`family`: ip, ip6 or inet. `hook`: None for one that is only jumped to."""
+    """`family`: ip, ip6, inet or netdev. `hook`: None for one that is only jumped to.
+
+    `devices`: those that it is for, () for all, None if the tool does not tell.
+    """
 
     family: str
     table: str
@@ -82,6 +85,13 @@ class Chain:
     hook: str | None = None
     priority: int = 0
     policy: Rule | None = None
+    devices: tuple[str, ...] | None = ()
+
+    def concerns(self, traffic: Traffic) -> bool:
+        """Whether such packets may come through it."""
+        here = traffic.comes_in_by or traffic.goes_out_by
+        family = self.family in (traffic.family, "inet", "netdev")
+        return family and (not self.devices or here in self.devices)
 
 
 class Ruleset(NamedTuple):
@@ -91,11 +101,7 @@ class Ruleset(NamedTuple):
         """The chains that such packets go through, in their order."""
         for hook in hooks:
             yield from sorted(
-                (
-                    each
-                    for each in self.chains
-                    if each.hook == hook and each.family in (traffic.family, "inet")
-                ),
+                (each for each in self.chains if each.hook == hook and each.concerns(traffic)),
                 key=lambda each: each.priority,
             )
 
@@ -111,15 +117,15 @@ class Dropped(NamedTuple):
     is_certain: bool
 
 
-INPUT = ("prerouting", "input")
-OUTPUT = ("output", "postrouting")
+INPUT = ("ingress", "prerouting", "input")
+OUTPUT = ("output", "postrouting", "egress")
 
 
 def dropped(ruleset: Ruleset, hooks: Iterable[str], traffic: Traffic) -> Dropped | None:
     """Whether such packets are dropped on their way, and by what; the certain one if there is."""
     possible: Dropped | None = None
     for chain in ruleset.at(hooks, traffic):
-        walk = Walk(ruleset, traffic)
+        walk = Walk(ruleset, traffic, is_certain=chain.devices is not None)
         if walk.through(chain) is None and chain.policy is not None:
             walk.note(chain.policy)
         if walk.drop is not None and walk.drop.is_certain:
@@ -135,9 +141,9 @@ class Walk:
     what comes by it was not dropped.
     """
 
-    def __init__(self, ruleset: Ruleset, traffic: Traffic) -> None:
+    def __init__(self, ruleset: Ruleset, traffic: Traffic, *, is_certain: bool = True) -> None:
         self._ruleset, self._traffic = ruleset, traffic
-        self._is_certain = True
+        self._is_certain = is_certain
         self.drop: Dropped | None = None
 
     def note(self, rule: Rule, *, fits: bool = True) -> None:

@@ -201,3 +201,24 @@ def test_a_rule_of_nftables_is_taken_out_by_its_handle() -> None:
     assert found is not None
     assert found.rule.delete == "nft delete rule inet t c handle 2"
     assert found.rule.text == "igmp type 17 drop (handle 2)"
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("eth0", True), (["eth1", "eth0"], True), (None, False), ("eth1", None)],
+)
+@pytest.mark.parametrize("family", ["netdev", "inet"])
+def test_a_chain_of_a_device_concerns_that_device(
+    family: str, device: Any, expected: bool | None
+) -> None:
+    """nft 1.0 does not print which it is for: then a drop is possible, and not certain."""
+    chain = {"family": family, "table": "t", "name": "c", "hook": "ingress", "prio": 0}
+    rule = {"family": family, "table": "t", "chain": "c", "handle": 3}
+    drop = [match(field("ip", "protocol"), "igmp"), DROP]
+    objects = [
+        {"chain": chain | ({"dev": device} if device else {})},
+        {"rule": rule | {"expr": drop}},
+    ]
+    ruleset = Ruleset(tuple(nftables.chains(json.dumps({"nftables": objects}))))
+
+    assert certain(dropped(ruleset, INPUT, QUERY)) is expected
