@@ -76,4 +76,4 @@ def test_it_runs_on_an_interface(bare: Path, tmp_path: Path) -> None:
             assert json.loads(asked.stdout)["interfaces"][0]["hook"] == "xdp-native"
         finally:
             agent.terminate()
-            agent.wait()
+            agent.communicate()
