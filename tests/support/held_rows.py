@@ -14,6 +14,9 @@ OF_KINDS = {
     "test_it_is_observed": "querier and groups known",
     "test_messages_are_counted_once": "each message counted once",
     "test_the_bridge_keeps_all_groups_in_host_mode": "host mode: the bridge keeps all groups",
+    "test_where_linux_answers_no_mld_query_the_bridge_keeps_igmps": (
+        "host mode: the bridge keeps IGMP's groups (Linux answers no MLD query there)"
+    ),
     "test_a_join_is_spoken_of_once": "a join is spoken of once",
     "test_groups_are_held_over_a_fail_over": "groups held over a fail-over",
     "test_host_mode_is_refused_where_another_device_speaks": "host mode is refused",

@@ -19,11 +19,16 @@ class NotHere(Exception):
 
 
 class Kind(NamedTuple):
-    """`hook`: the label of the ingress hook that is right for it, on a kernel with TCX."""
+    """`hook`: the label of the ingress hook that is right for it, on a kernel with TCX.
+
+    `answers_mld`: whether Linux answers MLD queries there. On a port of a VRF it takes them for the
+    VRF's own, and loses its groups, with or without the agent (seen on 6.12, the kernel alone).
+    """
 
     name: str
     make: Callable[[Place], Built]
     hook: str = "tcx"
+    answers_mld: bool = True
 
     def build(self, place: Place) -> Built:
         """NotHere without the kernel's module or the tool for it."""
@@ -183,7 +188,7 @@ KINDS = (
     Kind("team", team),
     Kind("bridge", bridge),
     Kind("macvlan", macvlan),
-    Kind("VRF port", vrf_port, "xdp-native"),
+    Kind("VRF port", vrf_port, "xdp-native", answers_mld=False),
     Kind("vxlan", tunnel("vx", "vxlan id {number} dstport 4789 local {local}")),
     Kind("geneve", tunnel("gnv", "geneve id {number}")),
     Kind("gretap", tunnel("gt", "gretap key {number} local {local}")),
