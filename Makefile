@@ -18,7 +18,7 @@ FUZZ_TARGETS := source_lists normalise checksum classifier ring streams
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort streams
 
 .PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak measures \
-	deb wheel packages-test completions clean
+	deb wheel sbom packages-test completions clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)

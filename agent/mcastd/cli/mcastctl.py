@@ -180,24 +180,27 @@ def doctor(args: argparse.Namespace) -> int:
         result = client.call("doctor", **wanted)
         lacking = client.lacking
         status = None if args.json else client.call("status")
-        walked = "" if args.json else way(client, result, args.name, args.group)
+        has_fault = any(each["severity"] == "fault" for each in result)
+        is_walked = has_fault and not args.json and args.name and args.group
+        walked = way(client, result, args.name, args.group) if is_walked else ""
     for namespace, problem in lacking.items():
         print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
     text = "" if status is None else findings.render(cleaned(result), cleaned(status), **wanted)
     show(args, result, text + walked)
-    return NO if any(each["severity"] == "fault" for each in result) else DONE
+    return NO if has_fault else DONE
 
 
-def way(client: Client, found: list[dict[str, Any]], name: str | None, group: str | None) -> str:
-    """The steps of one group's way, where something is wrong with it."""
-    if name is None or group is None or all(each["severity"] != "fault" for each in found):
-        return ""
-    answers = walk.Answers(
-        cleaned(found),
-        cleaned(client.call("groups", name=name, group=group)),
-        cleaned(client.call("querier", name=name)),
-        cleaned(client.call("streams", name=name, group=group)),
-    )
+def way(client: Client, found: list[dict[str, Any]], name: str, group: str) -> str:
+    """The steps of one group's way; why there are none, if the interface has gone meanwhile."""
+    try:
+        answers = walk.Answers(
+            cleaned(found),
+            cleaned(client.call("groups", name=name, group=group)),
+            cleaned(client.call("querier", name=name)),
+            cleaned(client.call("streams", name=name, group=group)),
+        )
+    except AgentError as error:
+        return f"\nthe way of {group} on {name} cannot be told: {printable(str(error))}"
     return f"\nthe way of {group} on {name}:\n{walk.render(walk.steps(name, group, answers))}"
 
 

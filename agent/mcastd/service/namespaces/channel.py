@@ -1,4 +1,4 @@
-"""Owns between the processes of one agent: JSON objects, with a descriptor or without."""
+"""Messages between the processes of one agent: JSON objects, with a descriptor or without."""
 
 from __future__ import annotations
 
