@@ -44,14 +44,15 @@ class Tried:
         parts = (each.partition(": ") for each in row.get("tried", "").split("; "))
         self.parts = {what: held for what, _, held in parts if held and what != IN_SHORT}
 
-    def part(self, what: str, found: Outcome, mode: str = "") -> Outcome:
+    def part(self, what: str, found: Outcome, mode: str = "") -> None:
         assert found.fine, str(found)
+        if mode == "observe":
+            self.hooks = {way: found.properties[way] for way in ("in", "out")}
         skipped = f", {len(found.skipped)} skipped" if found.skipped else ""
         self.parts[what] = f"{found.passed} tests{skipped}"
         if mode and mode not in self.modes:
             self.modes.append(mode)
         self.record()
-        return found
 
     def demonstrated(self) -> None:
         self.parts["`make demo`"] = "from a fresh clone"
@@ -108,9 +109,8 @@ LOADS: dict[str, supported.Row] = {}
 
 
 def test_a_host_is_observed(machine: Machine, tried: Tried, follow: Follow) -> None:
-    outcome = run_tests(machine, OBSERVED, seconds=3600, follow=follow)
-    tried.hooks |= {way: outcome.properties.get(way, "-") for way in ("in", "out")}
-    tried.part("observe", outcome, "observe")
+    found = run_tests(machine, OBSERVED, seconds=3600, follow=follow)
+    tried.part("observe", found, "observe")
 
 
 def test_a_host_is_run(machine: Machine, tried: Tried, follow: Follow) -> None:

@@ -132,6 +132,12 @@ class House:
             self.keeper.turn()
         raise AssertionError(f"{wanted} was not told, but {self.news}")
 
+    def running(self, name: str, number: int = 1) -> int:
+        """The namespace is there, and its agent runs: the process."""
+        self.there[name] = number
+        pid: int = self.until(name, "running")["pid"]
+        return pid
+
     def _take(self) -> None:
         with suppress(BlockingIOError):
             while received := channel.receive(self.main):
@@ -209,8 +215,7 @@ def test_another_namespace_of_the_same_name_has_an_agent_of_its_own(
     house_of: Callable[[Run], House],
 ) -> None:
     house = house_of(serves)
-    house.there["blue"] = 1
-    first = house.until("blue", "running")["pid"]
+    first = house.running("blue")
     house.there["blue"] = 2
     second = house.until("blue", "running", starts=2)
     assert second["pid"] != first
@@ -219,8 +224,7 @@ def test_another_namespace_of_the_same_name_has_an_agent_of_its_own(
 
 def test_a_name_that_is_no_longer_there_is_told_as_gone(house_of: Callable[[Run], House]) -> None:
     house = house_of(serves)
-    house.there["blue"] = 1
-    pid = house.until("blue", "running")["pid"]
+    pid = house.running("blue")
     del house.there["blue"]
     house.until("blue", "gone")
     assert not is_alive(pid)
@@ -268,8 +272,7 @@ def test_one_that_says_nothing_more_is_killed(
 ) -> None:
     monkeypatch.setattr(keeper, "SILENT_SECONDS", 0.05)
     house = house_of(falls_silent)
-    house.there["blue"] = 1
-    house.until("blue", "running")
+    house.running("blue")
     told = house.until("blue", "ended")
     assert told["problem"] == "its agent said nothing for 0 s, and was killed"
 
@@ -306,8 +309,7 @@ def test_no_more_have_agents_than_is_configured(house_of: Callable[[Run], House]
     house = house_of(serves)
     house.settings = Settings(max_namespaces=1)
     channel.send(house.main, {"read": True})
-    house.there["blue"] = 1
-    house.until("blue", "running")
+    house.running("blue")
     house.there["red"] = 2
     house.until("red", "refused", problem="one more than agent.max_namespaces = 1")
 
@@ -338,8 +340,7 @@ def test_a_configuration_that_is_no_good_leaves_the_one_before(
     house_of: Callable[[Run], House],
 ) -> None:
     house = house_of(serves)
-    house.there["blue"] = 1
-    pid = house.until("blue", "running")["pid"]
+    pid = house.running("blue")
     house.is_spoilt = True
     channel.send(house.main, {"read": True})
     while house.reads == 1:
