@@ -198,9 +198,10 @@ def asker(application: dict[str, Any]) -> str:
         if not application["exact"]:
             shown.append("others that are not seen")
         return ", ".join(shown)
-    if application.get("pid") is None:
-        return str(application["name"])
-    return process(application)
+    ends_in = application.get("ends_in")
+    left = "" if ends_in is None else f", left, ends in {ends_in:.0f} s"
+    who = process(application) if application.get("pid") is not None else application["name"]
+    return f"{who}{left}"
 
 
 def process(each: dict[str, Any]) -> str:

@@ -234,7 +234,13 @@ def asker(
     owned = agent.owned.get(interface.name, observer.family.format(group), application)
     if owned is None:
         return {}
-    return {"uid": owned.uid, "pid": owned.pid, "held": owned.held}
+    left = agent.after_leave.seconds_left(owned.key)
+    return {
+        "uid": owned.uid,
+        "pid": owned.pid,
+        "held": owned.held,
+        "ends_in": None if left is None else round(left, 1),
+    }
 
 
 def joined_object(family: ProtocolFamily, joined: Joined) -> JsonObject:
