@@ -16,8 +16,10 @@ from mcastd.service.config import load
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "mcastd.rules.yml"
+ALERTS = DEPLOY.parent / "docs" / "alerts"
 UNIT = DEPLOY / "systemd" / "mcastd.service"
-METRICS = Path(__file__).resolve().parents[2] / "agent" / "mcastd" / "service" / "metrics.py"
+METRICS = DEPLOY.parent / "agent" / "mcastd" / "service"
+HOSTS = 500
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -57,12 +59,53 @@ def test_every_alert_is_tested_and_has_a_page_that_says_what_to_do() -> None:
         if each.get("exp_alerts")
     }
     assert set(alerts) == fired
-    page = (DEPLOY.parent / "docs" / "alerts.md").read_text()
+    pages = {each.stem: each.read_text() for each in ALERTS.glob("*.md") if each.stem != "index"}
+    assert set(pages) == set(alerts)
+    index = (ALERTS / "index.md").read_text()
     for name, rule in alerts.items():
-        assert rule["annotations"]["runbook_url"].endswith(f"/alerts.md#{name.lower()}")
-        section = page.partition(f"## {name}\n")[2].partition("\n## ")[0]
-        for part in ("**Means:**", "**Look at:**", "**Do:**"):
-            assert part in section, name
+        assert rule["annotations"]["runbook_url"].endswith(f"/mcastd-prometheus/alerts/{name}.md")
+        assert f"| [{name}]({name}.md) | {rule['labels']['severity']} | " in index
+        for part in (f"# {name}\n", "**Means:**", "**Look at:**", "**Do:**"):
+            assert part in pages[name], name
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_few_hosts_without_a_querier_are_ports_and_all_of_them_are_the_querier(
+    tmp_path: Path,
+) -> None:
+    shutil.copy(RULES, tmp_path)
+    stories = {"few": (3, 0), "all": (HOSTS, 1)}
+    tests = [fleet(name, silent, gone) for name, (silent, gone) in stories.items()]
+    path = tmp_path / "fleet.yml"
+    document = {"rule_files": [RULES.name], "evaluation_interval": "1m", "tests": tests}
+    path.write_text(yaml.safe_dump(document))
+
+    result = run("promtool", "test", "rules", str(path))
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def fleet(name: str, silent: int, gone: int) -> dict[str, object]:
+    """A fleet in which so many hosts hear no query after the first, and what is to fire."""
+    series = []
+    for number in range(HOSTS):
+        labels = f'job="mcastd", instance="host{number}", interface="eth0", protocol="igmp"'
+        heard = "0x20" if number < silent else "0+60x20"
+        last = f"mcastd_querier_last_query_timestamp_seconds{{{labels}}}"
+        groups = f'mcastd_groups{{{labels}, mode="exclude"}}'
+        series += [{"series": last, "values": heard}, {"series": groups, "values": "4x20"}]
+    firing = {"MulticastQuerierSilent": silent, "MulticastQuerierGone": gone}
+    expected = [
+        {
+            "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) or vector(0)',
+            "eval_time": "12m",
+            "exp_samples": [{"labels": "{}", "value": count}],
+        }
+        for alert, count in firing.items()
+    ]
+    return {
+        "name": name, "interval": "1m", "input_series": series, "promql_expr_test": expected,
+    }  # fmt: skip
 
 
 def test_the_completions_are_those_of_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +168,9 @@ def test_the_versions_of_the_packages_are_the_programs() -> None:
 
 
 def test_every_metric_in_the_rules_is_one_that_the_agent_has() -> None:
-    used = set(re.findall(r"\bmcastd_[a-z_]+", RULES.read_text()))
-    known = set(re.findall(r'"(mcastd_[a-z_]+)"', METRICS.read_text()))
+    used = set(re.findall(r"(?<!:)\bmcastd_[a-z_]+", RULES.read_text()))
+    texts = [each.read_text() for each in METRICS.glob("*metrics.py")]
+    known = {name for text in texts for name in re.findall(r'"(mcastd_[a-z_]+)"', text)}
     assert {name.removesuffix("_total") for name in used} <= known
 
 
