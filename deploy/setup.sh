@@ -61,7 +61,7 @@ fingerprint() {
 		echo "$1"
 		"$SYSTEM_PYTHON" --version
 		pwd
-		cat pyproject.toml setup.py native/*.py native/*.c native/*.h bpf/*.h
+		cat pyproject.toml extras/pyproject.toml setup.py native/*.py native/*.c native/*.h bpf/*.h
 	} | sha256sum | cut -d' ' -f1
 }
 
@@ -75,7 +75,7 @@ make_environment() {
 	fi
 	say "building and installing into $VENV"
 	mkdir -p build
-	"$VENV/bin/pip" install --disable-pip-version-check -e ".$extras" >build/pip.log 2>&1 || {
+	"$VENV/bin/pip" install --disable-pip-version-check -e ".$extras" -e "./extras$extras" >build/pip.log 2>&1 || {
 		tail -n 20 build/pip.log >&2
 		die "pip failed (build/pip.log)"
 	}

@@ -14,7 +14,7 @@ from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.kernel import AttachType, Kernel, Link
 from mcastd.fastpath.objects import BpfObject, obtain
 from mcastd.fastpath.others import users_of
-from mcastd.lab import Lab, veth
+from mcastd_lab import Lab, veth
 
 pytestmark = pytest.mark.bpf
 

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Namespace, RunningAgent
+from mcastd_lab import Namespace, RunningAgent
 from support.host_lab import ANY, HostLab, eventually, host_lab, nothing_is_held_back, only
 from support.waiting import stretched
 

@@ -132,15 +132,27 @@ def test_the_shells_take_the_completions(shell: str) -> None:
 
 
 def test_every_package_of_the_agent_is_installed() -> None:
-    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())
-    named = set(project["tool"]["setuptools"]["packages"])
-    agent = DEPLOY.parent / "agent"
-    there = {".".join(each.parent.relative_to(agent).parts) for each in agent.rglob("__init__.py")}
-    assert named == there | {"mcastd._bpf"}
+    assert packages_named(DEPLOY.parent) == packages_in(DEPLOY.parent / "agent") | {"mcastd._bpf"}
+
+
+def test_every_package_of_the_extras_is_installed() -> None:
+    extras = DEPLOY.parent / "extras"
+    assert packages_named(extras) == packages_in(extras)
+
+
+def packages_named(project: Path) -> set[str]:
+    """Those that the project's setuptools install."""
+    settings = tomllib.loads((project / "pyproject.toml").read_text())
+    return set(settings["tool"]["setuptools"]["packages"])
+
+
+def packages_in(folder: Path) -> set[str]:
+    found = folder.rglob("__init__.py")
+    return {".".join(each.parent.relative_to(folder).parts) for each in found}
 
 
 def test_what_the_package_installs_is_there() -> None:
-    for name in ("mcastd", "mcastd-prometheus"):
+    for name in ("mcastd", "mcastd-lab", "mcastd-prometheus"):
         for kind in ("install", "manpages", "docs"):
             listed = DEPLOY / "debian" / f"{name}.{kind}"
             lines = listed.read_text().splitlines() if listed.exists() else []
