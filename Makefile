@@ -69,10 +69,10 @@ sbom:
 packages-test: setup-test
 	MCASTD_PACKAGES=all $(PYTHON) -m pytest -v tests/packages
 
-## make completions  the files for bash, zsh and fish anew, and the reference of all settings
+## make completions  the files for bash, zsh and fish anew, and the pages of docs/ made from the code
 completions: setup-test
 	$(PYTHON) deploy/completions/make.py
-	$(PYTHON) tests/support/settings_reference.py
+	PYTHONPATH=tests $(PYTHON) -m support.pages
 
 setup-test:
 	@deploy/setup.sh --test
