@@ -116,13 +116,14 @@ def ask(net: HostLab, expression: str, *, back: float | None = None) -> list[dic
             connection.connect()
         connection.request("GET", f"/api/v1/{kind}?{text}")
         answer = connection.getresponse()
-        document = json.loads(answer.read()) if answer.status != 503 else {"status": "starting"}
+        content = answer.read()
     except ConnectionError:
         return []
     finally:
         connection.close()
-    if document["status"] == "starting":
+    if answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         return []
+    document = json.loads(content)
     assert document["status"] == "success", f"{expression}: {document}"
     found: list[dict[str, Any]] = document["data"]["result"]
     return found
