@@ -6,6 +6,7 @@ made of these, so that what files are checked by, what errors say and what the r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
@@ -36,11 +37,27 @@ def number(least: float, most: float, unit: str = "") -> Allowed:
     return Allowed(bounded((int, float), least, most), text, bounds("number", least, most), unit)
 
 
-def interval(least: float, most: float) -> Allowed:
-    """A number of seconds within these."""
-    text = f"{least:g} to {most:g} seconds"
-    schema = bounds("number", least, most)
-    return Allowed(bounded((int, float), least, most), text, schema, "seconds")
+SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?s")
+"""An interval with its unit."""
+
+
+def interval(least: float, most: float, *, or_never: bool = False) -> Allowed:
+    """A number of seconds within these, or such with its unit ("60s"). `or_never`: 0 may be given,
+    too.
+    """
+    within = bounded((int, float), least, most)
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str) and SECONDS.fullmatch(value):
+            value = float(value[:-1])
+        is_never = or_never and value == 0 and not isinstance(value, bool)
+        return value if is_never else within(value)
+
+    never = "0, or " if or_never else ""
+    kinds = [bounds("number", 0.0 if or_never else least, most)]
+    kinds += [{"type": "string", "pattern": f"^{SECONDS.pattern}$"}]
+    text = f"{never}{least:g} to {most:g} seconds"
+    return Allowed(read, text, {"anyOf": kinds}, "seconds")
 
 
 def bounded(kinds: tuple[type, ...], least: float, most: float) -> Callable[[Any], Any]:

@@ -153,9 +153,7 @@ def bridged(lab: Lab) -> Iterator[Patient]:
     bridge.connect(guest, "eth0", "198.51.100.2/24")
     host.sysctl({"ipv4.conf.all.rp_filter": 0, "ipv4.conf.br9.rp_filter": 0})
     agent = lab.agent(host, "-i", "br9", "--metrics", "")
-    made = Patient.__new__(Patient)
-    made.agent, made.host = agent, host
-    yield made
+    yield Patient.of(agent, host)
     agent.close()
 
 
@@ -183,8 +181,7 @@ def test_a_bridge_that_snoops_without_a_querier_is_named(lab: Lab) -> None:
     host.ip("link", "set", "port0", "master", "br9")
     for name in ("port0", "port1", "br9"):
         host.ip("link", "set", name, "up")
-    patient = Patient.__new__(Patient)
-    patient.agent, patient.host = lab.agent(host, "-i", "br9", "--metrics", ""), host
+    patient = Patient.of(lab.agent(host, "-i", "br9", "--metrics", ""), host)
     with joined(host, GROUP, name="br9"):
         found = patient.diagnosed("bridge_without_querier")
         patient.shows(found)

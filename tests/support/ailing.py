@@ -27,6 +27,13 @@ class Patient:
         self.net, self.agent = net, agent
         self.host = net.host if host is None else host
 
+    @classmethod
+    def of(cls, agent: RunningAgent, host: Namespace) -> Patient:
+        """In a network that is the test's own: it has no `net`."""
+        made = cls.__new__(cls)
+        made.agent, made.host = agent, host
+        return made
+
     def findings(self, **wanted: object) -> list[Finding]:
         found: list[Finding] = self.agent.ask("doctor", **wanted)
         return found

@@ -1,7 +1,8 @@
 """The tunables of a host's protocol: names, defaults and ranges, in one table.
 
 A mapping is what a configuration file, a scenario or an operator gives: intervals are numbers of
-seconds, ranges of addresses are prefixes. What it becomes here has the core's types.
+seconds, or such with their unit ("60s"), ranges of addresses are prefixes. What it becomes here has
+the core's types.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class HostConfig(NamedTuple):
     `ssm_enforce`: refuse any-source requests in the source-specific range (RFC 4604 §2.1).
     `announce_version_change`: report all groups when an operator changed the version spoken.
     `max_sources_per_filter`: of one application's request (RFC 9776 §2 wants at least 64).
+    `refresh`: how often all groups are reported while no querier is heard; 0 is never.
     `max_pending_sources`: recorded for one group's answer, beyond which all its sources are told
     (RFC 9776 §9.1).
     """
@@ -100,6 +102,7 @@ class HostConfig(NamedTuple):
     announce_version_change: bool = False
     max_sources_per_filter: int = 4096
     max_pending_sources: int = 1024
+    refresh: Duration = NO_TIME
 
     @classmethod
     def from_mapping(cls, family: ProtocolFamily, mapping: Mapping[str, Any]) -> HostConfig:
@@ -155,8 +158,8 @@ class Tunable(NamedTuple):
         return {self.field: read}
 
 
-def _interval(field: str, low: Duration, high: Duration) -> Tunable:
-    allowed = interval(in_seconds(low), in_seconds(high))
+def _interval(field: str, low: Duration, high: Duration, *, or_never: bool = False) -> Tunable:
+    allowed = interval(in_seconds(low), in_seconds(high), or_never=or_never)
     return Tunable(field, allowed, own=lambda read, _family: seconds(read))
 
 
@@ -252,5 +255,6 @@ TUNABLES: Final[Mapping[str, Tunable]] = {
     "announce_version_change": Tunable("announce_version_change", YES_OR_NO),
     "max_sources_per_filter": Tunable("max_sources_per_filter", whole(64, 1_000_000)),
     "max_pending_sources": Tunable("max_pending_sources", whole(366, 1_000_000)),
+    "refresh": _interval("refresh", seconds(5), seconds(3600), or_never=True),
 }
 """By the names of files, scenarios and commands."""

@@ -37,6 +37,8 @@ class QuerierView:
     queries: int = 0
     is_known: bool = False
     without_router_alert: int = 0
+    lacks_router_alert: bool = False
+    """Its last query did."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class Queriers:
         view.last_heard = at
         view.queries += 1
         view.without_router_alert += not router_alert
+        view.lacks_router_alert = not router_alert
         if general:
             self._note_general(at, view)
             self.current = view

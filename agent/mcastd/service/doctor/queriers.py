@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mcastd.gmp.family import Address
-from mcastd.gmp.time import in_seconds
+from mcastd.gmp.time import Duration, in_seconds
 from mcastd.net.names import word
 from mcastd.service import views
 from mcastd.service.agent import Agent
@@ -136,51 +136,67 @@ def of_queriers(agent: Agent, interface: Interface, observer: Observer) -> Itera
         f"mcastctl querier {word(qualified(interface.name))}",
     )
     if current is None:
-        heard_nothing = in_seconds(now() - agent.started) > FIRST_QUERY_SECONDS
+        heard_nothing = in_seconds(now() - agent.started) > first_query_seconds(observer)
         if heard_nothing and observer.received.groups and observer.own_query is None:
             yield Finding(
                 "no_querier",
                 "no querier was ever heard",
-                "enable a querier on a router or switch of this network",
+                "enable a querier on a router or switch of this network; on a Linux bridge there: "
+                "ip link set dev BRIDGE type bridge mcast_snooping 1 mcast_querier 1",
                 why="switches that snoop forget groups without one",
                 evidence=(Evidence("no querier", shows),),
             )
         return
-    yield from of_current(observer, shows)
+    yield from of_current(interface, observer, shows)
 
 
-def of_current(observer: Observer, shows: str) -> Iterator[Finding]:
+def first_query_seconds(observer: Observer) -> float:
+    """Until when a querier should have been heard, as `query_interval` and the like say."""
+    config = observer.config
+    interval = config.robustness * config.query_interval
+    return in_seconds(Duration(interval + config.query_response_interval))
+
+
+def of_current(interface: Interface, observer: Observer, shows: str) -> Iterator[Finding]:
     current = observer.queriers.current
     assert current is not None
     interval = current.interval or observer.host.query_interval
     silent = now() - (current.last_general or current.last_heard)
+    address = observer.family.format(current.address)
     if silent > 2 * interval:
+        reaches = command(f"ping -c 3 -I {word(interface.name)} {address}")
         yield Finding(
             "querier_silent",
-            f"{observer.family.format(current.address)} has not asked for "
+            f"{address} has not asked for "
             f"{in_seconds(silent):.0f} s, where {in_seconds(interval):.0f} s are announced",
-            "look after that querier",
+            f"see whether it is still there: {reaches}; have it, or another router or switch, ask "
+            "again",
             why="switches that snoop forget groups soon",
             evidence=(Evidence("its last query", shows),),
         )
     recent = [
         observer.family.format(view.address)
         for view in observer.queriers.by_address.values()
-        if now() - view.last_heard < 2 * interval and view.last_general is not None
+        if view.last_general is not None
+        and now() - view.last_heard < 2 * (view.interval or interval)
     ]
     if len(recent) > 1:
         yield Finding(
             "several_queriers",
             f"{len(recent)} queriers ask at once: {', '.join(sorted(recent))}",
-            "one of them should have won: look for a split network, or for versions that differ",
+            "one of them should have won: look for a split network, or for versions that differ; "
+            "name the one that is meant: queriers (mcastd.toml)",
+            why="by RFC 9776 (7.1) the lowest address alone asks: the others do not hear it, and "
+            "switches may take the wrong port for the router's",
             evidence=(Evidence("their queries", shows),),
         )
-    if current.without_router_alert:
+    if current.lacks_router_alert:
         yield Finding(
             "no_router_alert",
-            f"{current.without_router_alert} queries of "
-            f"{observer.family.format(current.address)} came without Router Alert",
-            "it is a fault of that querier",
+            f"the last query of {address} came without Router Alert, and "
+            f"{current.without_router_alert} in all",
+            f"it is a fault of that querier: configure or renew {address}; this host answers all "
+            'the same, unless require_router_alert = "strict" (mcastd.toml)',
             why="routers and switches may not see such queries",
             evidence=(Evidence("without_router_alert", f"{shows} --json"),),
         )

@@ -51,9 +51,9 @@ TOLD_BY_THEIR_TEXT = {
 `test_hostile_link.py`)."""
 
 NOT_MADE_YET = {
-    "events_lost", "flood", "flood_before", "generic_hook", "namespace_not_served", "no_querier",
-    "no_router_alert", "not_looked_at", "not_reported", "not_run", "not_run_as_configured",
-    "querier_silent", "several_queriers", "sockets_not_seen", "state_not_kept",
+    "events_lost", "flood", "flood_before", "generic_hook", "namespace_not_served",
+    "not_looked_at", "not_reported", "not_run", "not_run_as_configured",
+    "sockets_not_seen", "state_not_kept",
     "version_forced_by_networkd",
 }  # fmt: skip
 """No test of the lab makes the fault and finds it by its name. None may be added."""
@@ -63,16 +63,18 @@ def looked_for(path: Path) -> set[str]:
     """All kinds for which a test asks doctor, by name."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in (
-            "diagnosed",
-            "of_kind",
-        ):
+        if isinstance(node, ast.Call) and called(node) in ("diagnosed", "of_kind", "found_while"):
             found |= texts(node.args)
         elif isinstance(node, ast.Compare) and (
             "kind" in texts([node.left]) or "faults" in ast.dump(node.left)
         ):
             found |= texts(node.comparators)
     return found
+
+
+def called(node: ast.Call) -> str:
+    """The name of a function or a method."""
+    return str(getattr(node.func, "attr", "") or getattr(node.func, "id", ""))
 
 
 def texts(nodes: list[ast.expr]) -> set[str]:
