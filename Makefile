@@ -18,7 +18,7 @@ FUZZ_TARGETS := source_lists normalise checksum classifier ring streams
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort streams
 
 .PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak measures \
-	deb wheel sbom packages-test completions clean
+	deb wheel sbom packages-test completions site clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -69,10 +69,16 @@ sbom:
 packages-test: setup-test
 	MCASTD_PACKAGES=all $(PYTHON) -m pytest -v tests/packages
 
-## make completions  the files for bash, zsh and fish anew, and the reference of all settings
+## make completions  the files for bash, zsh and fish anew, and the pages of docs/ made from the code
 completions: setup-test
 	$(PYTHON) deploy/completions/make.py
-	$(PYTHON) tests/support/settings_reference.py
+	PYTHONPATH=tests $(PYTHON) -m support.pages
+
+## make site         the documentation, to be read with a browser: build/site/index.html
+site:
+	@deploy/setup.sh --site
+	@mkdocs build --quiet --strict
+	@echo build/site/index.html
 
 setup-test:
 	@deploy/setup.sh --test

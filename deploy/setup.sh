@@ -7,6 +7,7 @@
 #                             and what they boot other kernels with (QEMU)
 #   deploy/setup.sh --bench   also what the benchmarks compare with (numpy, pyroaring, scapy), matplotlib
 #   deploy/setup.sh --fuzz    also atheris
+#   deploy/setup.sh --site    also mkdocs, which the tests want, too
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +17,7 @@ readonly VENV=.venv
 readonly PACKAGES="python3 python3-venv python3-dev python3-bpfcc libbpf-dev gcc make iproute2"
 readonly TEST_PACKAGES="tshark tcpdump nftables iptables frr prometheus bpftool ethtool procps curl systemd clang-14 libclang-rt-14-dev \
 	qemu-system-x86 mmdebstrap kmod util-linux libteam-utils"
+readonly SITE_PACKAGES="mkdocs"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 3; }
@@ -61,7 +63,7 @@ fingerprint() {
 		echo "$1"
 		"$SYSTEM_PYTHON" --version
 		pwd
-		cat pyproject.toml setup.py native/*.py native/*.c native/*.h bpf/*.h
+		cat pyproject.toml extras/pyproject.toml setup.py native/*.py native/*.c native/*.h bpf/*.h
 	} | sha256sum | cut -d' ' -f1
 }
 
@@ -75,7 +77,7 @@ make_environment() {
 	fi
 	say "building and installing into $VENV"
 	mkdir -p build
-	"$VENV/bin/pip" install --disable-pip-version-check -e ".$extras" >build/pip.log 2>&1 || {
+	"$VENV/bin/pip" install --disable-pip-version-check -e ".$extras" -e "./extras$extras" >build/pip.log 2>&1 || {
 		tail -n 20 build/pip.log >&2
 		die "pip failed (build/pip.log)"
 	}
@@ -93,10 +95,11 @@ main() {
 	local option packages=$PACKAGES extras=""
 	for option in "$@"; do
 		case $option in
-		--test) packages="$packages $TEST_PACKAGES" extras="$extras test" ;;
+		--test) packages="$packages $TEST_PACKAGES $SITE_PACKAGES" extras="$extras test" ;;
 		--bench) extras="$extras bench" ;;
 		--fuzz) extras="$extras fuzz" ;;
-		*) die "$option: no such option; --test, --bench, --fuzz" ;;
+		--site) packages="$packages $SITE_PACKAGES" ;;
+		*) die "$option: no such option; --test, --bench, --fuzz, --site" ;;
 		esac
 	done
 	# Machines boot by it; it takes the place of the one that is linked dynamically, if that is there.

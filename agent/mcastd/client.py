@@ -93,10 +93,12 @@ class Client:
         name: str | None = None,
         hold: bool = False,
         kernel: bool = False,
+        hold_after_leave: int = 0,
     ) -> Any:
         """Joins a group, as application `name`: from these sources, all but them, or any.
 
-        `kernel`: by sockets of the agent's, for which the kernel speaks.
+        `kernel`: by sockets of the agent's, for which the kernel speaks. `hold_after_leave`:
+        seconds for which the membership stays in force when it was left.
         """
         return self.call(
             "join",
@@ -108,12 +110,21 @@ class Client:
             kernel=kernel,
             program=program_name(),
             **({"as": name} if name else {}),
+            **({"hold_after_leave": hold_after_leave} if hold_after_leave else {}),
         )
 
     def leave(
-        self, interface: str, group: str, *, sources: Sequence[str] = (), name: str | None = None
+        self,
+        interface: str,
+        group: str,
+        *,
+        sources: Sequence[str] = (),
+        name: str | None = None,
+        now: bool = False,
     ) -> bool:
-        """Ends a membership, or takes sources from it; whether there was one."""
+        """Ends a membership, or takes sources from it; whether there was one. `now`: also one that
+        was to be held after it was left.
+        """
         named = {"as": name} if name else {}
         answer = self.call(
             "leave",
@@ -122,6 +133,7 @@ class Client:
             sources=list(sources),
             program=program_name(),
             **named,
+            **({"now": True} if now else {}),
         )
         return bool(answer["left"])
 

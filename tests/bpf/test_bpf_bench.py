@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from mcastd.bench import frames
-from mcastd.bench.programs import dropping
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import BpfObject
 from mcastd.fastpath.test_run import run
 from mcastd.gmp.family import IGMP, MLD
+from mcastd_bench import frames
+from mcastd_bench.programs import dropping
 from support.kernel_programs import PASSES, STOPS
 
 

@@ -14,7 +14,7 @@ from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.kernel import AttachType, Kernel, Link
 from mcastd.fastpath.objects import BpfObject, obtain
 from mcastd.fastpath.others import users_of
-from mcastd.lab import Lab, veth
+from mcastd_lab import Lab, veth
 
 pytestmark = pytest.mark.bpf
 
@@ -70,6 +70,30 @@ def test_with_less_the_error_says_what_is_needed(
 
     assert done.returncode == 1
     assert "needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN" in done.stderr.splitlines()[-1]
+
+
+WITH_RIGHTS_UNUSED = """
+import ctypes, sys
+libc = ctypes.CDLL(None, use_errno=True)
+header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+assert libc.capget(header, data) == 0
+data[0] = data[3] = 0  # what is effective, of both halves
+assert libc.capset(header, data) == 0
+assert "CapEff:\\t0000000000000000" in open("/proc/self/status").read()
+from mcastd.fastpath.opening import Opening
+Opening().result(print).wait()
+print("loaded")
+"""
+
+
+def test_rights_that_a_file_grants_and_that_are_not_used_yet_are_enough(
+    compiled: BpfObject,
+) -> None:
+    """So it is in a container, whose capabilities are the interpreter's file's."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITH_RIGHTS_UNUSED], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "loaded\n"), done.stderr
 
 
 def test_every_program_loads(compiled: BpfObject) -> None:

@@ -92,7 +92,7 @@ def test_mutants_of_good_frames(fresh: KernelPrograms, program: str) -> None:
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(frame=frames())
 def test_frames_spoilt_in_every_way(fresh: KernelPrograms, program: str, frame: bytes) -> None:

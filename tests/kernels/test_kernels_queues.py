@@ -10,7 +10,7 @@ from threading import Event
 from typing import NamedTuple
 
 import pytest
-from mcastd.lab import Lab
+from mcastd_lab import Lab
 from support import supported
 from support.flood import all_frames
 from support.machines import Kernel, Machine

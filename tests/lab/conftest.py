@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from mcastd.lab import Lab
+from mcastd_lab import Lab
 from support.bytecode import bring
 from support.lab import Cable, Segment
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from mcastd.bench.flood import COMPATIBLE, STEADFAST, Flood
-from mcastd.bench.flooded_host import FloodedHost
-from mcastd.lab import Lab
+from mcastd_bench.flood import COMPATIBLE, STEADFAST, Flood
+from mcastd_bench.flooded_host import FloodedHost
+from mcastd_lab import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from mcastd.fastpath.kernel import AttachType
-from mcastd.lab import Lab, Wire
-from mcastd.lab.iproute2 import ip
+from mcastd_lab import Lab, Wire
+from mcastd_lab.iproute2 import ip
 from support.ailing import Patient, joined, sending
 from support.host_lab import HostLab, host_lab
 from support.lab import XDP_PASS, Attached, interface, mcastctl, returning

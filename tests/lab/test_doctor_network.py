@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from struct import pack
 
 import pytest
-from mcastd.lab import Bridge, Lab, veth
+from mcastd_lab import Bridge, Lab, veth
 from support.ailing import Patient, Sender, has, joined, sending
 from support.host_lab import HostLab, host_lab
 from support.lab import mcastctl, run_in

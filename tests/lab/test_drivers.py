@@ -13,7 +13,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Lab, LabError, Member, RunningAgent, Wire
+from mcastd_lab import Lab, LabError, Member, RunningAgent, Wire
 from support.flood import NOTHING, all_frames
 from support.kernel_features import EGRESS_HOOK, linux
 from support.lab import Filter, filter_of, interface, link_local, received, run_in

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from mcastd.fastpath.errors import release
-from mcastd.lab import Lab
+from mcastd_lab import Lab
 from support.kernel_features import EGRESS_HOOK
 from support.lab import counters, interface, received, run_in
 from support.nics import ADDRESS, lend, nics_of

@@ -12,8 +12,9 @@ from ipaddress import ip_address
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Namespace, RunningAgent
+from mcastd_lab import Namespace, RunningAgent
 from support.host_lab import ANY, HostLab, eventually, host_lab, nothing_is_held_back, only
+from support.waiting import stretched
 
 pytestmark = pytest.mark.lab
 
@@ -212,6 +213,33 @@ def test_what_only_the_agent_joined_is_left_with_host_mode(net: HostLab) -> None
         assert client.leave("eth0", "239.3.3.3", name="own")
     net.expect({})
     eventually("the NIC's filter", lambda: not filtered(net, "01005e030303"))
+
+
+def test_a_group_held_after_its_leave_stays_at_the_bridge_until_its_time_is_over(
+    net: HostLab,
+) -> None:
+    """It asks every second and forgets after a few: only reports keep the group there."""
+    agent = net.agent()
+    groups = {"239.3.3.3": ANY, "ff15::3:3": ANY}
+    held_for = int(stretched(3 * net.membership_seconds))
+    with Client(str(agent.control)) as client:
+        for group in groups:
+            client.join("eth0", group, name="own", hold_after_leave=held_for)
+        net.expect(groups)
+        left = time.monotonic()
+        for group in groups:
+            assert client.leave("eth0", group, name="own")
+        eventually(
+            "more time than the bridge remembers",
+            lambda: time.monotonic() > left + 2 * net.membership_seconds,
+            3 * net.membership_seconds,
+        )
+        net.expect(groups)
+        client.join("eth0", "239.3.3.3", name="own", hold_after_leave=3600)
+        net.expect({"239.3.3.3": ANY}, 20 + held_for)
+        assert time.monotonic() >= left + held_for
+        assert client.leave("eth0", "239.3.3.3", name="own", now=True)
+    net.expect({})
 
 
 def filtered(net: HostLab, address: str) -> bool:

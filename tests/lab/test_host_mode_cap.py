@@ -11,7 +11,7 @@ import pytest
 from mcastd.client import Client
 from mcastd.fastpath.kernel import AttachType, Program
 from mcastd.fastpath.objects import ProgramSpec
-from mcastd.lab import RunningAgent, Wire
+from mcastd_lab import RunningAgent, Wire
 from support.host_lab import (
     ANY,
     Filter,

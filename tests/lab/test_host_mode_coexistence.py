@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from mcastd.client import AgentError, Client
-from mcastd.lab import Bridge, Lab, Namespace, RunningAgent
 from mcastd.service.memberships import STATE_FILE
+from mcastd_lab import Bridge, Lab, Namespace, RunningAgent
 from support.host_lab import ANY, HostLab, eventually, host_lab
 
 pytestmark = pytest.mark.lab

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from mcastd.client import AgentError, Client, NotThereError
-from mcastd.lab import Member, RunningAgent
-from mcastd.lab.agent import AgentError as NotStartedError
+from mcastd_lab import Member, RunningAgent
+from mcastd_lab.agent import AgentError as NotStartedError
 from support.host_lab import (
     ANY,
     Filter,

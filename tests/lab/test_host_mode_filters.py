@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from mcastd.client import AgentError, Client
-from mcastd.lab import Member, RunningAgent
+from mcastd_lab import Member, RunningAgent
 from support.host_lab import (
     ANY,
     HOST_ADDRESS,

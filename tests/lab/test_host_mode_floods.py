@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from mcastd.lab import Generator, RunningAgent
+from mcastd_lab import Generator, RunningAgent
 from support.host_lab import (
     ANY,
     QUERIER_ADDRESS,

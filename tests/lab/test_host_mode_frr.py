@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Lab, Member, Namespace, RunningAgent
+from mcastd_lab import Lab, Member, Namespace, RunningAgent
 from support import frr
 from support.frr import Router
 from support.host_lab import ANY, but, eventually, family, only

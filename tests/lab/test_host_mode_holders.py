@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcastd.lab import Namespace, RunningAgent
+from mcastd_lab import Namespace, RunningAgent
 from support.host_lab import HostLab, eventually, host_lab
 from support.lab import mcastctl
 from support.podman import container

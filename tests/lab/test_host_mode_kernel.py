@@ -14,7 +14,7 @@ from functools import partial
 
 import pytest
 from mcastd.client import AgentError, Client
-from mcastd.lab import Member, RunningAgent, Wire
+from mcastd_lab import Member, RunningAgent, Wire
 from support.host_lab import (
     ANY,
     HOST_ADDRESS,

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Lab, Member, RunningAgent, veth
+from mcastd_lab import Lab, Member, RunningAgent, veth
 from support.host_lab import eventually
 from support.sniffer import Sniffer
 

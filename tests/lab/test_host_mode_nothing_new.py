@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Member, Namespace, RunningAgent, Wire
+from mcastd_lab import Member, Namespace, RunningAgent, Wire
 from support.host_lab import HostLab, counters, eventually, host_lab, sent
 from support.queries import igmp_query, mld_query
 from support.sniffer import Sniffer

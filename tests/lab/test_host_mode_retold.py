@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Lab, LabError, Member, Namespace, RunningAgent, veth
+from mcastd_lab import Lab, LabError, Member, Namespace, RunningAgent, veth
 from support.host_lab import HOST_ADDRESS, HostLab, eventually, family, host_lab
 from support.lab import link_local
 from support.sniffer import Sniffer

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Namespace, RunningAgent, Wire
+from mcastd_lab import Namespace, RunningAgent, Wire
 from support.host_lab import (
     ANY,
     MEMBERSHIP_SECONDS,

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import pytest
 from mcastd.fastpath.kernel import AttachType, Program
 from mcastd.fastpath.objects import ProgramSpec
-from mcastd.lab import Member, Namespace, RunningAgent, Wire, veth
+from mcastd_lab import Member, Namespace, RunningAgent, Wire, veth
 from support.host_lab import HOST_ADDRESS, HostLab, counters, eventually, family, host_lab
 from support.lab import Attached, link_local
 from support.queries import igmp_report

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Lab, Namespace, RunningAgent
+from mcastd_lab import Lab, Namespace, RunningAgent
 from support.host_lab import HostLab
 from support.hostile import (
     ACCEPTED,

@@ -17,7 +17,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from mcastd.lab import Generator, RunningAgent
+from mcastd_lab import Generator, RunningAgent
 from support.host_lab import ANY, QUERIER_ADDRESS, HostLab, eventually, family, host_lab
 from support.lab import METRICS_TEXT, link_local, scrape
 from support.queries import igmp_query, igmp_report, mld_query

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Lab, RunningAgent
-from mcastd.lab.agent import AgentError
 from mcastd.service.memberships import STATE_FILE
+from mcastd_lab import Lab, RunningAgent
+from mcastd_lab.agent import AgentError
 from support.host_lab import HostLab
 from support.lab import METRICS_TEXT, Cable, interface, mcastctl, mcastd, scrape
 from support.waiting import eventually

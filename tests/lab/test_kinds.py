@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import AgentError, Lab, Member, RunningAgent, Wire
+from mcastd_lab import AgentError, Lab, Member, RunningAgent, Wire
 from support.kernel_features import EGRESS_HOOK
 from support.kinds import KINDS, REFUSED, UNFIT, Built, Kind, Network, NotHere, Place
 from support.lab import Filter, filter_of, interface, received

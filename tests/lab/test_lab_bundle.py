@@ -12,7 +12,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from mcastd.lab import AgentError
+from mcastd_lab import AgentError
 from support.ailing import joined
 from support.host_lab import HostLab, host_lab
 from support.lab import mcastctl, run_in

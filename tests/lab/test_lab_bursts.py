@@ -11,7 +11,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from mcastd.lab import Lab, Namespace, RunningAgent, Wire, veth
+from mcastd_lab import Lab, Namespace, RunningAgent, Wire, veth
 from support.flood import igmp_frames
 from support.lab import ATTACHED, Cable, interface, programs_on, received
 from support.waiting import eventually

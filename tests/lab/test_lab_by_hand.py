@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Lab, RunningAgent, veth
+from mcastd_lab import Lab, RunningAgent, veth
 from support.host_lab import HostLab
 from support.lab import Cable, interface, mcastctl, scrape
 from support.waiting import eventually

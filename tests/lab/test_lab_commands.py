@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcastd.lab import Member
+from mcastd_lab import Member
 from support.lab import Filter, Segment, expect_filter, mcastctl
 from support.waiting import eventually, stretched
 

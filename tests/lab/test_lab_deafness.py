@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from mcastd.fastpath.policies import PLACES
-from mcastd.lab import Lab, RunningAgent
+from mcastd_lab import Lab, RunningAgent
 from support.lab import Cable, interface
 from support.waiting import eventually
 

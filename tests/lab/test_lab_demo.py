@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Namespace, namespaces, remove_leftovers
-from mcastd.lab.demo import METRICS
+from mcastd_lab import Namespace, namespaces, remove_leftovers
+from mcastd_lab.demo import METRICS
 from support.waiting import eventually
 
 pytestmark = pytest.mark.lab

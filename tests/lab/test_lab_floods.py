@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcastd.lab import Generator, RunningAgent
 from mcastd.service.known_queriers import QUERIERS_FILE
+from mcastd_lab import Generator, RunningAgent
 from support.flood import MLD_REPORT_2, REPORTS_6
 from support.host_lab import ANY, QUERIER_ADDRESS, HostLab, host_lab
 from support.lab import METRICS_TEXT, Cable, counters, interface, mcastctl, received, scrape

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from mcastd.bench import forged
 from mcastd.fastpath import Counters, Limit, Policies, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE
 from mcastd.fastpath.counters import read
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program
 from mcastd.fastpath.objects import obtain
-from mcastd.lab import Generator, Lab, LabError, generator, veth
 from mcastd.wire import Kind, Reason, ReceptionContext
+from mcastd_bench import forged
+from mcastd_lab import Generator, Lab, LabError, generator, veth
 from support.lab import XDP_DROP, returning
 
 pytestmark = pytest.mark.lab

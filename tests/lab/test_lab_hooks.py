@@ -14,8 +14,8 @@ import pytest
 from mcastd.fastpath import FastPath, Hook, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE
 from mcastd.fastpath.kernel import AttachType, Link, Program
-from mcastd.lab import Lab, Member, Namespace, RunningAgent, Wire, veth
 from mcastd.wire import Kind
+from mcastd_lab import Lab, Member, Namespace, RunningAgent, Wire, veth
 from pyroute2 import IPRoute
 from support.flood import GROUP, OTHER_HOST, QUERY_3, REPORTS, igmp_frames, record, report_head
 from support.lab import (

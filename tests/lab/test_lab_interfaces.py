@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mcastd.fastpath.attach import XDP_FLAGS_SKB_MODE as SKB_MODE
 from mcastd.fastpath.kernel import AttachType
-from mcastd.lab import Lab, LabError, Member, Namespace, RunningAgent, Wire
+from mcastd_lab import Lab, LabError, Member, Namespace, RunningAgent, Wire
 from support.flood import igmp_frames
 from support.lab import (
     ATTACHED,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from mcastd.client import Client
-from mcastd.lab import Namespace, RunningAgent, Wire, veth
+from mcastd_lab import Namespace, RunningAgent, Wire, veth
 from support.flood import NOTHING, all_frames
 from support.host_lab import ANY, HostLab, counters, eventually, family, host_lab, is_system, only
 from support.kernel_features import EGRESS_HOOK, TCX

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Lab, Member, Namespace
+from mcastd_lab import Lab, Member, Namespace
 from support.lab import Cable, interface, mcastctl, mcastd, scrape
 from support.waiting import eventually
 

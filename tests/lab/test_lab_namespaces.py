@@ -10,8 +10,8 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from mcastd.lab import Bridge, Lab
-from mcastd.lab.iproute2 import ip
+from mcastd_lab import Bridge, Lab
+from mcastd_lab.iproute2 import ip
 from support.lab import mcastctl, received, run_in, scrape
 from support.namespaces import Served, Several, in_namespace
 from support.waiting import eventually, first

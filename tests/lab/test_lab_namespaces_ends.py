@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Lab
-from mcastd.lab.iproute2 import ip
+from mcastd_lab import Lab
+from mcastd_lab.iproute2 import ip
 from support.lab import interface, mcastctl, received, run_in
 from support.namespaces import Served, Several, entries_of
 from support.waiting import eventually

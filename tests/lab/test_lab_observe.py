@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import pytest
-from mcastd.lab import Member
+from mcastd_lab import Member
 from support.lab import BRIDGE, Filter, Segment, expect_filter, filter_of, interface, scrape
 from support.waiting import eventually
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from mcastd.fastpath.kernel import AttachType
-from mcastd.lab import Member
+from mcastd_lab import Member
 from support.flood import QUERY_3, four, igmp_frames, mld_frames
 from support.lab import (
     TCX_DROP,

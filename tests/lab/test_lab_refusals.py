@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Namespace
+from mcastd_lab import Namespace
 from support.lab import (
     ATTACHED,
     METRICS,

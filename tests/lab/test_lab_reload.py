@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Member
+from mcastd_lab import Member
 from support.flood import igmp_frames
 from support.lab import (
     ATTACHED,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from mcastd._libbpf import ffi, lib
 from mcastd.fastpath.kernel import link_state
-from mcastd.lab import Member, RunningAgent, veth
+from mcastd_lab import Member, RunningAgent, veth
 from support.flood import all_frames
 from support.lab import (
     ATTACHED,

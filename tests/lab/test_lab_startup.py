@@ -17,9 +17,9 @@ import pytest
 from mcastd.fastpath import FastPath, Policy
 from mcastd.fastpath.bpf_source import BPF_DIRECTORY, file_name
 from mcastd.fastpath.objects import cache_directory
-from mcastd.lab import Lab, Member
-from mcastd.lab.processes import start, stop
 from mcastd.net import present
+from mcastd_lab import Lab, Member
+from mcastd_lab.processes import start, stop
 from support.lab import ATTACHED, HOST, Cable, link_local, programs_on, run_in
 from support.lab import mcastd as run_mcastd
 from support.queries import igmp_query

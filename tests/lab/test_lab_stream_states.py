@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from mcastd.lab import Lab, Member, Namespace, RunningAgent, veth
+from mcastd_lab import Lab, Member, Namespace, RunningAgent, veth
 from support.lab import METRICS_TEXT, Cable
 from support.senders import Hop
 from support.stream_packets import frame, framed, ipv4, rtp, udp

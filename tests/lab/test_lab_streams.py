@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcastd.lab import RunningAgent, veth
+from mcastd_lab import RunningAgent, veth
 from support.lab import Cable, interface, mcastctl, programs_on, scrape
 from support.senders import VIDEO
 from support.stream_packets import frame, framed, ipv4, rtp, udp

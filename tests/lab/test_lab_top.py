@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from mcastd.lab import RunningAgent
+from mcastd_lab import RunningAgent
 from support.lab import Cable, mcastctl
 from support.stream_packets import framed, ipv4, rtp, udp
 from support.terminal import Terminal

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcastd.lab import Lab, Namespace, veth
+from mcastd_lab import Lab, Namespace, veth
 from support import senders
 from support.senders import Hop, Passed
 from support.tshark import TSHARK

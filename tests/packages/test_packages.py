@@ -61,9 +61,9 @@ def test_installed_it_runs_without_a_compiler_and_is_asked(
 
 
 def test_purged_it_leaves_nothing(copy: Copy, packages: list[Path]) -> None:
-    names = ["mcastd", "mcastd-prometheus"]
+    names = ["mcastd", "mcastd-lab", "mcastd-prometheus"]
     install(copy, packages)
-    copy.run("sh", "-ec", "apt-get -q -y purge mcastd mcastd-prometheus >/dev/null 2>&1")
+    copy.run("sh", "-ec", "apt-get -q -y purge mcastd mcastd-lab mcastd-prometheus >/dev/null 2>&1")
     before = copy.files()
     install(copy, packages)
     (copy.root / "var/lib/mcastd").mkdir(exist_ok=True)

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Lab, veth
+from mcastd_lab import Lab, veth
 from support.machines.places import REPOSITORY
 from support.packages import run
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.packages
 @pytest.fixture(scope="session")
 def wheel() -> Path:
     run([str(REPOSITORY / "deploy" / "wheel.sh"), sys.executable])
-    (made,) = (REPOSITORY / "build" / "wheel").glob("*.whl")
+    (made,) = (REPOSITORY / "build" / "wheel").glob("mcastd-*.whl")
     return made
 
 
@@ -50,6 +50,18 @@ def test_captures_and_scenarios_are_read(bare: Path) -> None:
             [str(bare / "mcastd"), *command], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_the_lab_and_the_benchmarks_are_a_wheel_of_their_own(wheel: Path, bare: Path) -> None:
+    assert not [each for each in zipfile.ZipFile(wheel).namelist() if each.startswith("mcastd_")]
+    lacking = subprocess.run([str(bare / "mcastd"), "lab", "--help"], check=False)
+    assert lacking.returncode == 3
+
+    (extras,) = wheel.parent.glob("mcastd_lab-*.whl")
+    run([str(bare / "pip"), "install", "--quiet", str(extras)])
+
+    for command in ("lab", "bench"):
+        run([str(bare / "mcastd"), command, "--help"])
 
 
 def test_it_runs_on_an_interface(bare: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from struct import pack
 from typing import Any
 
-from mcastd.lab import Namespace, RunningAgent
+from mcastd_lab import Namespace, RunningAgent
 
 from support.host_lab import HostLab
 from support.lab import run_in

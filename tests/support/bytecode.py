@@ -14,7 +14,7 @@ from pathlib import Path
 from mcastd.fastpath import streams
 from mcastd.fastpath.bpf_source import file_name
 from mcastd.fastpath.objects import obtain
-from mcastd.lab import generator
+from mcastd_lab import generator
 
 VARIABLE = "MCASTD_TEST_BYTECODE"
 

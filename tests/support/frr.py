@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mcastd.lab import Lab, Namespace, veth
+from mcastd_lab import Lab, Namespace, veth
 
 from support.host_lab import Filter, eventually
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from mcastd.lab import Bridge, Lab, Member, Namespace, RunningAgent
+from mcastd_lab import Bridge, Lab, Member, Namespace, RunningAgent
 
 from support.sniffer import Sniffer
 from support.waiting import stretched

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mcastd.lab import Namespace
+from mcastd_lab import Namespace
 
 from support.waiting import stretched
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from mcastd.fastpath.kernel import AttachType, Link, Program
 from mcastd.fastpath.objects import ProgramSpec
-from mcastd.lab import Bridge, Generator, Lab, Member, Namespace, RunningAgent, Wire, veth
+from mcastd_lab import Bridge, Generator, Lab, Member, Namespace, RunningAgent, Wire, veth
 
 from support.waiting import eventually, stretched
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mcastd.lab import Bridge, Lab, Namespace, RunningAgent, Wire, veth
-from mcastd.lab.iproute2 import ip
-from mcastd.lab.namespaces import DIRECTORY, owner
+from mcastd_lab import Bridge, Lab, Namespace, RunningAgent, Wire, veth
+from mcastd_lab.iproute2 import ip
+from mcastd_lab.namespaces import DIRECTORY, owner
 
 from support.flood import igmp_frames
 from support.lab import METRICS_TEXT, received

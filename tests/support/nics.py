@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mcastd.lab import Bridge, Lab, Namespace
-from mcastd.lab.iproute2 import ip
+from mcastd_lab import Bridge, Lab, Namespace
+from mcastd_lab.iproute2 import ip
 
 from support.waiting import eventually
 

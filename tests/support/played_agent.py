@@ -200,10 +200,14 @@ class Played:
 
     async def leaves(self, group: Address, index: int = INDEX) -> None:
         """All of its sockets."""
+        self.leaves_unseen(group, index)
+        await self._look()
+
+    def leaves_unseen(self, group: Address, index: int = INDEX) -> None:
+        """Nobody tells the agent, and it does not look."""
         self.machine.users[index].pop(group)
         sockets = self._known_sockets()
         sockets.parts = [each for each in sockets.parts if each.group != group]
-        await self._look()
 
     def _known_sockets(self) -> FakeSockets:
         assert self.fast_path.sockets is not None

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from mcastd.lab import Namespace
+from mcastd_lab import Namespace
 
 from support.host_lab import eventually
 

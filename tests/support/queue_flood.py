@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
-from mcastd.lab import Namespace, Wire
+from mcastd_lab import Namespace, Wire
 
 from support.flood import NOTHING, Flooding
 

@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from mcastd.lab import Bridge, Lab, Namespace, Wire
+from mcastd_lab import Bridge, Lab, Namespace, Wire
 
 from support.stream_packets import framed, ipv4, rtp, udp
 from support.terminal import Terminal

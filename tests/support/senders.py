@@ -14,7 +14,7 @@ from struct import pack
 from typing import NamedTuple
 
 import pytest
-from mcastd.lab import Namespace
+from mcastd_lab import Namespace
 
 from support import capture_files as files
 

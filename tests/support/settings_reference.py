@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mcastd.gmp.config import TUNABLES, HostConfig
+from mcastd.gmp.config import SECONDS, TUNABLES, HostConfig
 from mcastd.gmp.family import IGMP
 from mcastd.gmp.time import Duration, in_seconds
 from mcastd.service import guard
@@ -163,7 +163,10 @@ def schema_of(setting: Setting) -> dict[str, Any]:
         bounds = {"minimum": json.loads(numbers[2]), "maximum": json.loads(numbers[3])}
         found = {"type": kind, **bounds}
     elif times := DURATIONS.search(allowed):
-        found = {"type": "number", "minimum": float(times[1]), "maximum": float(times[2])}
+        low = 0.0 if allowed.startswith("0, or ") else float(times[1])
+        found = {"type": "number", "minimum": low, "maximum": float(times[2])}
+        if setting.name in TUNABLES:
+            found = {"anyOf": [found, {"type": "string", "pattern": f"^{SECONDS.pattern}$"}]}
     elif re.fullmatch(r"[\w-]+( or [\w-]+)+", allowed):
         found = {"enum": allowed.split(" or ")}
     elif isinstance(setting.default, list):

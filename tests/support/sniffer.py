@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from mcastd.lab import Namespace
+from mcastd_lab import Namespace
 
 ETH_P_ALL, SOL_SOCKET, SO_RCVBUFFORCE = 3, socket.SOL_SOCKET, 33
 SO_TIMESTAMPNS, TIMESPEC = 35, struct.Struct("qq")

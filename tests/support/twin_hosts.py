@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mcastd.client import Client
-from mcastd.lab import Lab, Member, Namespace, RunningAgent
+from mcastd_lab import Lab, Member, Namespace, RunningAgent
 
 from support.host_lab import Filter
 from support.pulse import Pulse

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 from unittest.mock import patch
 
-from mcastd.lab import Lab, Namespace, Wire
+from mcastd_lab import Lab, Namespace, Wire
 
 from support.frr import Router
 from support.host_lab import (

@@ -14,7 +14,7 @@ NAMED = sorted(set(re.findall(r"`([\w/]+\.(?:py|h|c)):([\w.]+)`", PAGE)))
 MADE = {"bpf/prebuilt/"}
 """By `mcastd build-cache`; not in a fresh tree."""
 
-FILES = sorted(set(re.findall(r"`((?:agent|bpf|native|tests|docs)/[\w/.*]+)`", PAGE)) - MADE)
+FILES = sorted(set(re.findall(r"`((?:agent|extras|bpf|native|tests|docs)/[\w/.*]+)`", PAGE)) - MADE)
 
 
 def path_of(name: str) -> Path:

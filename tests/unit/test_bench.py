@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterable
 from struct import pack
 
+import mcastd_bench
 import pytest
-from mcastd import bench
-from mcastd.bench import registry
-from mcastd.bench.attached import NESTED, attributes
-from mcastd.bench.progress import tell
-from mcastd.bench.row import Better, Contest, Details, Missing, Row, Sampler, Timed, Unavailable
+from mcastd_bench import registry
+from mcastd_bench.attached import NESTED, attributes
+from mcastd_bench.progress import tell
+from mcastd_bench.row import Better, Contest, Details, Missing, Row, Sampler, Timed, Unavailable
 
 SHIPPED = list(registry.SUITES)
 
@@ -55,7 +55,7 @@ def suites(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_result_has_our_figure_the_baselines_and_the_ratio() -> None:
-    (result,) = bench.run(["known.time/4"], quick=True)["results"]
+    (result,) = mcastd_bench.run(["known.time/4"], quick=True)["results"]
     assert (result["name"], result["unit"], result["value"]) == ("known.time/4", "ns", 10)
     assert result["runs"] == [10, 10, 10]
     assert result["baseline"] == {"slow": 40}
@@ -63,13 +63,13 @@ def test_a_result_has_our_figure_the_baselines_and_the_ratio() -> None:
 
 
 def test_a_baseline_that_is_missing_says_why() -> None:
-    (result,) = bench.run(["known.rate"], quick=True)["results"]
+    (result,) = mcastd_bench.run(["known.rate"], quick=True)["results"]
     assert result["ratio"] == {"slow": 3}
     assert result["missing"] == {"absent": "not installed"}
 
 
 def test_a_row_that_cannot_be_measured_says_why() -> None:
-    (result,) = bench.run(["other"], quick=True)["results"]
+    (result,) = mcastd_bench.run(["other"], quick=True)["results"]
     assert result["value"] is None
     assert result["skipped"] == "needs root"
 
@@ -98,23 +98,23 @@ def test_a_row_that_fails_is_told_and_costs_no_other(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(registry, "SUITES", [suite])
     told: list[str] = []
 
-    report = bench.run(["wrong", "known"], quick=True, progress=told.append)
+    report = mcastd_bench.run(["wrong", "known"], quick=True, progress=told.append)
 
     first, second, *_ = report["results"]
     assert (first["value"], first["failed"]) == (None, "9 frames were sent, 8 counted")
     assert second["value"] == 10
     assert "wrong: failed: 9 frames were sent, 8 counted" in told
-    assert "wrong  " in bench.table(report)
+    assert "wrong  " in mcastd_bench.table(report)
 
 
 def test_a_name_that_no_row_has_is_refused() -> None:
-    with pytest.raises(bench.UnknownName, match=r"known\.time"):
-        bench.run(["kno"], quick=True)
+    with pytest.raises(mcastd_bench.UnknownName, match=r"known\.time"):
+        mcastd_bench.run(["kno"], quick=True)
 
 
 def test_progress_is_told_before_each_row() -> None:
     told: list[str] = []
-    bench.run([], quick=True, progress=told.append)
+    mcastd_bench.run([], quick=True, progress=told.append)
     assert [line for line in told if line.startswith("[")] == [
         "[1/4] known.time/4", "[2/4] known.rate", "[3/4] other", "[4/4] long",
     ]  # fmt: skip
@@ -125,40 +125,40 @@ def test_a_quick_run_leaves_large_rows_out_unless_they_are_named(
 ) -> None:
     monkeypatch.setattr(registry, "LARGE", ("known.*",))
     told: list[str] = []
-    quick = bench.run([], quick=True, progress=told.append)
+    quick = mcastd_bench.run([], quick=True, progress=told.append)
     assert [each["name"] for each in quick["results"]] == ["other", "long"]
     assert told[0] == "2 rows that take long are left out: name them"
-    assert len(bench.run(["known"], quick=True)["results"]) == 2
-    assert len(bench.run([], quick=False)["results"]) == 4
+    assert len(mcastd_bench.run(["known"], quick=True)["results"]) == 2
+    assert len(mcastd_bench.run([], quick=False)["results"]) == 4
 
 
 def test_what_takes_long_tells_how_far_it_is() -> None:
     told: list[str] = []
-    bench.run(["long"], quick=True, progress=told.append)
+    mcastd_bench.run(["long"], quick=True, progress=told.append)
     assert told == ["[1/1] long", "half of it is done"]
     tell("nobody listens any more")
     assert len(told) == 2
 
 
 def test_what_takes_long_is_measured_once() -> None:
-    (result,) = bench.run(["long"], quick=False)["results"]
+    (result,) = mcastd_bench.run(["long"], quick=False)["results"]
     assert result["runs"] == [60]
     assert result["baseline_runs"] == {"slow": [15]}
 
 
 def test_a_result_has_its_details_and_the_table_says_them() -> None:
-    report = bench.run([], quick=True)
+    report = mcastd_bench.run([], quick=True)
     results = {each["name"]: each for each in report["results"]}
     assert results["long"]["details"] == {"lost": 0}
     assert results["known.rate"]["details"] == {}
-    lines = bench.table(report).splitlines()
+    lines = mcastd_bench.table(report).splitlines()
     assert lines[-1] == "    nothing lost in 1 s"
     assert lines[-2].startswith("long ")
     assert len(lines) == 5
 
 
 def test_the_table_says_how_many_times_better_ours_is() -> None:
-    text = bench.table(bench.run([], quick=True))
+    text = mcastd_bench.table(mcastd_bench.run([], quick=True))
     assert "slow 40 ns (4x)" in text
     assert "slow 10 events/s (3x)" in text
     assert "absent: not installed" in text
@@ -167,7 +167,7 @@ def test_the_table_says_how_many_times_better_ours_is() -> None:
 
 def test_measuring_leaves_the_allowed_processors_as_they_were() -> None:
     before = os.sched_getaffinity(0)
-    bench.run(["known"], quick=True)
+    mcastd_bench.run(["known"], quick=True)
     assert os.sched_getaffinity(0) == before
 
 
@@ -203,7 +203,7 @@ def test_the_shipped_rows_have_the_promised_names() -> None:
 
 
 def test_the_engine_rows_run() -> None:
-    from mcastd.bench import engine, engine_sources, engine_turns  # noqa: PLC0415
+    from mcastd_bench import engine, engine_sources, engine_turns  # noqa: PLC0415
 
     every = [*engine.rows(), *engine_sources.rows(), *engine_turns.rows()]
     rows = [row for row in every if row.name.removesuffix("/v6").endswith("/100")]
@@ -214,7 +214,7 @@ def test_the_engine_rows_run() -> None:
 
 @pytest.mark.parametrize("kind", ["16/v4/sparse", "16/v6/dense"])
 def test_the_shipped_rows_run(kind: str) -> None:
-    from mcastd.bench import source_lists  # noqa: PLC0415
+    from mcastd_bench import source_lists  # noqa: PLC0415
 
     rows = [row for row in source_lists.rows() if row.name.endswith(kind)]
     assert len(rows) == 4
@@ -223,8 +223,8 @@ def test_the_shipped_rows_run(kind: str) -> None:
 
 
 def test_a_packet_taken_apart_by_hand_is_what_the_classifier_says() -> None:
-    from mcastd.bench import frames, handover  # noqa: PLC0415
     from mcastd.gmp.family import IGMP, MLD  # noqa: PLC0415
+    from mcastd_bench import frames, handover  # noqa: PLC0415
 
     for frame in frames.queries(IGMP):
         assert handover.take_apart(bytearray(frame), len(frame))

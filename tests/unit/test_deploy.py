@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import shutil
 import subprocess
 import tomllib
@@ -11,58 +10,14 @@ from pathlib import Path
 
 import mcastd
 import pytest
-import yaml
 from mcastd.service.config import load
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-RULES = DEPLOY / "prometheus" / "mcastd.rules.yml"
 UNIT = DEPLOY / "systemd" / "mcastd.service"
-METRICS = Path(__file__).resolve().parents[2] / "agent" / "mcastd" / "service" / "metrics.py"
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
-def test_prometheus_accepts_the_alerting_rules() -> None:
-    result = run("promtool", "check", "rules", str(RULES))
-    assert result.returncode == 0, result.stderr
-
-
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
-def test_the_alerting_rules_do_what_their_tests_say() -> None:
-    result = run("promtool", "test", "rules", str(RULES.with_suffix(".test.yml")))
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
-def test_a_healthy_week_has_no_alert() -> None:
-    result = run("promtool", "test", "rules", str(RULES.with_name("mcastd.week.test.yml")))
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-def test_every_alert_is_tested_and_has_a_page_that_says_what_to_do() -> None:
-    alerts = {
-        rule["alert"]: rule
-        for group in yaml.safe_load(RULES.read_text())["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
-    }
-    tests = yaml.safe_load(RULES.with_suffix(".test.yml").read_text())["tests"]
-    fired = {
-        each["alertname"]
-        for test in tests
-        for each in test.get("alert_rule_test", ())
-        if each.get("exp_alerts")
-    }
-    assert set(alerts) == fired
-    page = (DEPLOY.parent / "docs" / "alerts.md").read_text()
-    for name, rule in alerts.items():
-        assert rule["annotations"]["runbook_url"].endswith(f"/alerts.md#{name.lower()}")
-        section = page.partition(f"## {name}\n")[2].partition("\n## ")[0]
-        for part in ("**Means:**", "**Look at:**", "**Do:**"):
-            assert part in section, name
 
 
 def test_the_completions_are_those_of_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,15 +44,27 @@ def test_the_shells_take_the_completions(shell: str) -> None:
 
 
 def test_every_package_of_the_agent_is_installed() -> None:
-    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())
-    named = set(project["tool"]["setuptools"]["packages"])
-    agent = DEPLOY.parent / "agent"
-    there = {".".join(each.parent.relative_to(agent).parts) for each in agent.rglob("__init__.py")}
-    assert named == there | {"mcastd._bpf"}
+    assert packages_named(DEPLOY.parent) == packages_in(DEPLOY.parent / "agent") | {"mcastd._bpf"}
+
+
+def test_every_package_of_the_extras_is_installed() -> None:
+    extras = DEPLOY.parent / "extras"
+    assert packages_named(extras) == packages_in(extras)
+
+
+def packages_named(project: Path) -> set[str]:
+    """Those that the project's setuptools install."""
+    settings = tomllib.loads((project / "pyproject.toml").read_text())
+    return set(settings["tool"]["setuptools"]["packages"])
+
+
+def packages_in(folder: Path) -> set[str]:
+    found = folder.rglob("__init__.py")
+    return {".".join(each.parent.relative_to(folder).parts) for each in found}
 
 
 def test_what_the_package_installs_is_there() -> None:
-    for name in ("mcastd", "mcastd-prometheus"):
+    for name in ("mcastd", "mcastd-lab", "mcastd-prometheus"):
         for kind in ("install", "manpages", "docs"):
             listed = DEPLOY / "debian" / f"{name}.{kind}"
             lines = listed.read_text().splitlines() if listed.exists() else []
@@ -110,12 +77,6 @@ def test_the_versions_of_the_packages_are_the_programs() -> None:
     assert changelog.startswith(f"mcastd ({mcastd.__version__})")
     pages = (DEPLOY / "man").iterdir()
     assert all(f'"mcastd {mcastd.__version__}"' in page.read_text() for page in pages)
-
-
-def test_every_metric_in_the_rules_is_one_that_the_agent_has() -> None:
-    used = set(re.findall(r"\bmcastd_[a-z_]+", RULES.read_text()))
-    known = set(re.findall(r'"(mcastd_[a-z_]+)"', METRICS.read_text()))
-    assert {name.removesuffix("_total") for name in used} <= known
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")

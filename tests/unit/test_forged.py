@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from mcastd.bench import forged
-from mcastd.bench.flood import verify, verify_consumed
 from mcastd.wire import Kind, Received, ReceptionContext, decode_frame
+from mcastd_bench import forged
+from mcastd_bench.flood import verify, verify_consumed
 
 ANYBODY = ReceptionContext()
 TAGS = {b"\x81\x00": 1, b"\x88\xa8": 2}

@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = ROOT / "tests" / "support" / "rfc_sections.yaml"
-FOLDERS = ("agent", "bpf", "native", "tests", "docs", "deploy")
+FOLDERS = ("agent", "extras", "bpf", "native", "tests", "docs", "deploy")
 PAGES = ("README.md", "CHANGELOG.md", "Makefile")
 SUFFIXES = {".py", ".pyi", ".c", ".h", ".md", ".yaml", ".yml", ".toml", ".sh", ".5", ".8", ".1", ""}
 

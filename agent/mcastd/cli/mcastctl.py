@@ -132,8 +132,16 @@ def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> 
     added.add_argument(
         "--kernel", action="store_true", help="by sockets of the agent's: the kernel speaks for it"
     )
+    added.add_argument(
+        "--hold-after-leave", metavar="S", type=int, default=0,
+        help="when it is left, receive it for so many seconds more: a program that is started anew "
+        "misses nothing",
+    )  # fmt: skip
     added = command("leave", "leave a group joined with `join`; exit 1 if it was not", leave)
     add_membership(added)
+    added.add_argument(
+        "--now", action="store_true", help="even if it is to be held after its leave"
+    )
     added = command("mode", "hand an interface over to the agent (host) or back (observe)", change)
     added.add_argument("name", metavar="IFACE")
     added.add_argument("mode", choices=("observe", "host"))
@@ -252,6 +260,7 @@ def join(args: argparse.Namespace) -> int:
             result = client.join(
                 args.name, group, sources=args.sources, exclude=args.exclude,
                 name=args.application, hold=args.hold, kernel=args.kernel,
+                hold_after_leave=args.hold_after_leave,
             )  # fmt: skip
             results.append(result)
             if not args.json:
@@ -277,7 +286,9 @@ def leave(args: argparse.Namespace) -> int:
     results = []
     with Client(args.control) as client:
         for group in groups_of(args.group):
-            left = client.leave(args.name, group, sources=args.sources, name=args.application)
+            left = client.leave(
+                args.name, group, sources=args.sources, name=args.application, now=args.now
+            )
             results.append({"left": left} | ({"group": group} if "/" in args.group else {}))
             text = f"{group} was not joined on {args.name} by this name"
             if not args.json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mcastd._libbpf import lib
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.objects import kept, obtain
 from mcastd.fastpath.programs import MAX_INTERFACES, begin_loading
@@ -28,6 +29,7 @@ class Opening:
         self._said: list[str] = []
         self._kernel: Kernel | None = None
         self._error: FastPathError | None = None
+        lib.mcast_use_capabilities()  # in a container the file of the interpreter grants them
         self._store = Store()
         self._room = self._store.record.max_interfaces if self._store.record else MAX_INTERFACES
         compiled = kept(self._said.append)

@@ -1,11 +1,13 @@
 """The tunables of a host's protocol: names, defaults and ranges, in one table.
 
 A mapping is what a configuration file, a scenario or an operator gives: intervals are numbers of
-seconds, ranges of addresses are prefixes. What it becomes here has the core's types.
+seconds, or such with their unit ("60s"), ranges of addresses are prefixes. What it becomes here has
+the core's types.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from ipaddress import ip_address, ip_network
@@ -49,6 +51,9 @@ QUERY_RESPONSE_INTERVAL: Final = seconds(10)
 OLDER_UNSOLICITED_REPORT_INTERVAL: Final = seconds(10)
 UNSOLICITED_REPORT_INTERVAL: Final = seconds(1)
 
+SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?s")
+"""An interval with its unit."""
+
 MOST_QUERIERS: Final = 64
 """That can be named for one interface."""
 
@@ -75,6 +80,7 @@ class HostConfig(NamedTuple):
     `ssm_enforce`: refuse any-source requests in the source-specific range (RFC 4604 §2.1).
     `announce_version_change`: report all groups when an operator changed the version spoken.
     `max_sources_per_filter`: of one application's request (RFC 9776 §2 wants at least 64).
+    `refresh`: how often all groups are reported while no querier is heard; 0 is never.
     `max_pending_sources`: recorded for one group's answer, beyond which all its sources are told
     (RFC 9776 §9.1).
     """
@@ -99,6 +105,7 @@ class HostConfig(NamedTuple):
     announce_version_change: bool = False
     max_sources_per_filter: int = 4096
     max_pending_sources: int = 1024
+    refresh: Duration = NO_TIME
 
     @classmethod
     def from_mapping(cls, family: ProtocolFamily, mapping: Mapping[str, Any]) -> HostConfig:
@@ -180,15 +187,22 @@ def _whole(field: str, low: int, high: int, only: ProtocolFamily | None = None) 
     return Tunable(field, read, f"a whole number from {low} to {high}", only)
 
 
-def _interval(field: str, low: Duration, high: Duration) -> Tunable:
+def _interval(field: str, low: Duration, high: Duration, *, or_never: bool = False) -> Tunable:
+    """`or_never`: 0 may be given, too."""
+
     def read(value: Any, _family: ProtocolFamily) -> Duration:
+        if isinstance(value, str) and SECONDS.fullmatch(value):
+            value = float(value[:-1])
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise TypeError
+        if or_never and value == 0:
+            return NO_TIME
         if not in_seconds(low) <= value <= in_seconds(high):
             raise ValueError
         return seconds(value)
 
-    return Tunable(field, read, f"{in_seconds(low):g} to {in_seconds(high):g} seconds")
+    never = "0, or " if or_never else ""
+    return Tunable(field, read, f"{never}{in_seconds(low):g} to {in_seconds(high):g} seconds")
 
 
 def _one_of(field: str, choices: type[Enum]) -> Tunable:
@@ -271,5 +285,6 @@ TUNABLES: Final[Mapping[str, Tunable]] = {
     "announce_version_change": _yes_or_no("announce_version_change"),
     "max_sources_per_filter": _whole("max_sources_per_filter", 64, 1_000_000),
     "max_pending_sources": _whole("max_pending_sources", 366, 1_000_000),
+    "refresh": _interval("refresh", seconds(5), seconds(3600), or_never=True),
 }
 """By the names of files, scenarios and commands."""

@@ -13,6 +13,7 @@ from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.time import Instant
 from mcastd.service import coexistence, events
 from mcastd.service.addresses import Addresses
+from mcastd.service.after_leave import AfterLeave
 from mcastd.service.by_hand import ByHand, Difference
 from mcastd.service.clock import now, wall_now
 from mcastd.service.config import Settings
@@ -34,6 +35,7 @@ from mcastd.service.mode import Mode
 from mcastd.service.observer import Observer
 from mcastd.service.own_addresses import OwnAddresses
 from mcastd.service.own_memberships import OwnMemberships
+from mcastd.service.owned import Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
@@ -69,6 +71,7 @@ class Agent:
         self.by_hand = ByHand()
         self.faults = faults or Faults()
         self.doors: list[Door] = []
+        self.after_leave = AfterLeave(self.end)
         self.fast_path = fast_path
         self.interfaces: dict[str, Interface] = {}
         self.by_index: dict[int, Interface] = {}
@@ -330,6 +333,13 @@ class Agent:
             self.memberships.withdraw(interface, membership)
         self.host_mode.stop(interface)
 
+    def end(self, membership: Owned) -> None:
+        """A membership that was asked for ends, whether its interface is there or not."""
+        interface = self.interfaces.get(membership.interface)
+        if interface is not None:
+            self.memberships.withdraw(interface, membership)
+        self.owned.drop(membership)
+
     def remark(self, interface: Interface) -> None:
         """Logs once what gets in the way; `mcastctl status` says it as long as it is so."""
         self._remarks.log(interface)
@@ -374,6 +384,7 @@ class Agent:
     def close(self) -> None:
         """The kernel speaks again; what only the agent had joined is not left: it may be back."""
         self.look.close()
+        self.after_leave.close()
         self.turns.close()
         self.host_history.close()
         self.streams.close()

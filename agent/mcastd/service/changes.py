@@ -64,6 +64,7 @@ def join(agent: Agent, caller: Caller, parameters: Parameters) -> JsonObject:
             "control.memberships",
         )
     put(agent, interface, membership)
+    agent.after_leave.forget(membership.key)
     return membership_object(membership) | kept(agent, membership)
 
 
@@ -89,12 +90,17 @@ def put(agent: Agent, interface: Interface, membership: Owned) -> None:
 
 
 def leave(agent: Agent, caller: Caller, parameters: Parameters) -> JsonObject:
-    """Ends an application's membership, or takes sources from it. Not joined: {"left": false}."""
+    """Ends an application's membership, or takes sources from it. Not joined: {"left": false}.
+
+    `held_for`: the seconds that it stays in force, if that was asked for when it was joined and
+    not `now`.
+    """
     interface = agent.interfaces[parameters["name"]]
     asked = membership_of(caller, parameters)
     of_process = membership_of(caller, {**parameters, "hold": True})
     held = agent.owned.get(*of_process.key) or agent.owned.get(*asked.key)
-    if held is None:
+    now = bool(parameters.get("now"))
+    if held is None or (held.key in agent.after_leave and not now):
         return {"left": False}
     less = frozenset(asked.sources)
     rest = tuple(each for each in held.sources if each not in less)
@@ -102,19 +108,29 @@ def leave(agent: Agent, caller: Caller, parameters: Parameters) -> JsonObject:
         fewer = held._replace(sources=rest)
         put(agent, interface, fewer)
         return {"left": True, "remaining": membership_object(fewer), **of_leaving(agent)}
-    agent.memberships.withdraw(interface, held)
-    agent.owned.drop(held)
+    if held.hold_after_leave and not now:
+        hold_on(agent, held)
+        return {"left": True, "held_for": held.hold_after_leave, **of_leaving(agent)}
+    agent.after_leave.forget(held.key)
+    agent.end(held)
     return {"left": True, **of_leaving(agent)}
+
+
+def hold_on(agent: Agent, membership: Owned) -> None:
+    """It was left, and stays in force for its time, which ends with the agent."""
+    left = membership._replace(held=True)  # it is kept in no file
+    agent.owned.put(left)
+    agent.after_leave.begin(left)
 
 
 def end(agent: Agent, membership: Owned) -> None:
     """The connection that held it is gone."""
-    if agent.owned.get(*membership.key) != membership:
+    if agent.owned.get(*membership.key) != membership or membership.key in agent.after_leave:
         return
-    interface = agent.interfaces.get(membership.interface)
-    if interface is not None:
-        agent.memberships.withdraw(interface, membership)
-    agent.owned.drop(membership)
+    if membership.hold_after_leave:
+        hold_on(agent, membership)
+    else:
+        agent.end(membership)
 
 
 def membership_of(caller: Caller, parameters: Parameters) -> Owned:
@@ -133,6 +149,7 @@ def membership_of(caller: Caller, parameters: Parameters) -> Owned:
             wall_now(),
             hold,
             bool(parameters.get("kernel")),
+            parameters.get("hold_after_leave", 0),
         )
         membership = membership._replace(group=str(parameters["group"]))
         family = membership.family
@@ -156,6 +173,7 @@ def membership_object(membership: Owned) -> JsonObject:
         "pid": membership.pid,
         "held": membership.held,
         "kernel": membership.kernel,
+        "hold_after_leave": membership.hold_after_leave,
     }
 
 

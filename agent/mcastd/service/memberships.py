@@ -66,7 +66,7 @@ class OwnedMemberships:
         earlier = self._by_key.get(membership.key)
         self._by_key[membership.key] = membership
         if not membership.held:
-            self._write({"put": membership._asdict()})
+            self._write({"put": membership.document})
         elif earlier is not None and not earlier.held:
             self._write({"drop": membership.key})
 
@@ -139,7 +139,7 @@ class OwnedMemberships:
         try:
             if change is None or not self._file.append(change):
                 memberships = [*self._configured, *(each for each in self if not each.held)]
-                snapshot = {"boot": boot(), "memberships": [each._asdict() for each in memberships]}
+                snapshot = {"boot": boot(), "memberships": [each.document for each in memberships]}
                 self._file.write(snapshot, len(memberships))
             if self.problem is not None:
                 log.info("%s: written", self._file.path)

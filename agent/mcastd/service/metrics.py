@@ -25,6 +25,7 @@ from mcastd.service.agent import Agent
 from mcastd.service.clock import wall_clock
 from mcastd.service.floods import FLOODED
 from mcastd.service.interface import Interface
+from mcastd.service.limit_metrics import limit_metrics
 from mcastd.service.observer import Observer
 from mcastd.service.own_addresses import MAPS
 from mcastd.service.responses import BUCKETS
@@ -52,6 +53,7 @@ class AgentCollector(Collector):
         yield from stream_metrics(self._agent)
         yield from self._interfaces()
         yield from self._clients()
+        yield from limit_metrics(self._agent)
         yield from self._faults()
         yield from self._process()
 

@@ -16,6 +16,7 @@ CONFIG = "config"
 class Owned(NamedTuple):
     """A membership, by who asked for it. `held`: it ends with the connection that asked. `kernel`:
     it is held by sockets of the agent's own, and the kernel speaks for it.
+    `hold_after_leave`: seconds for which it stays in force when it was left.
 
     `application`: "config", or "api:" and a name. Addresses are text: this is what is kept.
     """
@@ -30,6 +31,7 @@ class Owned(NamedTuple):
     since: float = 0.0
     held: bool = False
     kernel: bool = False
+    hold_after_leave: float = 0
 
     @property
     def family(self) -> ProtocolFamily:
@@ -48,13 +50,19 @@ class Owned(NamedTuple):
         return SourceFilter(FilterMode(self.mode), sources)
 
     @property
+    def document(self) -> Own:
+        """What is kept of it; owned_of reads it. What came later is there only if it is used."""
+        later = {"hold_after_leave"} if not self.hold_after_leave else set()
+        return {name: value for name, value in self._asdict().items() if name not in later}
+
+    @property
     def key(self) -> tuple[str, str, str]:
         return self.interface, self.group, self.application
 
 
 KINDS: tuple[tuple[type, ...], ...] = (
     *((str,), (str,), (str,), (tuple,), (str,)),
-    *((int, NoneType), (int, NoneType), (int, float), (bool,)),
+    *((int, NoneType), (int, NoneType), (int, float), (bool,), (bool,), (int, float)),
 )
 """Of a membership's fields, in their order."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TypedDict, cast
 
 from mcastd.printable import brief, printable
+from mcastd.service.after_leave import LONGEST
 from mcastd.service.documents import Unread
 
 LONGEST_TEXT = 256
@@ -61,6 +62,10 @@ APPLICATION = Kind(
     is_application,
     f"a name of at most {LONGEST_APPLICATION} visible characters, without spaces around it",
 )
+HOLD_AFTER_LEAVE = Kind(
+    lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LONGEST,
+    f"a whole number of seconds from 0 to {LONGEST}",
+)
 ADDRESSES = Kind(
     lambda value: isinstance(value, list) and all(map(is_text, value)), "a list of addresses"
 )
@@ -76,7 +81,7 @@ Parameters = TypedDict(
         "name": str, "group": str, "sources": list[str], "exclude": bool, "hold": bool, "as": str,
         "program": str, "kernel": bool, "type": str, "interface": str, "mode": str,
         "protocol": str, "version": int, "dry_run": bool, "announce": bool, "persist": bool,
-        "undo": bool,
+        "undo": bool, "hold_after_leave": int, "now": bool,
     },
     total=False,
 )  # fmt: skip
@@ -92,8 +97,8 @@ PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
     "recording": {"name": TEXT},
     "configuration": {},
     "watch": {"type": TEXT, "interface": TEXT},
-    "join": OF_MEMBERSHIP,
-    "leave": OF_MEMBERSHIP,
+    "join": OF_MEMBERSHIP | {"hold_after_leave": HOLD_AFTER_LEAVE},
+    "leave": OF_MEMBERSHIP | {"now": YES_OR_NO},
     "mode": {"name": TEXT, "mode": TEXT},
     "version": {
         "name": TEXT, "protocol": TEXT, "version": NUMBER,

@@ -178,6 +178,8 @@ def announce(agent: Agent) -> None:
     attached = [printable(each.name) for each in agent.interfaces.values() if each.attachment]
     for name in agent.missing():
         log.warning("%s: there is no such interface now; it is attached when it appears", name)
+    for text in warnings(agent.settings):
+        log.warning("%s", text)
     notify_at_last(f"READY=1\nSTATUS=observing {', '.join(attached) or 'no interface yet'}")
     log.info("ready: %s", ", ".join(attached) or "no interface yet")
 

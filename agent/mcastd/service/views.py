@@ -23,6 +23,7 @@ from mcastd.service.observer import Observer
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
+from mcastd.service.refresh_views import refresh_status
 from mcastd.service.restart import needs_restart
 from mcastd.service.statistics import statistics
 from mcastd.service.stream_views import interface_streams
@@ -131,6 +132,7 @@ def family_status(interface: Interface, observer: Observer) -> JsonObject:
             "until": wall_clock(older.until),
             "exact": older.is_exact,
         },
+        "refresh": refresh_status(observer),
         "unanswered_queries": observer.responses.unanswered,
     }
 
@@ -234,7 +236,13 @@ def asker(
     owned = agent.owned.get(interface.name, observer.family.format(group), application)
     if owned is None:
         return {}
-    return {"uid": owned.uid, "pid": owned.pid, "held": owned.held}
+    left = agent.after_leave.seconds_left(owned.key)
+    return {
+        "uid": owned.uid,
+        "pid": owned.pid,
+        "held": owned.held,
+        "ends_in": None if left is None else round(left, 1),
+    }
 
 
 def joined_object(family: ProtocolFamily, joined: Joined) -> JsonObject:

@@ -51,7 +51,7 @@ function _shtab_mcastctl_using
 end
 
 set -g _shtab_mcastctl_commands status groups streams querier counters doctor bundle top watch names join leave mode reload version
-set -g _shtab_mcastctl_opts_with_value --control --count --exec --interface --interval --name --source --type
+set -g _shtab_mcastctl_opts_with_value --control --count --exec --hold-after-leave --interface --interval --name --source --type
 
 complete -c mcastctl -e
 complete -c mcastctl -f
@@ -117,6 +117,7 @@ complete -c mcastctl -n '_shtab_mcastctl_using join' -l name -x -d 'application 
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l exclude -d 'all sources but these'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l hold -d 'leave when this command exits'
 complete -c mcastctl -n '_shtab_mcastctl_using join' -l kernel -d 'by sockets of the agent'"'"'s: the kernel speaks for it'
+complete -c mcastctl -n '_shtab_mcastctl_using join' -l hold-after-leave -x -d 'when it is left, receive it for so many seconds more: a program that is started anew misses nothing'
 complete -c mcastctl -n '_shtab_mcastctl_using join; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using join; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d 'or a range, such as 239.1.0.0/28'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a leave -d 'Leave a group joined with `join`; exit 1 if it was not.'
@@ -124,6 +125,7 @@ complete -c mcastctl -n '_shtab_mcastctl_using leave' -s h -l help -d 'show this
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -l json -d 'JSON instead of a table'
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -l source -x -d S
 complete -c mcastctl -n '_shtab_mcastctl_using leave' -l name -x -d 'application name (default: this command'"'"'s)'
+complete -c mcastctl -n '_shtab_mcastctl_using leave' -l now -d 'even if it is to be held after its leave'
 complete -c mcastctl -n '_shtab_mcastctl_using leave; and test $_shtab_mcastctl_npos -eq 0' -ka "(mcastctl names interfaces 2>/dev/null)" -d IFACE
 complete -c mcastctl -n '_shtab_mcastctl_using leave; and test $_shtab_mcastctl_npos -eq 1' -ka "(mcastctl names groups 2>/dev/null)" -d 'or a range, such as 239.1.0.0/28'
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a mode -d 'Hand an interface over to the agent (host) or back (observe).'

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mcastd.fastpath.kernel import AttachType
-from mcastd.lab import Member
+from mcastd_lab import Member
 
 from support.chaos.net import BEHIND_ROUTER, Net
 from support.chaos.questions import ASK, OLDER, strangers

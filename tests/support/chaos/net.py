@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import count
 
-from mcastd.lab import Bridge, Lab, Namespace, Wire
-from mcastd.lab.errors import LabError
+from mcastd_lab import Bridge, Lab, Namespace, Wire
+from mcastd_lab.errors import LabError
 
 from support.frr import Router
 from support.frr import is_there as frr_is_there

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mcastd.client import Client
-from mcastd.lab import Lab, Namespace, RunningAgent
+from mcastd_lab import Lab, Namespace, RunningAgent
 
 from support.chaos.disk import Disk
 from support.chaos.wishes import NEWEST

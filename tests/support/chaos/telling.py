@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from unittest.mock import patch
 
 from mcastd.client import AgentError, NotThereError
-from mcastd.lab import Lab
+from mcastd_lab import Lab
 
 from support.chaos.actions import Actions
 from support.chaos.net import IN_YARD, MEMBERSHIP_SECONDS, ROUTER, Held, Net

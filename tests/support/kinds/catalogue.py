@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from mcastd.lab import LabError, Namespace
+from mcastd_lab import LabError, Namespace
 
 from support.kinds.network import Built, Place
 from support.kinds.tap import device, tap_pair

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from mcastd.lab import Bridge, Lab, Namespace
+from mcastd_lab import Bridge, Lab, Namespace
 
 from support.waiting import eventually
 

@@ -11,7 +11,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from mcastd.lab import Namespace
+from mcastd_lab import Namespace
 
 from support.kinds.network import Place
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from mcastd.lab import Lab
+from mcastd_lab import Lab
 
 from support.chaos.actions import Actions
 from support.chaos.net import Net

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import IGMP
+from mcastd.service.after_leave import AfterLeave
 from mcastd.service.callers import Caller
 from mcastd.service.changes import ChangeError, join, leave
 from mcastd.service.config import Settings
@@ -25,10 +26,11 @@ def asked(group: str) -> Parameters:
 def test_one_too_many_is_refused_until_another_is_left() -> None:
     observer = SimpleNamespace(config=HostConfig.from_mapping(IGMP, {}))
     interface = SimpleNamespace(mode=Mode.HOST, observers={"igmp": observer})
+    owned = OwnedMemberships(None)
     agent: Any = SimpleNamespace(
-        interfaces={"eth0": interface}, owned=OwnedMemberships(None),
-        settings=Settings(memberships=2),
-        memberships=SimpleNamespace(put=lambda *_: None, withdraw=lambda *_: None),
+        interfaces={"eth0": interface}, owned=owned, settings=Settings(memberships=2),
+        memberships=SimpleNamespace(put=lambda *_: None), end=owned.drop,
+        after_leave=AfterLeave(owned.drop),
     )  # fmt: skip
     for group in ("239.1.1.1", "239.1.1.2", "239.1.1.2"):
         join(agent, ROOT, asked(group))
