@@ -142,7 +142,7 @@ class FakeFastPath:
         self.queriers: dict[int, set[bytes]] = {}
         self.injected: list[tuple[int, bytes]] = []
         self.probed: list[int] = []
-        self.is_deaf = False
+        self.is_deaf = self.is_closed = False
         self.beats: list[int] = []
         self.counted: dict[str, Counters] = {}
         self.seen_passing: list[Passer] = []
@@ -235,7 +235,14 @@ class FakeFastPath:
     def passers(self) -> list[Passer]:
         return list(self.seen_passing)
 
+    def close_unclaimed(self) -> None:
+        """Nothing was attached before."""
+
+    def wait(self) -> None:
+        """All programs are there."""
+
     def close(self) -> None:
+        self.is_closed = True
         for ring in self.rings.values():
             ring.close()
 
