@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mcastd.fastpath import RINGS, Counters
+from mcastd.fastpath.counters import RINGS, Counters
 
 EGRESS = RINGS.index("egress")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mcastd.fastpath import Counters, Hook
+from mcastd.fastpath.counters import Counters
+from mcastd.fastpath.hooks import Hook
 from mcastd.gmp.time import in_seconds
 from mcastd.net.names import word
 from mcastd.service import coexistence, passing, views
