@@ -8,8 +8,8 @@ from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from mcastd._native import ffi, lib
+from mcastd.fastpath.assigned import is_unicast
 from mcastd.fastpath.counters import Counters, read
-from mcastd.fastpath.fast_path import is_unicast
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.listed import Listed
 from mcastd.fastpath.objects import BpfObject
