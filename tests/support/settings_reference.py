@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcastd.allowed import Allowed
-from mcastd.fastpath import HookChoice
+from mcastd.fastpath.hooks import HookChoice
 from mcastd.gmp.config import TUNABLES, HostConfig
 from mcastd.gmp.family import IGMP
 from mcastd.gmp.time import Duration, in_seconds

@@ -7,7 +7,8 @@ import errno
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from mcastd.fastpath import HookChoice, Policy
+from mcastd.fastpath.hooks import HookChoice
+from mcastd.fastpath.policies import Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.time import Instant

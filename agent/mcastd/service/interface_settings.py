@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mcastd.allowed import YES_OR_NO, Allowed, one_of
-from mcastd.fastpath import HookChoice
+from mcastd.fastpath.hooks import HookChoice
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.net import names

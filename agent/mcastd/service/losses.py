@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from mcastd.fastpath import CAUSES, RINGS, Counters
+from mcastd.fastpath.counters import CAUSES, RINGS, Counters
 from mcastd.gmp.time import Instant
 
 EGRESS = RINGS.index("egress")

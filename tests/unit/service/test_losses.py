@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mcastd.fastpath import Counters
-from mcastd.fastpath.counters import ZERO
+from mcastd.fastpath.counters import ZERO, Counters
 from mcastd.gmp.time import Instant
 from mcastd.service.losses import PATIENCE, LastLosses, Losses
 
