@@ -15,7 +15,7 @@ from mcastd.gmp.config import HostConfig
 from mcastd.gmp.effects import ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.filters import SourceFilter
-from mcastd.gmp.time import Instant, after, seconds
+from mcastd.gmp.time import Duration, Instant, after, seconds
 from mcastd.service.guard import Guard
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
@@ -51,6 +51,9 @@ class Packing:
 
     def listen(self, matter: ReportsMatter) -> None:
         """There are no other hosts."""
+
+    def refresh(self, within: Duration) -> None:
+        """There is no kernel."""
 
 
 class OneGroup:

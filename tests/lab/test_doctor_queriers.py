@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from struct import pack
 
 import pytest
-from mcastd.lab import Lab
+from mcastd_lab import Lab
 from support.ailing import Finding, Patient, joined, sending
 from support.lab import Cable
 from support.queries import ALL_HOSTS, igmp_frame, igmp_query, mld_query

@@ -527,8 +527,9 @@ MUTATIONS = [
         ),
         (
             "link down leaves what was learned",
-            "        self._state.forget_querier()\n        self._state.last_reporters.clear()\n",
+            "        self._state.forget_querier()\n        self._refresh.forget_querier()\n"
             "        self._state.last_reporters.clear()\n",
+            "        self._refresh.forget_querier()\n        self._state.last_reporters.clear()\n",
         ),
         (
             "queriers that are not listed any more leave what they taught",

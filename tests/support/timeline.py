@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from mcastd.gmp.delays import Delays
 from mcastd.gmp.effects import (
     Effect,
+    Refreshed,
     Refused,
     ReportsMatter,
     SendLeave,
@@ -131,5 +132,5 @@ class Timeline:
                         self._sent.append((moment, records))
                 case SendReport() | SendLeave():
                     self._sent.append((moment, effect))
-                case VersionChanged() | Refused() | ReportsMatter() | Warn():
+                case VersionChanged() | Refused() | ReportsMatter() | Warn() | Refreshed():
                     self._told.append(effect)

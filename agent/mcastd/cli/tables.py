@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from mcastd.classify import as_text
+from mcastd.classify.lines import as_text
 from mcastd.cli.namespace_tables import namespace_remarks, qualified
 from mcastd.net.names import word
 from mcastd.streams.lines import as_text as stream_table
@@ -82,7 +82,7 @@ def status(result: dict[str, Any]) -> str:
         remarks += namespace_remarks(each)
         faults = fault_remarks(each.get("not_kept"), each.get("faults", {}))
         remarks += [f"namespace {each['name']}: {remark}" for remark in faults]
-    return "\n".join([table(head, rows), *remarks])
+    return "\n".join([table(head, rows), *dict.fromkeys(remarks)])
 
 
 def streams(result: list[dict[str, Any]]) -> str:
@@ -133,9 +133,30 @@ def family_remarks(name: str, protocol: str, family: dict[str, Any]) -> list[str
             f"{name}: {protocol}_max_version = {configured} is in force in host mode only "
             f"(mcastctl mode {word(name)} host)"
         )
+    remarks += refresh_remarks(name, protocol, family.get("refresh"))
     if family["unanswered_queries"]:
         remarks.append(f"{name}: {family['unanswered_queries']} {protocol} queries not answered")
     return remarks
+
+
+def refresh_remarks(name: str, protocol: str, refresh: dict[str, Any] | None) -> list[str]:
+    """Reports that nobody asks for are told where they are made, or cannot be.
+
+    An agent of before an upgrade knows of none.
+    """
+    if refresh is None:
+        return []
+    if refresh["state"] == "observing":
+        return [
+            f"{name}: refresh = {refresh['interval']:g} is in force in host mode only: here the "
+            f"kernel speaks, and says nothing unasked (mcastctl mode {word(name)} host)"
+        ]
+    if refresh["state"] != "running":
+        return []
+    return [
+        f"{name}: no {protocol} querier is heard; all groups are reported every "
+        f"{refresh['interval']:g} s, the next time in {refresh['next_in']:.0f} s"
+    ]
 
 
 def fault_remarks(problem: str | None, faults: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from enum import Enum
 
 from mcastd.gmp.family import Address
 from mcastd.gmp.records import GroupRecord
+from mcastd.gmp.time import Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +80,21 @@ class Warn:
     cause: str
 
 
-Effect = SendRecords | SendReport | SendLeave | VersionChanged | Refused | ReportsMatter | Warn
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """All groups are reported `within` this time without a query; who speaks for this host besides
+    should do so, too."""
+
+    within: Duration
+
+
+Effect = (
+    SendRecords
+    | SendReport
+    | SendLeave
+    | VersionChanged
+    | Refused
+    | ReportsMatter
+    | Warn
+    | Refreshed
+)

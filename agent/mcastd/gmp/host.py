@@ -8,7 +8,7 @@ from mcastd.gmp.compatibility import remembered
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.counters import Counted
 from mcastd.gmp.delays import Delays
-from mcastd.gmp.effects import Effect, Refused
+from mcastd.gmp.effects import Effect, Refreshed, Refused
 from mcastd.gmp.events import (
     Announce,
     ChangeListening,
@@ -35,7 +35,7 @@ from mcastd.gmp.reading import (
 from mcastd.gmp.state import HostState
 from mcastd.gmp.subscription import changed, refusal
 from mcastd.gmp.sweep import Sweep
-from mcastd.gmp.time import Instant, after
+from mcastd.gmp.time import Duration, Instant, after
 from mcastd.gmp.view import HostView
 from mcastd.gmp.warnings import Warnings
 
@@ -62,12 +62,17 @@ class Host(HostView):
         """Fires what is due at `now`, takes the event, fires what that made due at once."""
         effects = self.advance(now)
         effects += self._take(now, event)
+        self._refresh.settle(now, link_is_up=self._link_is_up)
         effects += self.advance(now)
         return effects
 
     def advance(self, now: Instant) -> list[Effect]:
         """Fires what is due; when all of it is done, calling it again changes nothing."""
         effects = self._speaker.advance(now)
+        within = self._refresh.take(now)
+        if within is not None:
+            effects += self._answer_all(now, within)
+            effects.append(Refreshed(within))
         return effects if self._announcing is None else effects + self._announce_some(now)
 
     def _take(self, now: Instant, event: Event) -> list[Effect]:
@@ -181,6 +186,8 @@ class Host(HostView):
             effects += self._speaker.hear(older, after(now, found.interval), query.source)
         if reading.version == family.newest == self.version:
             state.learn(query.robustness, query.query_interval)
+        if reading.group is None:
+            self._refresh.hear(now)
         return effects
 
     def _answer(self, now: Instant, query: Query, reading: Reading) -> list[Effect]:
@@ -225,6 +232,7 @@ class Host(HostView):
         self._link_is_up = False
         self._announcing = None
         self._state.forget_querier()
+        self._refresh.forget_querier()
         self._state.last_reporters.clear()
         return self._speaker.restart()
 
@@ -255,8 +263,11 @@ class Host(HostView):
             return self._speaker.reporter.say(now, event.group)
         if not self._link_is_up:
             return []
-        nothing, within = self._state.family.no_sources, self._state.config
-        return self._speaker.reporter.query(now, None, nothing, within.unsolicited_report_interval)
+        return self._answer_all(now, self._state.config.unsolicited_report_interval)
+
+    def _answer_all(self, now: Instant, within: Duration) -> list[Effect]:
+        """As to a general query that nobody has sent."""
+        return self._speaker.reporter.query(now, None, self._state.family.no_sources, within)
 
     def _source_address_changed(self, now: Instant, address: Address) -> list[Effect]:
         """All groups are reported from the first address (RFC 3590 §4, RFC 9777 §5.2.14)."""
@@ -273,6 +284,7 @@ class Host(HostView):
         effects = self._forget_unreported()
         if config.queriers != before.queriers:
             self._state.forget_querier()
+            self._refresh.forget_querier()
         changes = self._speaker.configured(now)
         ordered = changes and config.max_version != before.max_version
         if ordered and config.announce_version_change and self._link_is_up:

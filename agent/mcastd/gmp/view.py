@@ -9,6 +9,7 @@ from mcastd.gmp.counters import Statistics
 from mcastd.gmp.family import Address
 from mcastd.gmp.filters import FilterMode, SourceFilter
 from mcastd.gmp.reception import Held
+from mcastd.gmp.refresh import Refresh
 from mcastd.gmp.speaker import Speaker
 from mcastd.gmp.state import HostState
 from mcastd.gmp.sweep import Sweep
@@ -26,10 +27,16 @@ class HostView:
         self._speaker = Speaker(state)
         self._link_is_up = True
         self._announcing: Sweep | None = None
+        self._refresh = Refresh(state)
 
     def next_deadline(self) -> Instant | None:
         """When `advance` has something to do again, exactly; None: not before another event."""
-        return self._announcing.since if self._announcing else self._speaker.next_deadline()
+        if self._announcing:
+            return self._announcing.since
+        due, refresh = self._speaker.next_deadline(), self._refresh.due
+        if due is None or refresh is None:
+            return refresh if due is None else due
+        return min(due, refresh)
 
     @property
     def config(self) -> HostConfig:
@@ -53,6 +60,15 @@ class HostView:
     def older_querier_deadlines(self) -> Mapping[int, Instant]:
         """Which older versions' queriers are taken to be present, and until when."""
         return self._speaker.older_querier_deadlines
+
+    @property
+    def refresh_due(self) -> Instant | None:
+        """When all groups are reported without a query; None: never, as things are."""
+        return self._refresh.due
+
+    def has_querier(self, now: Instant) -> bool:
+        """Whether a querier was heard of late, which makes such reports unnecessary."""
+        return self._refresh.is_quiet(now)
 
     @property
     def robustness(self) -> int:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
-from mcastd.fastpath import Policy
+from mcastd.fastpath.policies import Policy
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.time import Duration, Instant, milliseconds, seconds
 from mcastd.service.events import FamilyEvent
@@ -143,7 +144,8 @@ class HostMode:
             place.sources[name] = source_of(family, addresses)
             care = CareForKernel(observer)
             transmitter = Transmitter(family, place, sender, observer.host.statistics, care)
-            voice = Voice(transmitter, care, self._fast_path, self._reader.fresh)
+            ask = partial(self._ask_kernel, interface, observer)
+            voice = Voice(transmitter, care, self._fast_path, self._reader.fresh, ask)
             self._voices[link.index, name] = voice
             self._report(interface, name, observer.speak(self._clock(), voice))
         self.settle(interface)
@@ -275,22 +277,26 @@ class HostMode:
             await let_others(number)
             await self.room(interface)
 
-    def _ask_kernel(self, interface: Interface, observer: Observer) -> None:
+    def _ask_kernel(
+        self, interface: Interface, observer: Observer, within: Duration | None = None
+    ) -> None:
         """Has the kernel report all that it receives: a general query that only this host hears.
 
         It says what the last query on the link said, from which the kernel had learned. Its answers
-        are spread over a time that grows with their number.
+        are spread over a time that grows with their number, if it is not said.
         """
         if interface.link is None or interface.attachment is None:
             return
         family = observer.family
         _, said = observer.asked or (None, None)
-        groups = len(observer.received.kernel)
+        if within is None:
+            groups = len(observer.received.kernel)
+            within = min(Duration(ANSWER + groups * ANSWER_PER_GROUP), LONGEST_ANSWER)
         asked = query(
             family,
             family.newest,
             source=family.unspecified if family.address_width == 4 else ASKING,
-            max_response=min(Duration(ANSWER + groups * ANSWER_PER_GROUP), LONGEST_ANSWER),
+            max_response=within,
             robustness=said.robustness if said else 0,
             query_interval=said.query_interval if said else Duration(0),
         )

@@ -365,6 +365,9 @@ class Observer:
                 case ReportsMatter():
                     if self.voice is not None:
                         self.voice.listen(effect)
+                case gmp.Refreshed(within):
+                    if self.voice is not None and not self.is_holding:
+                        self.voice.refresh(within)
                 case gmp.Refused():
                     found.append(events.Refused(effect.text))
                 case _:

@@ -11,7 +11,7 @@ from typing import Protocol
 from mcastd.gmp.config import HostConfig, OlderQuerierFormula
 from mcastd.gmp.effects import ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.family import ProtocolFamily
-from mcastd.gmp.time import NO_TIME
+from mcastd.gmp.time import NO_TIME, Duration
 
 
 class Outlet(Protocol):
@@ -21,6 +21,9 @@ class Outlet(Protocol):
         """`urgent`: before all that waits, whoever else may speak of the group."""
 
     def listen(self, matter: ReportsMatter) -> None: ...
+
+    def refresh(self, within: Duration) -> None:
+        """Has the kernel report what it speaks for, within that time."""
 
     @property
     def is_busy(self) -> bool:
@@ -35,12 +38,13 @@ def speaking(config: HostConfig) -> HostConfig:
 
 def observing(family: ProtocolFamily, config: HostConfig) -> HostConfig:
     """The tunables as they fit the kernel, which forgets older queriers as RFC 3376 has it, without
-    a limit, believes all queriers, and knows nothing of a cap.
+    a limit, believes all queriers, reports nothing unasked, and knows nothing of a cap.
     """
     return speaking(config)._replace(
         older_querier_formula=OlderQuerierFormula.RFC3376,
         older_querier_limit=NO_TIME,
         queriers=(),
+        refresh=NO_TIME,
         report_suppression=True,
         max_version=family.newest,
         compat_enable=True,

@@ -12,8 +12,9 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mcastd.fastpath import FastPathError, said
-from mcastd.net import Users
+from mcastd.fastpath.attach import said
+from mcastd.fastpath.errors import FastPathError
+from mcastd.net.proc import Users
 from mcastd.service import clock, events
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
@@ -103,7 +104,11 @@ class Settling:
             self._begin_all()
             self._begin_at = loop.time() + TOGETHER_SECONDS
         self._handle = loop.call_soon(self._some) if self._waiting else None
+        self._wait_to_try_again()
+
+    def _wait_to_try_again(self) -> None:
         if self._refused and self._again is None:
+            loop = asyncio.get_running_loop()
             self._again = loop.call_later(AGAIN_SECONDS, self._try_again)
 
     def _begin_all(self) -> None:
@@ -227,6 +232,12 @@ class Settling:
             what = refusal.removeprefix(f"{interface.name} ")
             return f"{what}; it is observed" if interface.wanted_mode is Mode.HOST else None
         problem = self._agent.enter_mode(interface)
+        if interface.index is not None:
+            if problem is None:
+                self._refused.pop(interface.index, None)
+            else:  # another agent has it, and may end
+                self._refused[interface.index] = interface
+                self._wait_to_try_again()
         return problem and f"{problem.removeprefix(interface.name).lstrip(': ')}; it is observed"
 
     def _note(self, interface: Interface, problem: str | None) -> None:

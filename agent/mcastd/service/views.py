@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import mcastd
-from mcastd.fastpath import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
+from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import Instant, in_seconds
@@ -23,6 +23,7 @@ from mcastd.service.observer import Observer
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
+from mcastd.service.refresh_views import refresh_status
 from mcastd.service.restart import needs_restart
 from mcastd.service.statistics import statistics
 from mcastd.service.stream_views import interface_streams
@@ -131,6 +132,7 @@ def family_status(interface: Interface, observer: Observer) -> JsonObject:
             "until": wall_clock(older.until),
             "exact": older.is_exact,
         },
+        "refresh": refresh_status(observer),
         "unanswered_queries": observer.responses.unanswered,
     }
 

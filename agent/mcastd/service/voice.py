@@ -13,6 +13,7 @@ from mcastd.gmp.caution import TAKES_AWAY, without_harm
 from mcastd.gmp.effects import Listening, ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.family import Address
 from mcastd.gmp.records import GroupRecord, RecordType
+from mcastd.gmp.time import Duration
 from mcastd.service.observer import Observer
 from mcastd.service.programs import Programs
 from mcastd.service.transmit import Order, Transmitter
@@ -47,7 +48,7 @@ class CareForKernel:
 
 class Voice:
     """`fresh` has it looked up anew what the kernel's sockets want: done when it is known, with
-    False if it could not be."""
+    False if it could not be. `refresh` has the kernel report what it speaks for."""
 
     def __init__(
         self,
@@ -55,11 +56,13 @@ class Voice:
         care: CareForKernel,
         fast_path: Programs,
         fresh: Callable[[], asyncio.Future[bool]],
+        refresh: Callable[[Duration], None],
     ) -> None:
         self.transmitter = transmitter
         self._care = care
         self._fast_path = fast_path
         self._fresh = fresh
+        self._refresh = refresh
         self._cautious: list[Order] = []
         self._delaying: set[Address] = set()
         self._stopping: set[Address] = set()
@@ -115,6 +118,9 @@ class Voice:
     def waits(self) -> bool:
         """Whether something waits until it is known what the kernel's sockets want."""
         return bool(self._cautious)
+
+    def refresh(self, within: Duration) -> None:
+        self._refresh(within)
 
     def listen(self, matter: ReportsMatter) -> None:
         """Has other hosts' older reports handed over for these groups only."""

@@ -14,6 +14,7 @@ from mcastd.gmp.config import RouterAlertPolicy
 from mcastd.gmp.counters import Counted
 from mcastd.gmp.effects import (
     Effect,
+    Refreshed,
     Refused,
     ReportsMatter,
     SendLeave,
@@ -174,7 +175,7 @@ class _Run:
                     yield Line(now, "error", {"step": number, "code": code, "text": text})
                 case Warn(text):
                     yield Line(now, "warning", text)
-                case ReportsMatter():
+                case ReportsMatter() | Refreshed():
                     pass
                 case _:
                     assert_never(effect)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from mcastd.gmp.effects import ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.family import IGMP, MLD, Address, ProtocolFamily
 from mcastd.gmp.messages import Query, RecordReport
-from mcastd.gmp.time import Instant, after, seconds
+from mcastd.gmp.time import Duration, Instant, after, seconds
 from mcastd.service.joined import Joined
 from mcastd.service.observer import Observer
 from mcastd.wire import Kind, Received
@@ -54,6 +54,9 @@ class Mute:
         self.said += 1
 
     def listen(self, matter: ReportsMatter) -> None:
+        pass
+
+    def refresh(self, within: Duration) -> None:
         pass
 
 

@@ -71,6 +71,21 @@ def test_an_older_querier_is_remarked_with_its_time() -> None:
     assert "253 s" in remark
 
 
+def test_reports_that_nobody_asks_for_are_told_where_they_are_made_or_cannot_be() -> None:
+    refresh = {"interval": 60.0, "state": "running", "next_in": 12.4}
+    lines = status(igmp=FAMILY | {"refresh": refresh})
+    assert "no igmp querier is heard; all groups are reported every 60 s" in lines[-1]
+    assert "in 12 s" in lines[-1]
+
+    observed = FAMILY | {"refresh": refresh | {"state": "observing", "next_in": None}}
+    _, _, _, remark = status(igmp=observed, mld=observed)
+    assert "refresh = 60 is in force in host mode only" in remark
+    assert "mcastctl mode eth0 host" in remark
+
+    for state in ("querier", "link_down"):
+        assert len(status(igmp=FAMILY | {"refresh": refresh | {"state": state}})) == 3
+
+
 def test_losses_are_added_up() -> None:
     lost = {"query": {"ring_full": 1, "rate_limited": 2}, "report": NO_LOSS, "egress": NO_LOSS}
 

@@ -40,6 +40,7 @@ def test_the_defaults_are_the_rfcs(family: ProtocolFamily) -> None:
         announce_version_change=False,
         max_sources_per_filter=4096,
         max_pending_sources=1024,
+        refresh=NO_TIME,
     )
 
 
@@ -72,6 +73,7 @@ def test_every_tunable_can_be_set(family: ProtocolFamily) -> None:
         "announce_version_change": True,
         "max_sources_per_filter": 64,
         "max_pending_sources": 366,
+        "refresh": "60s",
     }
 
     assert set(mapping) == set(TUNABLES)
@@ -96,6 +98,7 @@ def test_every_tunable_can_be_set(family: ProtocolFamily) -> None:
         announce_version_change=True,
         max_sources_per_filter=64,
         max_pending_sources=366,
+        refresh=seconds(60),
     )
 
 
@@ -118,6 +121,15 @@ def test_every_tunable_can_be_set(family: ProtocolFamily) -> None:
         ("ovqp_formula", "rfc2236"),
         ("ovqp_formula", []),
         ("ovqp_limit", -1),
+        ("refresh", 4.9),
+        ("refresh", 3601),
+        ("refresh", -1),
+        ("refresh", "60"),
+        ("refresh", "60 s"),
+        ("refresh", "4s"),
+        ("refresh", "nans"),
+        ("refresh", "60m"),
+        ("query_interval", "0s"),
         ("ovqp_limit", 1_000_001),
         ("queriers", "192.0.2.1"),
         ("queriers", [1]),

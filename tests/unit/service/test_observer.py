@@ -7,7 +7,7 @@ from mcastd.gmp.effects import ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordReport
 from mcastd.gmp.records import GroupRecord
-from mcastd.gmp.time import Instant, milliseconds
+from mcastd.gmp.time import Duration, Instant, milliseconds
 from mcastd.service import events
 from mcastd.service.events import FamilyEvent
 from mcastd.service.joined import Holder, Joined
@@ -22,6 +22,7 @@ class Speaker:
     def __init__(self) -> None:
         self.is_busy = False
         self.urgent = False
+        self.refreshed: list[Duration] = []
         self.said: list[SendRecords | SendReport | SendLeave] = []
 
     def send(self, order: SendRecords | SendReport | SendLeave, *, urgent: bool = False) -> None:
@@ -30,6 +31,9 @@ class Speaker:
 
     def listen(self, matter: ReportsMatter) -> None:
         """Nobody else speaks here."""
+
+    def refresh(self, within: Duration) -> None:
+        self.refreshed.append(within)
 
 
 class Watched:

@@ -31,7 +31,7 @@ class Speaking:
         care = CareForKernel(self.observer)
         statistics = Statistics(net.family.counters)
         transmitter = Transmitter(net.family, place, sender, statistics, care)
-        self.voice = Voice(transmitter, care, Mock(), self.fresh)
+        self.voice = Voice(transmitter, care, Mock(), self.fresh, Mock())
         self.observer.speak(Instant(0), self.voice)
 
     def takes(self, _index: int, content: bytes) -> bool:

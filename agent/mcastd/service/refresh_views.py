@@ -1,0 +1,34 @@
+"""What is told of reports that nobody asks for: whether they are made, and when the next comes."""
+
+from __future__ import annotations
+
+from mcastd.gmp.time import in_seconds
+from mcastd.service.clock import now
+from mcastd.service.documents import JsonObject
+from mcastd.service.observer import Observer
+
+
+def refresh_status(observer: Observer) -> JsonObject | None:
+    """None if it is not configured.
+
+    `state`: "observing" (only the kernel speaks, and it has no such thing), "link_down", "querier"
+    (one was heard, which makes it unnecessary), or "running". `next_in`: seconds; with a querier,
+    if it is not heard again.
+    """
+    every = observer.config.refresh
+    if not every:
+        return None
+    at, due = now(), observer.host.refresh_due
+    return {
+        "interval": in_seconds(every),
+        "state": refresh_state(observer),
+        "next_in": None if due is None else in_seconds(max(0, due - at)),
+    }
+
+
+def refresh_state(observer: Observer) -> str:
+    if observer.voice is None:
+        return "observing"
+    if not observer.host.link_is_up:
+        return "link_down"
+    return "querier" if observer.host.has_querier(now()) else "running"
