@@ -15,6 +15,7 @@ from mcastd.fastpath import (
     Attachment,
     Captured,
     Counters,
+    FastPathError,
     Hook,
     HookChoice,
     Policy,
@@ -133,7 +134,7 @@ class FakeFastPath:
         self.sockets_problem: str | None = None
         self.streams: Streams | None = None
         self.streams_problem: str | None = None
-        self.refusal: OSError | None = None
+        self.refusal: OSError | FastPathError | None = None
         self.hook = Hook.XDP_NATIVE
         self.attached: dict[int, FakeLink] = {}
         self.policies: dict[int, Policy] = {}

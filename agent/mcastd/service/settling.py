@@ -103,8 +103,6 @@ class Settling:
             self._begin_all()
             self._begin_at = loop.time() + TOGETHER_SECONDS
         self._handle = loop.call_soon(self._some) if self._waiting else None
-        if self._refused and self._again is None:
-            self._again = loop.call_later(AGAIN_SECONDS, self._try_again)
 
     def _begin_all(self) -> None:
         """Asks the kernel once for all that have been attached, and are still there."""
@@ -128,6 +126,12 @@ class Settling:
             log.error("what the kernel receives cannot be read: %s", error)
             return {}
 
+    def _refuse(self, index: int, interface: Interface) -> None:
+        """It could not be attached: it is tried again in a while, if nothing changes before."""
+        self._refused[index] = interface
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again)
+
     def _try_again(self) -> None:
         self._again = None
         for interface in list(self._refused.values()):
@@ -146,7 +150,7 @@ class Settling:
             self._refused.pop(index, None)
             return True
         if unfit is None:
-            self._refused[index] = interface
+            self._refuse(index, interface)
         self._note(interface, problem)
         return False
 
@@ -167,7 +171,7 @@ class Settling:
         interface.attachment = None
         problem = self._attach(index, interface)
         if problem is not None:
-            self._refused[index] = interface
+            self._refuse(index, interface)
             self._agent.change_mode(interface, Mode.OBSERVE)
         return problem
 
