@@ -149,6 +149,27 @@ def test_a_firewall_that_drops_reports_is_named_with_its_rule(patient: Patient) 
 
 
 @needs_iptables
+def test_a_group_of_which_reports_no_longer_leave_is_named(patient: Patient) -> None:
+    """It was reported before; a query of a group's own way is what asks for the next report."""
+    with joined(patient.host, GROUP):
+
+        def reported() -> bool:
+            found = patient.agent.ask("groups", name="eth0", group=GROUP)
+            return bool(found and found[0]["last_reported"] is not None)
+
+        eventually(reported, what="a report")
+        ip_tables(patient, "-A", "OUTPUT", "-p", "igmp", "-j", "DROP")
+        found = patient.diagnosed("not_reported", name="eth0", group=GROUP)
+        assert (found["interface"], found["group"]) == ("eth0", GROUP)
+        assert "was not reported since the last query" in found["text"]
+
+        ip_tables(patient, "-D", "OUTPUT", "-p", "igmp", "-j", "DROP")
+
+        patient.is_over("not_reported", name="eth0", group=GROUP)
+    patient.is_healthy()
+
+
+@needs_iptables
 def test_a_firewall_that_drops_queries_is_named_and_its_harm_has_an_end(patient: Patient) -> None:
     """Three queries answered in time, and it is over."""
     with joined(patient.host, GROUP):

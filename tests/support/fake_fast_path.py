@@ -10,19 +10,14 @@ from collections.abc import Container, Iterable
 from typing import Any
 
 from mcastd._native import ffi, lib
-from mcastd.fastpath import (
-    RINGS,
-    Attachment,
-    Captured,
-    Counters,
-    FastPathError,
-    Hook,
-    HookChoice,
-    Policy,
-    SocketPart,
-)
-from mcastd.fastpath.counters import ZERO
+from mcastd.fastpath.attach import Attachment
+from mcastd.fastpath.counters import RINGS, ZERO, Counters
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.passers import Passer
+from mcastd.fastpath.policies import Policy
+from mcastd.fastpath.ring import Captured
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.fastpath.streams import Streams
 from mcastd.wire import ReceptionContext
 

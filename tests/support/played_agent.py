@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, cast
 
-from mcastd.fastpath import SocketPart
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.fastpath.streams import Streams
 from mcastd.gmp.family import Address
-from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, Receives
+from mcastd.net.proc import Receives
+from mcastd.net.rtnetlink import AddressChanged, Link, LinkChanged, LinkGone
 from mcastd.service import clock
 from mcastd.service.agent import Agent
 from mcastd.service.bus import Choice, Watcher

@@ -12,7 +12,7 @@ from mcastd.service.deafness import Deafness
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
-from mcastd.service.losses import Losses
+from mcastd.service.losses import LastLosses, Losses
 from mcastd.service.machine import Sign
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
@@ -40,7 +40,7 @@ class RegularLook:
         self._fast_path, self._interfaces, self._teller = fast_path, interfaces, teller
         self._programs, self._deafness, self._sign = programs, deafness, sign
         self._lost = lost
-        self._losses = Losses()
+        self._losses, self.last_losses = Losses(), LastLosses()
         self._recorded = Instant(0)
         self._timer: asyncio.TimerHandle | None = None
         self.turned_at = now()
@@ -66,6 +66,7 @@ class RegularLook:
             self._teller.flood(
                 change.interface, events.FloodChanged(change.state, change.ring, change.flood)
             )
+        self.last_losses.look(now(), counted)
         for name in self._losses.look(counted):
             self._lost(name)
         self._programs.look(now())

@@ -12,8 +12,9 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mcastd.fastpath import FastPathError, said
-from mcastd.net import Users
+from mcastd.fastpath.attach import said
+from mcastd.fastpath.errors import FastPathError
+from mcastd.net.proc import Users
 from mcastd.service import clock, events
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
@@ -104,6 +105,12 @@ class Settling:
             self._begin_at = loop.time() + TOGETHER_SECONDS
         self._handle = loop.call_soon(self._some) if self._waiting else None
 
+    def _refuse(self, index: int, interface: Interface) -> None:
+        """It is tried again in a while, if nothing changes before."""
+        self._refused[index] = interface
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again)
+
     def _begin_all(self) -> None:
         """Asks the kernel once for all that have been attached, and are still there."""
         attached = [each for each in self._attached if each.attachment and each.index is not None]
@@ -125,12 +132,6 @@ class Settling:
         except OSError as error:
             log.error("what the kernel receives cannot be read: %s", error)
             return {}
-
-    def _refuse(self, index: int, interface: Interface) -> None:
-        """It could not be attached: it is tried again in a while, if nothing changes before."""
-        self._refused[index] = interface
-        if self._again is None:
-            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again)
 
     def _try_again(self) -> None:
         self._again = None
@@ -231,6 +232,11 @@ class Settling:
             what = refusal.removeprefix(f"{interface.name} ")
             return f"{what}; it is observed" if interface.wanted_mode is Mode.HOST else None
         problem = self._agent.enter_mode(interface)
+        if interface.index is not None:
+            if problem is None:
+                self._refused.pop(interface.index, None)
+            else:  # another agent has it, and may end
+                self._refuse(interface.index, interface)
         return problem and f"{problem.removeprefix(interface.name).lstrip(': ')}; it is observed"
 
     def _note(self, interface: Interface, problem: str | None) -> None:

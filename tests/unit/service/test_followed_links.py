@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcastd.fastpath import FastPathError, Hook, Passer
-from mcastd.net import AddressChanged, LinkChanged, Present, Snapshot
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.hooks import Hook
+from mcastd.fastpath.passers import Passer
+from mcastd.net.links import Snapshot
+from mcastd.net.presence import Present
+from mcastd.net.rtnetlink import AddressChanged, LinkChanged
 from mcastd.service import clock, early, passing
 from mcastd.service.config import Settings
 from mcastd.service.interface_settings import MEMBERSHIP, PATHS

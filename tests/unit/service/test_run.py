@@ -13,8 +13,9 @@ from typing import Any, cast
 
 import pytest
 from mcastd.client import AgentError, Client
-from mcastd.fastpath import FastPath
-from mcastd.net import Change, LinkChanged, Snapshot
+from mcastd.fastpath.fast_path import FastPath
+from mcastd.net.links import Snapshot
+from mcastd.net.rtnetlink import Change, LinkChanged
 from mcastd.service import run as running
 from mcastd.service.agent import Agent
 from mcastd.service.config import Address, ConfigFileError, Settings

@@ -39,7 +39,13 @@ def of_state(agent: Agent) -> Iterator[Finding]:
     """State that is not kept, and faults of others."""
     for problem in (agent.owned.problem, agent.known_queriers.problem):
         if problem:
-            yield Finding("state_not_kept", problem, REMEDIES[Fault.STATE_FILE])
+            yield Finding(
+                "state_not_kept",
+                problem,
+                f"{REMEDIES[Fault.STATE_FILE]} (STATE_DIRECTORY, or /var/lib/mcastd)",
+                why="what was joined by hand or by programs is not joined again after a restart",
+                evidence=(Evidence("state, and its problem", "mcastctl status"),),
+            )
     for fault, (at, text) in agent.faults.last.items():
         ago = max(0.0, wall_now() - at)
         if fault is not Fault.STATE_FILE and ago < RECENTLY:
