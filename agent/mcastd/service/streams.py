@@ -14,6 +14,7 @@ from mcastd.gmp.time import Instant, seconds
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.documents import Json, JsonObject
 from mcastd.service.events import StreamChanged
+from mcastd.service.growing import Growing
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
 from mcastd.service.programs import Programs
@@ -124,6 +125,8 @@ class StreamReader:
         self._totals: dict[str, Counter[str]] = {}
         self.flows: dict[int, Flow] = {}
         """By interface, as it was when all streams had been read."""
+        self.growing: Growing[str] = Growing()
+        """Of what is counted by interface alone: fragments and untracked."""
 
     @property
     def is_counting(self) -> bool:
@@ -173,6 +176,7 @@ class StreamReader:
         streams.tidy(self.watch.streams)
         self._tell(self.watch.look_for_silence(at))
         self.flows = self._flowing()
+        self.growing.look(at, dict(self._rests()))
         self._timer = loop.call_later(READ_EVERY, self._piece)
 
     def _add(self, packed: bytes, before: tuple[int, int, int]) -> None:
@@ -224,6 +228,12 @@ class StreamReader:
             kept["fragments"] + rest[0],
             kept["untracked"] + rest[1],
         )
+
+    def _rests(self) -> Iterator[tuple[str, dict[str, int]]]:
+        for index, interface in self._interfaces.items():
+            totals = self.totals(interface.name, index)
+            rest = {"fragments": totals.fragments, "untracked": totals.untracked}
+            yield interface.name, rest
 
     def _flowing(self) -> dict[int, Flow]:
         states: dict[int, Counter[str]] = {}
