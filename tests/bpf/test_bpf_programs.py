@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from mcastd.fastpath import Captured, Fate, Limit, Policy
+from mcastd.fastpath.policies import Limit, Policy
+from mcastd.fastpath.ring import Captured, Fate
 from mcastd.wire import Kind
 from support.flood import all_frames
 from support.frames import frames

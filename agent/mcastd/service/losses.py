@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mcastd.fastpath import CAUSES, RINGS, Counters
+from mcastd.fastpath.counters import CAUSES, RINGS, Counters
 
 EGRESS = RINGS.index("egress")
 

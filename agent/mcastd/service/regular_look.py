@@ -57,6 +57,13 @@ class RegularLook:
         self._timer = loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
+        """Once. The next one comes whatever becomes of this one."""
+        try:
+            self._look_once()
+        finally:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look_once(self) -> None:
         counted = self._fast_path.counters()
         for change in self.floods.look(now(), counted):
             self._teller.flood(
@@ -73,7 +80,6 @@ class RegularLook:
             self._teller.recorder.count(wall_now(), counted)
         self.looked()
         self.turned_at = now()
-        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def close(self) -> None:
         if self._timer is not None:

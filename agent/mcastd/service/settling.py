@@ -12,8 +12,9 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mcastd.fastpath import FastPathError, said
-from mcastd.net import Users
+from mcastd.fastpath.attach import said
+from mcastd.fastpath.errors import FastPathError
+from mcastd.net.proc import Users
 from mcastd.service import clock, events
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface

@@ -154,9 +154,20 @@ class StreamReader:
             self._timer.cancel()
 
     def _piece(self) -> None:
-        """One bounded piece of work: some streams; when all were read, some of the groups."""
-        streams, at = self._fast_path.streams, now()
+        """One bounded piece of work. The next one comes whatever becomes of this one."""
+        streams = self._fast_path.streams
         assert streams is not None
+        try:
+            self._read_some(streams, now())
+        except OSError:
+            self._place = None  # begins anew when what is short is there again
+            raise
+        finally:
+            pause = READ_EVERY if self._place is None else PIECE_EVERY
+            self._timer = asyncio.get_running_loop().call_later(pause, self._piece)
+
+    def _read_some(self, streams: Streams, at: Instant) -> None:
+        """Some streams; when all were read, some of the groups. OSError."""
         found, self._place = streams.read(self._place)
         readings = [(bytes(key), bytes(value)) for key, value in found]
         before = {key: self.watch.streams.get(key) for key, _ in readings}
@@ -168,16 +179,13 @@ class StreamReader:
         for key in outcome.forgotten:
             streams.forget(key)
         self._tell(outcome.events)
-        loop = asyncio.get_running_loop()
         if self._place is not None:
-            self._timer = loop.call_later(PIECE_EVERY, self._piece)
             return
         self.watch.end_turn()
         streams.tidy(self.watch.streams)
         self._tell(self.watch.look_for_silence(at))
         self.flows = self._flowing()
         self.growing.look(at, dict(self._rests()))
-        self._timer = loop.call_later(READ_EVERY, self._piece)
 
     def _add(self, packed: bytes, before: tuple[int, int, int]) -> None:
         """To the totals of the stream's interface, what has come since the last reading."""
@@ -231,6 +239,8 @@ class StreamReader:
 
     def _rests(self) -> Iterator[tuple[str, dict[str, int]]]:
         for index, interface in self._interfaces.items():
+            if interface.attachment is None or not interface.attachment.streams:
+                continue
             totals = self.totals(interface.name, index)
             rest = {"fragments": totals.fragments, "untracked": totals.untracked}
             yield interface.name, rest

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mcastd.fastpath import Counters
-from mcastd.fastpath.counters import ZERO
+from mcastd.fastpath.counters import ZERO, Counters
 from mcastd.service.losses import PATIENCE, Losses, by_ring_and_cause
 
 

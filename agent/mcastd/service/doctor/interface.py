@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mcastd.fastpath import Hook
+from mcastd.fastpath.hooks import Hook
 from mcastd.gmp.time import in_seconds
 from mcastd.net.names import word
 from mcastd.service import coexistence, passing

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from mcastd.fastpath import SocketPart
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.gmp.time import Instant, seconds
 from mcastd.net.bridges import Bridge
 from mcastd.net.routes import Route
