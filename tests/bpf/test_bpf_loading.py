@@ -22,7 +22,7 @@ WITH_FEW_RIGHTS = """
 import sys
 from pathlib import Path
 from mcastd._libbpf import lib
-from mcastd.fastpath import FastPath
+from mcastd.fastpath.fast_path import FastPath
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.kernel import AttachType, Kernel, Link
 from mcastd.fastpath.programs import begin_loading
