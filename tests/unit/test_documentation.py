@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import mcastd
 import pytest
 import yaml
 from mcastd.service.config import load
@@ -127,6 +128,7 @@ def test_prometheus_takes_the_configuration_to_try_it_with() -> None:
 def test_the_settings_of_the_playbook_are_taken(tmp_path: Path) -> None:
     [play] = yaml.safe_load(PLAYBOOK.read_text())
     variables: dict[str, Any] = play["vars"]
+    assert f"/build/deb/mcastd_{mcastd.__version__}_" in variables["mcastd_package"]
     path = tmp_path / "mcastd.toml"
     path.write_text(variables["mcastd_settings"])
     load(path)
