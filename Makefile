@@ -18,7 +18,7 @@ FUZZ_TARGETS := source_lists normalise checksum classifier ring streams
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort streams
 
 .PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak measures \
-	deb wheel sbom packages-test completions dashboards site clean
+	deb image wheel sbom packages-test completions dashboards site clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ bench:
 ## make deb          Debian packages for the release of Debian that this is, in build/deb
 deb: setup
 	@deploy/deb.sh
+
+## make image        the image of a container without compiler, LLVM and root's rights, in build/image; needs root
+image:
+	@deploy/setup.sh --image
+	@deploy/image.sh
 
 ## make wheel        a wheel that needs neither compiler nor bcc, in build/wheel
 wheel: setup

@@ -79,6 +79,7 @@ def test_a_place_that_another_program_has_is_named_and_so_is_a_lesser_one(
     (lesser,) = patient.of_kind("generic_hook")
     assert lesser["severity"] == "note"
     assert "another program is there" in lesser["text"]
+    assert mcastctl(patient.agent, "doctor").returncode == 0
     patient.shows(lesser)
     theirs.close()
     changed(patient, settings, 'hook = "xdp"')
@@ -203,6 +204,32 @@ def test_a_socket_on_its_way_between_processes_is_said_not_to_be_seen(net: HostL
         patient.is_over("sockets_not_seen")
         os.close(arrived)
     patient.agent.close()
+
+
+def test_a_kernel_that_does_not_show_its_sockets_is_told_once_and_why(
+    net: HostLab, tmp_path: Path
+) -> None:
+    """Its types are not to be had, as in a container without that file: groups are seen still."""
+    types = Path("/sys/kernel/btf/vmlinux")
+    if not types.exists():
+        pytest.skip("this kernel does not tell its types")
+    nothing = tmp_path / "nothing"
+    nothing.touch()
+    script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    wrapper = ("unshare", "--mount", "sh", "-c", script, "sh", str(nothing), str(types))
+    blind = Patient(net, net.agent(mode="observe", wrapper=wrapper))
+    with joined(net.host, GROUP):
+        eventually(lambda: blind.agent.ask("groups", name="eth0", group=GROUP), what="the group")
+        (found,) = blind.of_kind("sockets_not_seen")
+        assert (found["interface"], found["severity"]) == (None, "note")
+        assert "who has joined groups, and from which sources, cannot be seen: " in found["text"]
+        assert found["evidence"]
+        assert blind.faults() == []
+        blind.agent.close()
+
+        seeing = Patient(net, net.agent(mode="observe"))
+        assert seeing.of_kind("sockets_not_seen") == []
+        seeing.agent.close()
 
 
 def test_a_firewall_tool_that_does_not_run_is_said_not_to_have_been_asked(

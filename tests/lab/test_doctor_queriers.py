@@ -103,6 +103,7 @@ def test_a_querier_that_is_silent_is_named_until_it_asks_again(
     assert (found["interface"], found["protocol"]) == ("eth0", "igmp")
     assert f"{ROUTER} has not asked for" in found["text"]
     assert f"ping -c 3 -I eth0 {ROUTER}" in found["remedy"]
+    assert patient.stops(GROUP) == ["querier"]
 
     cable.wire.send(igmp_query(3, ROUTER, interval=LONG))
 

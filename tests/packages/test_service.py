@@ -115,7 +115,7 @@ def removed(cgroup: Path) -> bool:
 def test_the_service_runs_as_it_is_confined_and_is_reloaded_and_ended(system: System) -> None:
     eventually(lambda: system.say("systemctl", "is-active", "mcastd") == "active", within=300)
     assert "no interface is named" in system.say("journalctl", "-u", "mcastd")
-    configure = "echo '[interface.eth0]' > /etc/mcastd/mcastd.d/10-eth0.toml"
+    configure = "printf '[interface.eth0]\\nmode = \"host\"\\n' > /etc/mcastd/mcastd.d/10-eth0.toml"
     assert system.run("sh", "-c", configure).returncode == 0
     reloaded = system.run("mcastctl", "reload")
     told = "configuration reloaded; interfaces: eth0\n"
@@ -126,8 +126,9 @@ def test_the_service_runs_as_it_is_confined_and_is_reloaded_and_ended(system: Sy
         return [each["hook"] for each in status["interfaces"]] == ["xdp-native"]
 
     eventually(attached)
+    assert system.run("mcastctl", "mode", "eth0", "observe").returncode == 0
     assert system.run("mcastctl", "mode", "eth0", "host").returncode == 0
-    (line,) = re.findall("change: mode .*", system.say("journalctl", "-u", "mcastd"))
+    *_, line = re.findall("change: mode .*", system.say("journalctl", "-u", "mcastd"))
     assert re.fullmatch(r"change: mode name=eth0 mode=host by uid 0 pid \d+( \(mcastctl\))?", line)
     kept = system.run("mcastctl", "version", "eth0", "igmp", "2", "--persist")
     assert kept.returncode == 0, kept.stderr

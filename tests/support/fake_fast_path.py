@@ -12,6 +12,7 @@ from typing import Any
 from mcastd._native import ffi, lib
 from mcastd.fastpath.attach import Attachment
 from mcastd.fastpath.counters import RINGS, ZERO, Counters
+from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.passers import Passer
 from mcastd.fastpath.policies import Policy
@@ -128,7 +129,7 @@ class FakeFastPath:
         self.sockets_problem: str | None = None
         self.streams: Streams | None = None
         self.streams_problem: str | None = None
-        self.refusal: OSError | None = None
+        self.refusal: OSError | FastPathError | None = None
         self.hook = Hook.XDP_NATIVE
         self.attached: dict[int, FakeLink] = {}
         self.policies: dict[int, Policy] = {}

@@ -8,10 +8,8 @@ is read anew in any case.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from mcastd.fastpath.counters import CAUSES, RINGS, Counters
-from mcastd.gmp.time import Instant
 
 EGRESS = RINGS.index("egress")
 
@@ -42,39 +40,13 @@ class Losses:
             self._waiting.pop(name, None)
 
 
-class Lost(NamedTuple):
-    """Events that were not handed over: all, and when the number was seen to have grown last."""
-
-    number: int
-    at: Instant
-
-
-class LastLosses:
-    """By interface, ring and cause, when events were lost last. What was lost before the first look
-    at an interface has no time."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, Counters] = {}
-        self._last: dict[str, dict[tuple[str, str], Lost]] = {}
-
-    def of(self, interface: str) -> Mapping[tuple[str, str], Lost]:
-        return self._last.get(interface, {})
-
-    def look(self, now: Instant, counted: Mapping[str, Counters]) -> None:
-        for name in self._seen.keys() - counted.keys():
-            self._last.pop(name, None)
-        for name, values in counted.items():
-            before = self._seen.get(name, values)
-            for index, ring in enumerate(RINGS):
-                causes = zip(CAUSES, values.lost[index], before.lost[index], strict=True)
-                for cause, count, earlier in causes:
-                    if count > earlier:
-                        self._last.setdefault(name, {})[ring, cause] = Lost(count, now)
-        self._seen = dict(counted)
-
-    def rename(self, old: str, new: str) -> None:
-        """Goes with the counters, which go on under the new name."""
-        if old in self._seen and new not in self._seen:
-            self._seen[new] = self._seen.pop(old)
-            if old in self._last:
-                self._last[new] = self._last.pop(old)
+def by_ring_and_cause(counted: Mapping[str, Counters]) -> dict[str, dict[tuple[str, str], int]]:
+    """Events that were lost, of each interface."""
+    return {
+        name: {
+            (ring, cause): count
+            for index, ring in enumerate(RINGS)
+            for cause, count in zip(CAUSES, values.lost[index], strict=True)
+        }
+        for name, values in counted.items()
+    }

@@ -10,9 +10,10 @@ from mcastd.service import events
 from mcastd.service.clock import now, wall_now
 from mcastd.service.deafness import Deafness
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
+from mcastd.service.growing import Growing
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
-from mcastd.service.losses import LastLosses, Losses
+from mcastd.service.losses import Losses, by_ring_and_cause
 from mcastd.service.machine import Sign
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
@@ -40,7 +41,9 @@ class RegularLook:
         self._fast_path, self._interfaces, self._teller = fast_path, interfaces, teller
         self._programs, self._deafness, self._sign = programs, deafness, sign
         self._lost = lost
-        self._losses, self.last_losses = Losses(), LastLosses()
+        self._losses = Losses()
+        self.losing: Growing[tuple[str, str]] = Growing()
+        """By ring and cause, events that were lost."""
         self._recorded = Instant(0)
         self._timer: asyncio.TimerHandle | None = None
         self.turned_at = now()
@@ -66,7 +69,7 @@ class RegularLook:
             self._teller.flood(
                 change.interface, events.FloodChanged(change.state, change.ring, change.flood)
             )
-        self.last_losses.look(now(), counted)
+        self.losing.look(now(), by_ring_and_cause(counted))
         for name in self._losses.look(counted):
             self._lost(name)
         self._programs.look(now())

@@ -104,12 +104,12 @@ class Settling:
             self._begin_all()
             self._begin_at = loop.time() + TOGETHER_SECONDS
         self._handle = loop.call_soon(self._some) if self._waiting else None
-        self._wait_to_try_again()
 
-    def _wait_to_try_again(self) -> None:
-        if self._refused and self._again is None:
-            loop = asyncio.get_running_loop()
-            self._again = loop.call_later(AGAIN_SECONDS, self._try_again)
+    def _refuse(self, index: int, interface: Interface) -> None:
+        """It is tried again in a while, if nothing changes before."""
+        self._refused[index] = interface
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again)
 
     def _begin_all(self) -> None:
         """Asks the kernel once for all that have been attached, and are still there."""
@@ -151,7 +151,7 @@ class Settling:
             self._refused.pop(index, None)
             return True
         if unfit is None:
-            self._refused[index] = interface
+            self._refuse(index, interface)
         self._note(interface, problem)
         return False
 
@@ -172,7 +172,7 @@ class Settling:
         interface.attachment = None
         problem = self._attach(index, interface)
         if problem is not None:
-            self._refused[index] = interface
+            self._refuse(index, interface)
             self._agent.change_mode(interface, Mode.OBSERVE)
         return problem
 
@@ -236,8 +236,7 @@ class Settling:
             if problem is None:
                 self._refused.pop(interface.index, None)
             else:  # another agent has it, and may end
-                self._refused[interface.index] = interface
-                self._wait_to_try_again()
+                self._refuse(interface.index, interface)
         return problem and f"{problem.removeprefix(interface.name).lstrip(': ')}; it is observed"
 
     def _note(self, interface: Interface, problem: str | None) -> None:

@@ -14,6 +14,7 @@ from mcastd.gmp.time import Instant, seconds
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.documents import Json, JsonObject
 from mcastd.service.events import StreamChanged
+from mcastd.service.growing import Growing
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
 from mcastd.service.programs import Programs
@@ -124,6 +125,8 @@ class StreamReader:
         self._totals: dict[str, Counter[str]] = {}
         self.flows: dict[int, Flow] = {}
         """By interface, as it was when all streams had been read."""
+        self.growing: Growing[str] = Growing()
+        """Of what is counted by interface alone: fragments and untracked."""
 
     @property
     def is_counting(self) -> bool:
@@ -182,6 +185,7 @@ class StreamReader:
         streams.tidy(self.watch.streams)
         self._tell(self.watch.look_for_silence(at))
         self.flows = self._flowing()
+        self.growing.look(at, dict(self._rests()))
 
     def _add(self, packed: bytes, before: tuple[int, int, int]) -> None:
         """To the totals of the stream's interface, what has come since the last reading."""
@@ -232,6 +236,14 @@ class StreamReader:
             kept["fragments"] + rest[0],
             kept["untracked"] + rest[1],
         )
+
+    def _rests(self) -> Iterator[tuple[str, dict[str, int]]]:
+        for index, interface in self._interfaces.items():
+            if interface.attachment is None or not interface.attachment.streams:
+                continue
+            totals = self.totals(interface.name, index)
+            rest = {"fragments": totals.fragments, "untracked": totals.untracked}
+            yield interface.name, rest
 
     def _flowing(self) -> dict[int, Flow]:
         states: dict[int, Counter[str]] = {}

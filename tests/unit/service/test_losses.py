@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mcastd.fastpath.counters import ZERO, Counters
-from mcastd.gmp.time import Instant
-from mcastd.service.losses import PATIENCE, LastLosses, Losses
+from mcastd.service.losses import PATIENCE, Losses, by_ring_and_cause
 
 
 def lost(ring_full: int = 0, rate_limited: int = 0) -> Counters:
@@ -33,15 +32,7 @@ def test_an_interface_that_went_is_forgotten() -> None:
     assert list(losses.look({"eth0": lost()})) == []
 
 
-def test_when_events_were_lost_last_is_known_from_the_first_look_on() -> None:
-    losses = LastLosses()
-    losses.look(Instant(1), {"eth0": ZERO, "eth1": lost(ring_full=5)})
-    assert losses.of("eth0") == losses.of("eth1") == {}
-    losses.look(Instant(2), {"eth0": lost(ring_full=3), "eth1": lost(ring_full=5)})
-    losses.look(Instant(3), {"eth0": lost(ring_full=3), "eth1": lost(ring_full=6)})
-    assert losses.of("eth0")["egress", "ring_full"] == (3, Instant(2))
-    assert losses.of("eth1") == {("egress", "ring_full"): (6, Instant(3))}
-    losses.rename("eth1", "lan0")
-    losses.look(Instant(4), {"lan0": lost(ring_full=6)})
-    assert losses.of("lan0") == {("egress", "ring_full"): (6, Instant(3))}
-    assert losses.of("eth0") == losses.of("eth1") == {}
+def test_losses_are_told_by_ring_and_cause() -> None:
+    found = by_ring_and_cause({"eth0": lost(ring_full=3)})["eth0"]
+    assert found["query", "ring_full"] == found["report", "rate_limited"] == 9
+    assert (found["egress", "ring_full"], found["egress", "rate_limited"]) == (3, 0)

@@ -133,6 +133,8 @@ def examine(
         found += (e.about(each.name) for e in of_host(agent, each, sights))
         yield
         found += (e.about(each.name) for e in interface.of_interface(agent, each, host))
+        growing = agent.streams.growing.of(each.name)
+        found += (e.about(each.name) for e in streams.rests(each.name, growing, now()))
         bridge = sights.bridges.get(each.index or 0)
         asks = bridge is not None and bridge.querier and not bridge.is_port
         for protocol, observer in each.observers.items():

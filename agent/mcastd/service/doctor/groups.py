@@ -22,13 +22,17 @@ SETTLED = seconds(5)
 
 
 def of_family(agent: Agent, interface: Interface, observer: Observer) -> Iterator[Finding]:
-    yield from of_kernels_groups(observer)
+    problem = agent.fast_path.sockets_problem or agent.reader.problem
+    yield from of_kernels_groups(observer, are_seen=problem is None)
     yield from of_own_groups(observer)
     yield from of_unreported(agent, interface, observer)
 
 
-def of_kernels_groups(observer: Observer) -> Iterator[Finding]:
-    """What sockets do that harms others, or that cannot be seen."""
+def of_kernels_groups(observer: Observer, *, are_seen: bool = True) -> Iterator[Finding]:
+    """What sockets do that harms others, or that cannot be seen.
+
+    `are_seen`: whether sockets are looked at at all; why not is told once for the whole host.
+    """
     family, unseen = observer.family, 0
     for group, joined in observer.received.kernel.items():
         if not family.is_reportable(group):
@@ -38,7 +42,7 @@ def of_kernels_groups(observer: Observer) -> Iterator[Finding]:
         if strays and observer.config.is_source_specific(group):
             who = ", ".join(sorted({f"{each.name} (pid {each.pid})" for each in strays}))
             yield any_source(family.format(group), who)
-    if unseen:
+    if unseen and are_seen:
         yield note(
             "sockets_not_seen",
             f"of {unseen} groups it is not known which processes have joined them, or with what "

@@ -149,7 +149,7 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
 def of_losses(agent: Agent, interface: Interface) -> Iterator[Finding]:
     """Events that could not be handed over, other than by a flood."""
     shows = f"mcastctl counters {word(qualified(interface.name))}"
-    for (ring, cause), lost in agent.look.last_losses.of(interface.name).items():
+    for (ring, cause), lost in agent.look.losing.of(interface.name).items():
         ago = in_seconds(now() - lost.at)
         if ago > FLOOD_SECONDS or (ring in FLOODED and cause == "rate_limited"):
             continue
