@@ -18,7 +18,7 @@ FUZZ_TARGETS := source_lists normalise checksum classifier ring streams
 FUZZ_SOURCES := checksum classifier cpu ring source_list source_list_avx2 source_list_sort streams
 
 .PHONY: help setup setup-test demo test kernels supported check bench lint native-lint sanitize fuzz fuzz-guided mutation twins chaos soak measures \
-	deb wheel sbom packages-test completions clean
+	deb image wheel sbom packages-test completions dashboards site clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -57,6 +57,11 @@ bench:
 deb: setup
 	@deploy/deb.sh
 
+## make image        the image of a container without compiler, LLVM and root's rights, in build/image; needs root
+image:
+	@deploy/setup.sh --image
+	@deploy/image.sh
+
 ## make wheel        a wheel that needs neither compiler nor bcc, in build/wheel
 wheel: setup
 	@deploy/wheel.sh
@@ -73,6 +78,17 @@ packages-test: setup-test
 completions: setup-test
 	$(PYTHON) deploy/completions/make.py
 	PYTHONPATH=tests $(PYTHON) -m support.pages
+
+## make dashboards   Grafana's dashboards anew, and their pictures from a Prometheus in the lab
+dashboards: setup-test
+	$(PYTHON) deploy/grafana/make.py
+	MCASTD_PICTURES=docs/dashboards $(PYTHON) -m pytest -q tests/lab/test_lab_dashboards.py
+
+## make site         the documentation, to be read with a browser: build/site/index.html
+site:
+	@deploy/setup.sh --site
+	@mkdocs build --quiet --strict
+	@echo build/site/index.html
 
 setup-test:
 	@deploy/setup.sh --test

@@ -69,6 +69,7 @@ MCAST_INLINE void mcast_ipv6_option(const struct mcast_frame *frame)
 MCAST_INLINE void mcast_walk_ipv4_options(const struct mcast_frame *frame)
 {
 	struct mcast_work *work = frame->work;
+	const uint8_t *end;
 	uint64_t i;
 
 	for (i = 0; i < MCAST_IPV4_OPTIONS; i++) {
@@ -78,8 +79,12 @@ MCAST_INLINE void mcast_walk_ipv4_options(const struct mcast_frame *frame)
 			return;
 		mcast_ipv4_option(frame);
 	}
-	if (work->offset < work->end)
+	if (work->offset >= work->end)
+		return;
+	end = mcast_at(frame, work->offset, 1);
+	if (!end || *end) /* End of Option List is no option more (RFC 791 §3.1) */
 		work->malformed = 1;
+	MCAST_FORGET();
 }
 
 /* --- IPv4 ------------------------------------------------------------------------------------- */

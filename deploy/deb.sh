@@ -3,6 +3,7 @@
 #
 #   deploy/deb.sh                  stages the source, compiles the BPF programs, builds
 #   deploy/deb.sh --stage DIR      only the source, ready for dpkg-buildpackage, in DIR
+#   deploy/deb.sh --tools          names the packages that building takes
 #
 # The files of the packaging are in deploy/debian: the top of the tree has only what one looks for
 # there, and dpkg's place for them, debian/, is made here. The source is what git knows, as it is now.
@@ -57,5 +58,6 @@ build() {
 case ${1:-} in
 "") build ;;
 --stage) stage "${2:?a directory}" ;;
-*) die "$1: no such option; --stage DIR" ;;
+--tools) echo $TOOLS ;;
+*) die "$1: no such option; --stage DIR, --tools" ;;
 esac

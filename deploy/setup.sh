@@ -7,6 +7,8 @@
 #                             and what they boot other kernels with (QEMU)
 #   deploy/setup.sh --bench   also what the benchmarks compare with (numpy, pyroaring, scapy), matplotlib
 #   deploy/setup.sh --fuzz    also atheris
+#   deploy/setup.sh --image   also what builds the Debian packages and the image of a container
+#   deploy/setup.sh --site    also mkdocs, which the tests want, too
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +18,8 @@ readonly VENV=.venv
 readonly PACKAGES="python3 python3-venv python3-dev python3-bpfcc libbpf-dev gcc make iproute2"
 readonly TEST_PACKAGES="tshark tcpdump nftables iptables frr prometheus bpftool ethtool procps curl systemd clang-14 libclang-rt-14-dev \
 	qemu-system-x86 mmdebstrap kmod util-linux libteam-utils"
+readonly IMAGE_PACKAGES="podman crun mmdebstrap libcap2-bin"
+readonly SITE_PACKAGES="mkdocs"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 die() { say "$*"; exit 3; }
@@ -93,10 +97,12 @@ main() {
 	local option packages=$PACKAGES extras=""
 	for option in "$@"; do
 		case $option in
-		--test) packages="$packages $TEST_PACKAGES" extras="$extras test" ;;
+		--test) packages="$packages $TEST_PACKAGES $SITE_PACKAGES" extras="$extras test" ;;
 		--bench) extras="$extras bench" ;;
 		--fuzz) extras="$extras fuzz" ;;
-		*) die "$option: no such option; --test, --bench, --fuzz" ;;
+		--image) packages="$packages $IMAGE_PACKAGES $(deploy/deb.sh --tools)" ;;
+		--site) packages="$packages $SITE_PACKAGES" ;;
+		*) die "$option: no such option; --test, --bench, --fuzz, --image, --site" ;;
 		esac
 	done
 	# Machines boot by it; it takes the place of the one that is linked dynamically, if that is there.

@@ -17,7 +17,7 @@ from functools import partial
 from os import sched_getaffinity
 from typing import Any
 
-from mcastd.fastpath import FastPathError
+from mcastd.fastpath.errors import FastPathError
 from mcastd.gmp.family import FAMILIES
 from mcastd.wire import ReceptionContext
 from mcastd_lab import Lab, LabError, RunningAgent

@@ -19,9 +19,10 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from mcastd.fastpath import Captured, Limit, Policy
 from mcastd.fastpath.bpf_source import BPF_DIRECTORY
 from mcastd.fastpath.kernel import Program
+from mcastd.fastpath.policies import Limit, Policy
+from mcastd.fastpath.ring import Captured
 from mcastd.fastpath.test_run import run
 from mcastd.gmp.family import IGMP
 from mcastd.service.interface import Decoder

@@ -15,7 +15,9 @@ from functools import partial
 from subprocess import PIPE
 from time import perf_counter, thread_time
 
-from mcastd.fastpath import FastPath, FastPathError, Sockets
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.fast_path import FastPath
+from mcastd.fastpath.sockets import Sockets
 from mcastd.service.joined import Change, Joined
 from mcastd.service.reader import KernelReader, look
 from mcastd_lab import Lab, LabError, Namespace, veth

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from mcastd.fastpath import FastPathError, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE
 from mcastd.fastpath.counters import Counters, read
+from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program
 from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.policies import Policy
 from mcastd.gmp.family import IGMP
 from mcastd_lab import Generator, Lab, LabError, veth
 

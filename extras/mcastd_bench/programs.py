@@ -7,9 +7,11 @@ import struct
 from collections.abc import Sequence
 from itertools import cycle, islice
 
-from mcastd.fastpath import FastPathError, Policies, Policy, Ring, bits, own_bit
+from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.kernel import Kernel, Program
 from mcastd.fastpath.objects import BpfObject, ProgramSpec, obtain
+from mcastd.fastpath.policies import Policies, Policy, bits, own_bit
+from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.test_run import run
 
 from mcastd_bench.row import Unavailable

@@ -13,10 +13,12 @@ from http.client import HTTPConnection
 from itertools import cycle, islice
 from time import perf_counter
 
-from mcastd.fastpath import FastPath, FastPathError, Policies, Policy
 from mcastd.fastpath.attach import attach
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.fast_path import FastPath
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.policies import Policies, Policy
 from mcastd.fastpath.test_run import run
 from mcastd.gmp.family import IGMP
 from mcastd_lab import Lab, LabError, RunningAgent, veth

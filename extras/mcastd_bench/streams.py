@@ -10,9 +10,10 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from mcastd.fastpath import FastPathError, Policies, Policy
+from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.kernel import Kernel, Map, Program
 from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.policies import Policies, Policy
 from mcastd.fastpath.streams import Streams, obtain_streams
 from mcastd.fastpath.test_run import run
 from mcastd.streams import Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from mcastd.fastpath import Limit, Policy
+from mcastd.fastpath.policies import Limit, Policy
 from mcastd.gmp.family import IGMP, MLD
 
 from mcastd_bench import frames

@@ -15,7 +15,7 @@ from subprocess import Popen
 from typing import Any
 
 from mcastd.cli import tables
-from mcastd.fastpath import FastPathError
+from mcastd.fastpath.errors import FastPathError
 
 from mcastd_lab import Lab, LabError, RunningAgent
 from mcastd_lab.demo import METRICS, Demo

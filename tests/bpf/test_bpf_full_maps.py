@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
-from mcastd.fastpath import FastPath, Policy
+from mcastd.fastpath.fast_path import FastPath
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import BpfObject
+from mcastd.fastpath.policies import Policy
 from mcastd.service.faults import Fault, Faults
 from mcastd.service.own_addresses import OwnAddresses
 

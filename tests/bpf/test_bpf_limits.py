@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mcastd.fastpath import Limit, Policy
+from mcastd.fastpath.policies import Limit, Policy
 from support.flood import igmp_frames
 from support.kernel_programs import KernelPrograms
 from support.waiting import STRETCH, stretched

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from mcastd.fastpath import Captured, Fate, Limit, Policy
+from mcastd.fastpath.policies import Limit, Policy
+from mcastd.fastpath.ring import Captured, Fate
 from mcastd.wire import Kind
 from support.flood import all_frames
 from support.frames import frames
@@ -92,7 +93,7 @@ def test_mutants_of_good_frames(fresh: KernelPrograms, program: str) -> None:
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(frame=frames())
 def test_frames_spoilt_in_every_way(fresh: KernelPrograms, program: str, frame: bytes) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from mcastd.fastpath import Fate, Limit, Policy
+from mcastd.fastpath.policies import Limit, Policy
+from mcastd.fastpath.ring import Fate
 from mcastd.wire import Reason
 from support.flood import all_frames
 from support.kernel_programs import (

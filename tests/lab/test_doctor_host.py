@@ -49,8 +49,8 @@ def sender(net: HostLab) -> Iterator[Sender]:
     made.close()
 
 
-def ip_tables(patient: Patient, *arguments: str) -> None:
-    done = run_in(patient.host, "iptables", *arguments)
+def ip_tables(patient: Patient, *arguments: str, tool: str = "iptables") -> None:
+    done = run_in(patient.host, tool, *arguments)
     assert done.returncode == 0, done.stderr
 
 
@@ -94,6 +94,7 @@ def test_a_source_that_is_not_routed_is_named_and_so_is_its_route(
         )[0]
         assert (found["interface"], found["group"]) == ("eth0", GROUP)
         assert f"{FAR} sends to {GROUP}" in found["text"]
+        assert patient.stops(GROUP) == ["rp_filter"]
         with pytest.raises(BlockingIOError):
             sock.recv(100)
 
@@ -127,12 +128,16 @@ def test_rp_filter_is_seen_by_its_counter_where_no_source_is_known(
     net.host.sysctl({"ipv4.conf.eth0.rp_filter": 0})
 
 
-@needs_iptables
-def test_a_firewall_that_drops_reports_is_named_with_its_rule(patient: Patient) -> None:
-    ip_tables(patient, "-A", "OUTPUT", "-p", "igmp", "-j", "DROP")
+@pytest.mark.parametrize("tool", ["iptables", "iptables-legacy"])
+def test_a_firewall_that_drops_reports_is_named_with_its_rule(patient: Patient, tool: str) -> None:
+    """By both kinds of iptables: the older one has tables of its own, which others do not show."""
+    if not has(tool):
+        pytest.skip(f"{tool} cannot be used")
+    ip_tables(patient, "-A", "OUTPUT", "-p", "igmp", "-j", "DROP", tool=tool)
     with joined(patient.host, GROUP):
         found = patient.diagnosed("firewall_out")
         assert (found["interface"], found["protocol"]) == ("eth0", "igmp")
+        assert found["remedy"].partition(": ")[2].startswith(f"{tool} ")
         patient.shows(found)
         silent = patient.diagnosed("reports_do_not_leave")
         assert silent["group"] == GROUP
@@ -140,11 +145,33 @@ def test_a_firewall_that_drops_reports_is_named_with_its_rule(patient: Patient) 
         walked = mcastctl(patient.agent, "doctor", "eth0", GROUP).stdout
         assert f"the way of {GROUP} on eth0:" in walked
         assert walked.endswith("it stops first at: reported\n")
+        assert patient.stops(GROUP)[0] == "reported"
 
         mend(patient, found["remedy"])
 
         patient.is_over("firewall_out")
         patient.is_over("reports_do_not_leave")
+    patient.is_healthy()
+
+
+@needs_iptables
+def test_a_group_of_which_reports_no_longer_leave_is_named(patient: Patient) -> None:
+    """It was reported before; a query of a group's own way is what asks for the next report."""
+    with joined(patient.host, GROUP):
+
+        def reported() -> bool:
+            found = patient.agent.ask("groups", name="eth0", group=GROUP)
+            return bool(found and found[0]["last_reported"] is not None)
+
+        eventually(reported, what="a report")
+        ip_tables(patient, "-A", "OUTPUT", "-p", "igmp", "-j", "DROP")
+        found = patient.diagnosed("not_reported", name="eth0", group=GROUP)
+        assert (found["interface"], found["group"]) == ("eth0", GROUP)
+        assert "was not reported since the last query" in found["text"]
+
+        ip_tables(patient, "-D", "OUTPUT", "-p", "igmp", "-j", "DROP")
+
+        patient.is_over("not_reported", name="eth0", group=GROUP)
     patient.is_healthy()
 
 
@@ -157,6 +184,7 @@ def test_a_firewall_that_drops_queries_is_named_and_its_harm_has_an_end(patient:
         assert (found["interface"], found["protocol"]) == ("eth0", "igmp")
         unanswered = patient.diagnosed("queries_unanswered")
         assert unanswered["protocol"] == "igmp"
+        assert "answered" in patient.stops(GROUP)
 
         mend(patient, found["remedy"])
 
@@ -188,6 +216,7 @@ def test_a_rule_of_nftables_that_drops_a_stream_is_named(patient: Patient, sende
         )[0]
         assert found["group"] == GROUP
         assert "has fit" in found["evidence"][0]["shows"]
+        assert patient.stops(GROUP) == ["firewall"]
         patient.shows(found)
 
         mend(patient, found["remedy"])
@@ -249,6 +278,7 @@ def test_a_program_that_does_not_read_is_named_with_what_it_lost(
         assert f"port {PORT}" in found["text"]
         assert "(pid " in found["text"]
         patient.diagnosed("socket_overflow")
+        assert patient.stops(GROUP) == ["sockets"]
     patient.is_over("socket_overflow")
     patient.is_healthy()
 
@@ -349,6 +379,7 @@ def test_multicast_switched_off_is_named(patient: Patient) -> None:
 def test_a_link_that_is_down_is_named(patient: Patient) -> None:
     patient.host.ip("link", "set", "eth0", "down")
     found = patient.diagnosed("link_down")
+    assert patient.stops(GROUP)[0] == "interface"
     patient.shows(found)
 
     patient.run(found["remedy"].partition("or: ")[2])
@@ -391,6 +422,7 @@ def test_a_group_is_joined_on_another_interface(patient: Patient, sender: Sender
         agent.close()
         patient.host.ip("link", "del", "side0")
     assert patient.faults(name="eth0", group="239.1.1.77") == ["not_joined"]
+    assert patient.stops("239.1.1.77") == ["joined"]
     patient.is_healthy()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from struct import pack
 
 import pytest
@@ -106,6 +107,7 @@ def test_a_group_from_which_nothing_comes_is_said_to_stop_before_this_host(
     with joined(patient.host, "239.1.1.3"):
         found = patient.diagnosed("no_data", name="eth0", group="239.1.1.3")
         assert (found["interface"], found["group"]) == ("eth0", "239.1.1.3")
+        assert patient.stops("239.1.1.3") == ["data"]
         assert "no_data" not in patient.faults(name="eth0")
     patient.is_over("no_data", name="eth0", group="239.1.1.3")
 
@@ -134,12 +136,42 @@ def test_a_source_that_the_filter_does_not_let_through_is_named(
         lambda: sender.send(GROUP), lambda: patient.of_kind("source_filtered"), "filtered"
     )[0]
     assert "from 192.0.2.1 arrives" in found["text"]
+    assert "source filter" in patient.stops(GROUP)
 
     member.leave_source(GROUP, "192.0.2.99")
     patient.net.switch.ip("link", "set", "br0", "type", "bridge", "mcast_snooping", "1")
 
     patient.is_over("source_filtered")
     member.close()
+
+
+LATER = 185
+"""The offset of a fragment behind 1480 bytes, in eights."""
+
+
+def test_fragments_and_streams_without_room_are_notes_while_they_come(
+    net: HostLab, sender: Sender, tmp_path: Path
+) -> None:
+    settings = tmp_path / "mcastd.toml"
+    settings.write_text("[streams]\nmax_streams = 1\n[interface.eth0]\n")
+    patient = Patient(net, net.agent("-c", settings, mode=""))
+
+    def send() -> None:
+        for port in (5004, 5006, 5008):
+            sender.send(GROUP, port=port)
+        sender.send(GROUP, bits=LATER)
+
+    with joined(patient.host, GROUP):
+        cut = sending(send, lambda: patient.of_kind("streams_fragmented"), "fragments")[0]
+        beyond = sending(send, lambda: patient.of_kind("streams_untracked"), "too many")[0]
+        for each in (cut, beyond):
+            assert (each["interface"], each["severity"]) == ("eth0", "note")
+            assert each["evidence"]
+        assert "tcpdump -n -i eth0 " in cut["remedy"]
+        assert "max_streams" in beyond["remedy"]
+    patient.is_over("streams_fragmented")
+    patient.is_over("streams_untracked")
+    patient.agent.close()
 
 
 # Bridges of the host itself.

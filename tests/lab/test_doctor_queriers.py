@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from struct import pack
 
 import pytest
-from mcastd.lab import Lab
+from mcastd_lab import Lab
 from support.ailing import Finding, Patient, joined, sending
 from support.lab import Cable
 from support.queries import ALL_HOSTS, igmp_frame, igmp_query, mld_query
@@ -103,6 +103,7 @@ def test_a_querier_that_is_silent_is_named_until_it_asks_again(
     assert (found["interface"], found["protocol"]) == ("eth0", "igmp")
     assert f"{ROUTER} has not asked for" in found["text"]
     assert f"ping -c 3 -I eth0 {ROUTER}" in found["remedy"]
+    assert patient.stops(GROUP) == ["querier"]
 
     cable.wire.send(igmp_query(3, ROUTER, interval=LONG))
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from mcastd.fastpath import Counters, Limit, Policies, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE
-from mcastd.fastpath.counters import read
+from mcastd.fastpath.counters import Counters, read
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program
 from mcastd.fastpath.objects import obtain
+from mcastd.fastpath.policies import Limit, Policies, Policy
 from mcastd.wire import Kind, Reason, ReceptionContext
 from mcastd_bench import forged
 from mcastd_lab import Generator, Lab, LabError, generator, veth

@@ -11,9 +11,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from mcastd.fastpath import FastPath, Hook, Policy
 from mcastd.fastpath.attach import XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE
+from mcastd.fastpath.fast_path import FastPath
+from mcastd.fastpath.hooks import Hook
 from mcastd.fastpath.kernel import AttachType, Link, Program
+from mcastd.fastpath.policies import Policy
 from mcastd.wire import Kind
 from mcastd_lab import Lab, Member, Namespace, RunningAgent, Wire, veth
 from pyroute2 import IPRoute

@@ -14,10 +14,11 @@ from typing import Any
 
 import mcastd
 import pytest
-from mcastd.fastpath import FastPath, Policy
 from mcastd.fastpath.bpf_source import BPF_DIRECTORY, file_name
+from mcastd.fastpath.fast_path import FastPath
 from mcastd.fastpath.objects import cache_directory
-from mcastd.net import present
+from mcastd.fastpath.policies import Policy
+from mcastd.net.presence import present
 from mcastd_lab import Lab, Member
 from mcastd_lab.processes import start, stop
 from support.lab import ATTACHED, HOST, Cable, link_local, programs_on, run_in

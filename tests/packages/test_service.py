@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -86,6 +87,13 @@ def spoken(system: System) -> int:
     return sum(found["messages"]["tx"].values())
 
 
+def allowed(system: System) -> dict[str, int]:
+    """The newest version of each family that may be spoken on eth0."""
+    status = json.loads(system.say("mcastctl", "status", "--json"))
+    (eth0,) = status["interfaces"]
+    return {each: eth0[each]["max_version"] for each in ("igmp", "mld")}
+
+
 def removed(cgroup: Path) -> bool:
     """With all that are below it; False while something still runs there."""
     try:
@@ -103,28 +111,37 @@ def removed(cgroup: Path) -> bool:
 def test_the_service_runs_as_it_is_confined_and_is_reloaded_and_ended(system: System) -> None:
     eventually(lambda: system.say("systemctl", "is-active", "mcastd") == "active", within=300)
     assert "no interface is named" in system.say("journalctl", "-u", "mcastd")
-    configure = "echo '[interface.eth0]' > /etc/mcastd/mcastd.d/10-eth0.toml"
+    configure = "printf '[interface.eth0]\\nmode = \"host\"\\n' > /etc/mcastd/mcastd.d/10-eth0.toml"
     assert system.run("sh", "-c", configure).returncode == 0
     reloaded = system.run("mcastctl", "reload")
-    assert (reloaded.returncode, reloaded.stdout) == (0, "read; running eth0\n"), reloaded.stderr
+    told = "configuration reloaded; interfaces: eth0\n"
+    assert (reloaded.returncode, reloaded.stdout) == (0, told), reloaded.stderr
 
     def attached() -> bool:
         status = json.loads(system.say("mcastctl", "status", "--json"))
         return [each["hook"] for each in status["interfaces"]] == ["xdp-native"]
 
     eventually(attached)
+    assert system.run("mcastctl", "mode", "eth0", "observe").returncode == 0
     assert system.run("mcastctl", "mode", "eth0", "host").returncode == 0
-    assert "change: mode name=eth0 mode=host by uid 0" in system.say("journalctl", "-u", "mcastd")
+    *_, line = re.findall("change: mode .*", system.say("journalctl", "-u", "mcastd"))
+    assert re.fullmatch(r"change: mode name=eth0 mode=host by uid 0 pid \d+( \(mcastctl\))?", line)
+    kept = system.run("mcastctl", "version", "eth0", "igmp", "2", "--persist")
+    assert kept.returncode == 0, kept.stderr
     warned = system.say("journalctl", "-u", "mcastd", "-p", "warning", "-o", "cat")
     assert "change: mode" not in warned
     assert system.say("systemctl", "show", "-P", "NRestarts", "mcastd") == "0"
     assert system.run("systemctl", "reload", "mcastd").returncode == 0
+    joined = system.run("mcastctl", "join", "eth0", "ff15::1", "--name", "test")
+    assert (joined.returncode, joined.stderr) == (0, ""), joined.stdout
     before = eventually(lambda: spoken(system))
     stored = ("systemctl", "show", "-P", "NFileDescriptorStore", "mcastd")
     assert int(eventually(lambda: int(system.say(*stored)))) > len(KEPT_MAPS)
     assert system.run("systemctl", "restart", "mcastd").returncode == 0
     eventually(attached)
     assert spoken(system) >= before, "counters begin anew"
+    assert allowed(system) == {"igmp": 2, "mld": 2}, "the cap was not kept"
+    assert "ff15::1" in system.say("mcastctl", "groups", "eth0"), "the membership was not kept"
     assert "is not used" not in system.say("journalctl", "-u", "mcastd")
     assert system.run("systemctl", "kill", "-s", "KILL", "mcastd").returncode == 0
     eventually(lambda: system.say("systemctl", "show", "-P", "NRestarts", "mcastd") == "1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import native_classifier, reference_classifier
 from support.frames import frames, spoilt_packets
@@ -32,7 +32,16 @@ def test_the_classifier_finds_in_a_packet_what_the_reference_finds(
     )
 
 
+SIXTEEN_OPTIONS_AND_THEIR_END = ethernet(
+    bytes.fromhex("4a00003000000000010208c0c0000201e0000001")
+    + bytes([1] * 16 + [0] * 4)
+    + bytes.fromhex("1100eeff00000000")
+)
+"""As many as are looked at; the end of the list is none more."""
+
+
 @settings(max_examples=500)
+@example(frame=SIXTEEN_OPTIONS_AND_THEIR_END, rules=Rules())
 @given(frame=frames(), rules=rules)
 def test_the_classifier_finds_in_a_frame_what_the_reference_finds(
     frame: bytes, rules: Rules

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 from mcastd_lab import Namespace, RunningAgent
 
 from support.host_lab import HostLab
-from support.lab import run_in
+from support.lab import mcastctl, run_in
 from support.stream_packets import ipv4, udp
 from support.waiting import eventually
 
@@ -67,6 +68,16 @@ class Patient:
             return True
 
         eventually(well, what="health")
+
+    def stops(self, group: str, name: str = "eth0") -> list[str]:
+        """The steps at which the way of a group stops, in order."""
+        done = mcastctl(self.agent, "doctor", name, group, "--json")
+        *_, way = json.loads(done.stdout)
+        assert way["kind"] == "way"
+        found = [each["name"] for each in way["steps"] if each["holds"] is False]
+        first = f"it stops first at: {found[0]}" if found else "no step is known to stop it"
+        assert way["text"] == first
+        return found
 
     def run(self, command: str) -> None:
         """A command of a finding, as it was told, on the host."""

@@ -15,7 +15,10 @@ PROGRAMS = {"mcastctl": mcastctl.parser, "mcastd": mcastd.parser}
 IN_LINE = re.compile(r"`((?:sudo )?(?:mcastctl|mcastd) [^`]+)`")
 IN_BLOCK = re.compile(r"^ {4,}(?:\$ )?((?:sudo )?(?:\.venv/bin/)?(?:mcastctl|mcastd) .*)$", re.M)
 
-PLACEHOLDERS = {"N": "2", "IFACE": "eth0", "GROUP": "232.1.1.1", "S": "10.0.0.2"}
+MENTION = re.compile(r"arguments are required|expected (at least )?one argument")
+"""What the parser says of a command that is named, and not to be given as it stands."""
+
+PLACEHOLDERS = {"N": "2", "IFACE": "eth0", "GROUP": "232.1.1.1", "S": "2"}
 """What a page writes for a word that the reader puts in."""
 
 
@@ -31,12 +34,12 @@ def commands_in(text: str) -> Iterator[str]:
 
 
 def is_taken(command: str) -> bool:
-    """Whether the program's parser knows all of its words; a command's name alone is enough."""
+    """Whether the program's parser knows all of its words; a command without some is a mention."""
     words = [PLACEHOLDERS.get(each, each) for each in shlex.split(command, comments=True)]
-    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         try:
-            asked = words[1:] if len(words) > 2 else [*words[1:], "--help"]
-            PROGRAMS[words[0]]().parse_args(asked)
+            PROGRAMS[words[0]]().parse_args(words[1:])
         except SystemExit as error:
-            return error.code == 0
+            return error.code == 0 or MENTION.search(said.getvalue()) is not None
     return True

@@ -6,22 +6,18 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from mcastd._native import ffi, lib
-from mcastd.fastpath import (
-    RINGS,
-    Attachment,
-    Captured,
-    Counters,
-    Hook,
-    HookChoice,
-    Policy,
-    SocketPart,
-)
-from mcastd.fastpath.counters import ZERO
+from mcastd.fastpath.attach import Attachment
+from mcastd.fastpath.counters import RINGS, ZERO, Counters
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.passers import Passer
+from mcastd.fastpath.policies import Policy
+from mcastd.fastpath.ring import Captured
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.fastpath.streams import Streams
 from mcastd.wire import ReceptionContext
 
@@ -65,6 +61,43 @@ class FakeSockets:
         return list(self.parts)
 
 
+class FakeStreams:
+    """Streams as the programs count them, by packed key: a test says what has come.
+
+    `at_once`: how many are read in one piece. `failing` is raised by the next reading.
+    """
+
+    def __init__(self, room: int = 1024, at_once: int = 256) -> None:
+        self.room, self.at_once = room, at_once
+        self.counted: dict[bytes, bytes] = {}
+        self.forgotten: list[bytes] = []
+        self.formats = 0
+        self.rests: dict[int, tuple[int, int]] = {}
+        self.failing: OSError | None = None
+
+    def use_formats(self, formats: Any, count: int) -> None:
+        self.formats = count
+
+    def rest(self, ifindex: int) -> tuple[int, int]:
+        return self.rests.get(ifindex, (0, 0))
+
+    def read(self, place: Any = None) -> tuple[list[tuple[bytes, bytes]], Any]:
+        if self.failing is not None:
+            failing, self.failing = self.failing, None
+            raise failing
+        begin = place or 0
+        found = list(self.counted.items())[begin : begin + self.at_once]
+        following = begin + self.at_once
+        return found, following if following < len(self.counted) else None
+
+    def forget(self, key: bytes) -> None:
+        self.counted.pop(key, None)
+        self.forgotten.append(key)
+
+    def tidy(self, known: Container[bytes]) -> bool:
+        return False
+
+
 class FakeLink:
     """A program at its hook; `detach` is what somebody else does."""
 
@@ -96,7 +129,7 @@ class FakeFastPath:
         self.sockets_problem: str | None = None
         self.streams: Streams | None = None
         self.streams_problem: str | None = None
-        self.refusal: OSError | None = None
+        self.refusal: OSError | FastPathError | None = None
         self.hook = Hook.XDP_NATIVE
         self.attached: dict[int, FakeLink] = {}
         self.policies: dict[int, Policy] = {}
@@ -105,7 +138,7 @@ class FakeFastPath:
         self.queriers: dict[int, set[bytes]] = {}
         self.injected: list[tuple[int, bytes]] = []
         self.probed: list[int] = []
-        self.is_deaf = False
+        self.is_deaf = self.is_closed = False
         self.beats: list[int] = []
         self.counted: dict[str, Counters] = {}
         self.seen_passing: list[Passer] = []
@@ -135,7 +168,7 @@ class FakeFastPath:
         self.counted.setdefault(name, ZERO)
         self.policies[ifindex] = policy
         link = self.attached[ifindex] = FakeLink()
-        return Attachment(ifindex, self.hook, Hook.TCX, (), (link,), choice=choice)
+        return Attachment(ifindex, self.hook, Hook.TCX, (), (link,), choice=choice, streams=streams)
 
     def forget(self, ifindex: int) -> None:
         self.policies.pop(ifindex, None)
@@ -198,7 +231,14 @@ class FakeFastPath:
     def passers(self) -> list[Passer]:
         return list(self.seen_passing)
 
+    def close_unclaimed(self) -> None:
+        """Nothing was attached before."""
+
+    def wait(self) -> None:
+        """All programs are there."""
+
     def close(self) -> None:
+        self.is_closed = True
         for ring in self.rings.values():
             ring.close()
 

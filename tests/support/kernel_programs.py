@@ -8,21 +8,13 @@ from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from mcastd._native import ffi, lib
-from mcastd.fastpath import (
-    ANY_ADDRESS,
-    Captured,
-    Limit,
-    Policies,
-    Policy,
-    Prefix,
-    is_unicast,
-    own_bit,
-)
+from mcastd.fastpath.assigned import is_unicast
 from mcastd.fastpath.counters import Counters, read
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.listed import Listed
 from mcastd.fastpath.objects import BpfObject
-from mcastd.fastpath.ring import Ring
+from mcastd.fastpath.policies import ANY_ADDRESS, Limit, Policies, Policy, Prefix, own_bit
+from mcastd.fastpath.ring import Captured, Ring
 from mcastd.fastpath.test_run import Outcome, run
 from mcastd.wire import Kind, Reason
 

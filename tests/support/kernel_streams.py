@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mcastd.fastpath import Policies
 from mcastd.fastpath.counters import Counters, read
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.objects import BpfObject
+from mcastd.fastpath.policies import Policies
 from mcastd.fastpath.streams import Streams
 from mcastd.fastpath.test_run import run
 from mcastd.streams import Key, Sample, packed_formats

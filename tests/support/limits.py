@@ -29,18 +29,18 @@ Row = tuple[str, str, str]
 
 def rows() -> Iterator[Row]:
     settings = Settings()
-    for (section, name), (field, _, allowed) in KEYS.items():
+    for (section, name), (field, allowed) in KEYS.items():
         default = getattr(settings, field)
         if isinstance(default, int) and not isinstance(default, bool):
-            yield f"{section}.{name}", str(default), allowed
+            yield f"{section}.{name}", str(default), allowed.text
     for name, default in Guard().as_mapping().items():
         if not isinstance(default, bool):
-            yield f"interface.NAME.{name}", str(default), guard.KEYS[name][1]
+            yield f"interface.NAME.{name}", str(default), guard.KEYS[name].text
     tunables = HostConfig.from_mapping(IGMP, OURS)
     for name in BOUNDS:
         value: Any = getattr(tunables, TUNABLES[name].field)
         text = f"{in_seconds(value):g}" if name in OURS else str(value or "all are believed")
-        yield f"interface.NAME.{name}", text, TUNABLES[name].allowed
+        yield f"interface.NAME.{name}", text, TUNABLES[name].allowed.text
 
 
 def table() -> str:

@@ -8,11 +8,13 @@ import socket
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
-from mcastd.fastpath import SocketPart
+from mcastd.fastpath.sockets import SocketPart
+from mcastd.fastpath.streams import Streams
 from mcastd.gmp.family import Address
-from mcastd.net import AddressChanged, Link, LinkChanged, LinkGone, Receives
+from mcastd.net.proc import Receives
+from mcastd.net.rtnetlink import AddressChanged, Link, LinkChanged, LinkGone
 from mcastd.service import clock
 from mcastd.service.agent import Agent
 from mcastd.service.bus import Choice, Watcher
@@ -22,7 +24,7 @@ from mcastd.service.interface_settings import all_settings
 from mcastd.service.links import Links
 from mcastd.service.machine import Machine
 
-from support.fake_fast_path import FakeFastPath, FakeSockets
+from support.fake_fast_path import FakeFastPath, FakeSockets, FakeStreams
 
 INDEX = 7001
 """Of the first interface: no machine has so many that a test could meet a real one."""
@@ -146,8 +148,15 @@ def a_link(name: str, index: int = INDEX, **facts: Any) -> Link:
 class Played:
     """An agent for these interface sections of a configuration, and the machine around it."""
 
-    def __init__(self, sections: dict[str, dict[str, Any]], **fields: Any) -> None:
+    def __init__(
+        self,
+        sections: dict[str, dict[str, Any]],
+        *,
+        counting: FakeStreams | None = None,
+        **fields: Any,
+    ) -> None:
         self.fast_path = FakeFastPath()
+        self.fast_path.streams = cast("Streams | None", counting)
         self.machine = PlayedMachine()
         self.agent = Agent(settings_for(sections, **fields), self.fast_path, machine=self.machine)
         self.links = Links(self.agent)

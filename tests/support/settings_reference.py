@@ -13,14 +13,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mcastd.gmp.config import SECONDS, TUNABLES, HostConfig
+from mcastd.allowed import Allowed
+from mcastd.fastpath.hooks import HookChoice
+from mcastd.gmp.config import TUNABLES, HostConfig
 from mcastd.gmp.family import IGMP
 from mcastd.gmp.time import Duration, in_seconds
-from mcastd.service import guard
+from mcastd.service import guard, interface_settings, stream_settings
 from mcastd.service.config import DEFAULT_METRICS, KEYS, Settings
 from mcastd.service.guard import Guard
-from mcastd.service.interface_settings import OURS, STREAMS, WORDS
-from mcastd.service.stream_settings import MOST, StreamSettings
+from mcastd.service.interface_settings import OURS, STREAMS
+from mcastd.service.mode import Mode
+from mcastd.service.stream_settings import StreamSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 MANUAL = ROOT / "deploy" / "man" / "mcastd.toml.5"
@@ -28,8 +31,6 @@ PAGE = ROOT / "docs" / "configuration.md"
 SCHEMA = ROOT / "docs" / "mcastd.schema.json"
 
 INTERFACE = "interface.NAME"
-DURATIONS = re.compile(r"([\d.e+]+) to ([\d.e+]+) seconds")
-NUMBERS = re.compile(r"a (whole )?number from ([\d.]+) to ([\d.]+)")
 
 HEAD = """# Every setting
 
@@ -53,14 +54,7 @@ class Setting(NamedTuple):
     section: str
     name: str
     default: Any
-    allowed: str
-
-    @property
-    def unit(self) -> str:
-        if self.name in ("query_limit", "report_limit", "querier_limit"):
-            return "messages a second"
-        is_time = DURATIONS.search(self.allowed) or self.name == "stalled_after"
-        return "seconds" if is_time else ""
+    allowed: Allowed
 
 
 def settings() -> Iterator[Setting]:
@@ -70,33 +64,31 @@ def settings() -> Iterator[Setting]:
         for (where, name), key in KEYS.items():
             if where == section:
                 default = DEFAULT_METRICS if name == "listen" else getattr(defaults, key[0])
-                yield Setting(section, name, default, key[2])
+                yield Setting(section, name, default, key.allowed)
     streams = StreamSettings()
-    yield Setting("streams", "max_streams", streams.most, f"a number from 1 to {MOST}")
-    yield Setting("streams", "lossy", streams.lossy, "a number from 0 to 1")
-    stalled = in_seconds(streams.stalled_after)
-    yield Setting("streams", "stalled_after", stalled, "a number from 0.1 to 3600")
-    for name, words in WORDS.items():
-        yield Setting(INTERFACE, name, words[0], " or ".join(words))
-    yield Setting(INTERFACE, STREAMS, None, "true or false")
+    for name, of_streams in stream_settings.KEYS.items():
+        default = getattr(streams, of_streams.field)
+        yield Setting("streams", name, written(default, of_streams.allowed), of_streams.allowed)
+    yield Setting(INTERFACE, "mode", Mode.OBSERVE.value, interface_settings.KEYS["mode"])
+    yield Setting(INTERFACE, "hook", HookChoice.AUTO.value, interface_settings.KEYS["hook"])
+    yield Setting(INTERFACE, STREAMS, None, interface_settings.KEYS[STREAMS])
     for name, default in Guard().as_mapping().items():
-        yield Setting(INTERFACE, name, default, guard.KEYS[name][1])
+        yield Setting(INTERFACE, name, default, guard.KEYS[name])
     for name, tunable in TUNABLES.items():
         config = HostConfig.from_mapping(tunable.family or IGMP, OURS)
-        yield Setting(
-            INTERFACE, name, written(name, getattr(config, tunable.field)), tunable.allowed
-        )
+        default = getattr(config, tunable.field)
+        if name == "ssm_ranges":
+            default = ["232.0.0.0/8", "ff3x::/32"]
+        yield Setting(INTERFACE, name, written(default, tunable.allowed), tunable.allowed)
 
 
-def written(name: str, value: Any) -> Any:
+def written(value: Any, allowed: Allowed) -> Any:
     """A default as a file would have it."""
     if isinstance(value, Enum):
         return value.value
-    if name == "ssm_ranges":
-        return ["232.0.0.0/8", "ff3x::/32"]
     if isinstance(value, tuple):
         return list(value)
-    return in_seconds(Duration(value)) if DURATIONS.search(TUNABLES[name].allowed) else value
+    return in_seconds(Duration(value)) if allowed.unit == "seconds" else value
 
 
 # What a key means.
@@ -143,9 +135,11 @@ def page() -> str:
         for each in settings():
             if each.section == section:
                 default = "" if each.default is None else f"`{json.dumps(each.default)}`"
-                allowed = each.allowed.replace("|", "\\|")
+                allowed = each.allowed.text.replace("|", "\\|")
                 meaning = texts[section, each.name]
-                lines.append(f"| `{each.name}` | {default} | {allowed} | {each.unit} | {meaning} |")
+                lines.append(
+                    f"| `{each.name}` | {default} | {allowed} | {each.allowed.unit} | {meaning} |"
+                )
         lines.append("")
     return "\n".join(lines)
 
@@ -154,25 +148,8 @@ def page() -> str:
 
 
 def schema_of(setting: Setting) -> dict[str, Any]:
-    """What JSON Schema says of one key: its type, and bounds where they are numbers."""
-    allowed = setting.allowed
-    if allowed == "true or false":
-        found: dict[str, Any] = {"type": "boolean"}
-    elif numbers := NUMBERS.search(allowed):
-        kind = "integer" if numbers[1] else "number"
-        bounds = {"minimum": json.loads(numbers[2]), "maximum": json.loads(numbers[3])}
-        found = {"type": kind, **bounds}
-    elif times := DURATIONS.search(allowed):
-        low = 0.0 if allowed.startswith("0, or ") else float(times[1])
-        found = {"type": "number", "minimum": low, "maximum": float(times[2])}
-        if setting.name in TUNABLES:
-            found = {"anyOf": [found, {"type": "string", "pattern": f"^{SECONDS.pattern}$"}]}
-    elif re.fullmatch(r"[\w-]+( or [\w-]+)+", allowed):
-        found = {"enum": allowed.split(" or ")}
-    elif isinstance(setting.default, list):
-        found = {"type": "array", "items": {"type": "string"}}
-    else:
-        found = {"type": "string"}
+    """What JSON Schema says of one key."""
+    found = dict(setting.allowed.schema)
     return found if setting.default is None else found | {"default": setting.default}
 
 

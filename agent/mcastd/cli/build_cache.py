@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mcastd import __version__
-from mcastd.fastpath import FastPathError, streams
+from mcastd.fastpath import streams
 from mcastd.fastpath.bpf_source import MAIN, file_name, source
 from mcastd.fastpath.compiling import compile_object, keep
+from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.objects import PROGRAMS, BpfObject, cache_directory
 
 DONE, BAD_INPUT, NOT_THERE = 0, 2, 3

@@ -10,7 +10,8 @@ from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
 
-from mcastd.classify import CapturedPacket, packets
+from mcastd.classify.captures import CapturedPacket
+from mcastd.classify.summary import packets
 from mcastd.files import open_stream
 from mcastd.printable import printable
 

@@ -9,18 +9,11 @@ import sys
 from collections import Counter
 from typing import Any, BinaryIO, TextIO
 
-from mcastd.classify import (
-    CapturedPacket,
-    CaptureError,
-    Summary,
-    as_object,
-    as_text,
-    is_readable,
-    judged,
-    not_looked_into,
-    packets,
-    read_capture,
-)
+from mcastd.classify.captures import CapturedPacket, CaptureError, read_capture
+from mcastd.classify.lines import as_object, as_text
+from mcastd.classify.links import is_readable
+from mcastd.classify.summary import Summary, packets
+from mcastd.classify.whole import judged, not_looked_into
 from mcastd.cli.captured import PROGRESS_EVERY, exit_code, opened, with_progress
 from mcastd.wire import ReceptionContext
 

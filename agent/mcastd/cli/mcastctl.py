@@ -189,16 +189,18 @@ def doctor(args: argparse.Namespace) -> int:
         lacking = client.lacking
         status = None if args.json else client.call("status")
         has_fault = any(each["severity"] == "fault" for each in result)
-        is_walked = has_fault and not args.json and args.name and args.group
-        walked = way(client, result, args.name, args.group) if is_walked else ""
+        is_walked = args.name and args.group and (has_fault or args.json)
+        walked = way(client, result, args.name, args.group) if is_walked else None
     for namespace, problem in lacking.items():
         print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
     text = "" if status is None else findings.render(cleaned(result), cleaned(status), **wanted)
-    show(args, result, text + walked)
+    if walked is not None:
+        text += f"\n{walked.text()}"
+    show(args, result if walked is None else [*result, walked.as_object()], text)
     return NO if has_fault else DONE
 
 
-def way(client: Client, found: list[dict[str, Any]], name: str, group: str) -> str:
+def way(client: Client, found: list[dict[str, Any]], name: str, group: str) -> walk.Way:
     """The steps of one group's way; why there are none, if the interface has gone meanwhile."""
     try:
         answers = walk.Answers(
@@ -208,8 +210,8 @@ def way(client: Client, found: list[dict[str, Any]], name: str, group: str) -> s
             cleaned(client.call("streams", name=name, group=group)),
         )
     except AgentError as error:
-        return f"\nthe way of {group} on {name} cannot be told: {printable(str(error))}"
-    return f"\nthe way of {group} on {name}:\n{walk.render(walk.steps(name, group, answers))}"
+        return walk.Way(name, group, (), printable(str(error)))
+    return walk.Way(name, group, tuple(walk.steps(name, group, answers)))
 
 
 def names(args: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ def keep(descriptor: str, given: str) -> int:
         signal.signal(number, signal.SIG_IGN)
     # All that an agent needs, so that those that are made here have it.
     from mcastd.cli import start  # noqa: PLC0415
-    from mcastd.fastpath import FastPathError  # noqa: PLC0415
+    from mcastd.fastpath.errors import FastPathError  # noqa: PLC0415
     from mcastd.fastpath.objects import obtain  # noqa: PLC0415
     from mcastd.service import exposition, run, system  # noqa: F401, PLC0415
     from mcastd.service.namespaces.keeper import Keeper  # noqa: PLC0415
@@ -57,7 +57,8 @@ def run_agent(
 ) -> int:
     """The agent of a namespace, in which this process is; the exit code."""
     from mcastd.cli import start  # noqa: PLC0415
-    from mcastd.fastpath import FastPath, FastPathError  # noqa: PLC0415
+    from mcastd.fastpath.errors import FastPathError  # noqa: PLC0415
+    from mcastd.fastpath.fast_path import FastPath  # noqa: PLC0415
     from mcastd.fastpath.programs import begin_loading  # noqa: PLC0415
     from mcastd.service.config import ConfigFileError  # noqa: PLC0415
     from mcastd.service.early import attach_early  # noqa: PLC0415

@@ -10,8 +10,8 @@ import tempfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mcastd.fastpath import FastPath, FastPathError
-from mcastd.fastpath.errors import ProgramRefusedError
+from mcastd.fastpath.errors import FastPathError, ProgramRefusedError
+from mcastd.fastpath.fast_path import FastPath
 from mcastd.fastpath.opening import Opening
 from mcastd.printable import printable
 from mcastd.service.config import ConfigFileError, Settings, load, parse_address

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from mcastd.classify import CapturedPacket, CaptureError, packets, read_capture
+from mcastd.classify.captures import CapturedPacket, CaptureError, read_capture
+from mcastd.classify.summary import packets
 from mcastd.cli.captured import BAD_INPUT, exit_code, opened, with_progress
 from mcastd.printable import printable
 from mcastd.streams import FormatError, Link, StreamTable, as_object, as_text, parse_format

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from mcastd.classify import as_text
+from mcastd.classify.lines import as_text
 from mcastd.cli.namespace_tables import namespace_remarks, qualified
 from mcastd.net.names import word
 from mcastd.streams.lines import as_text as stream_table

@@ -146,6 +146,44 @@ def data(streams: list[Object], command: str) -> Iterator[tuple[str, Step]]:
 MARKS = {True: "ok", False: "STOPS", None: "?"}
 
 
+class Way(NamedTuple):
+    """All steps of a group on an interface; `problem`: why there are none."""
+
+    name: str
+    group: str
+    steps: tuple[Step, ...]
+    problem: str = ""
+
+    def text(self) -> str:
+        of = f"the way of {self.group} on {self.name}"
+        if self.problem:
+            return f"{of} cannot be told: {self.problem}"
+        return f"{of}:\n{render(self.steps)}"
+
+    def as_object(self) -> dict[str, Any]:
+        """Like a finding that is a note, with "steps": whoever reads the list of findings knows all
+        its other fields."""
+        namespace, _, name = self.name.rpartition("/")
+        known = {
+            "kind": "way",
+            "severity": "note",
+            "interface": name,
+            "protocol": "mld" if ":" in self.group else "igmp",
+            "group": str(ip_address(self.group)),
+            "text": self.problem or end(self.steps),
+            "evidence": [],
+            "why": "",
+            "remedy": "",
+            "steps": [each._asdict() for each in self.steps],
+        }
+        return {"namespace": namespace} | known if namespace else known
+
+
+def end(walked: Iterable[Step]) -> str:
+    first = next((each.name for each in walked if each.holds is False), None)
+    return "no step is known to stop it" if first is None else f"it stops first at: {first}"
+
+
 def render(walked: Iterable[Step]) -> str:
     """A line for each step, and where the way stops first."""
     listed = list(walked)
@@ -154,6 +192,4 @@ def render(walked: Iterable[Step]) -> str:
         + (f": {each.command}" if each.command else "")
         for each in listed
     ]
-    first = next((each.name for each in listed if each.holds is False), None)
-    end = "no step is known to stop it" if first is None else f"it stops first at: {first}"
-    return "\n".join([*lines, end])
+    return "\n".join([*lines, end(listed)])

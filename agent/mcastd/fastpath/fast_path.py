@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mcastd import manager
-from mcastd._native import lib as abi
+from mcastd.fastpath.assigned import Assigned
 from mcastd.fastpath.attach import Attachment, Split, attach, is_as_wanted, resume
 from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
-from mcastd.fastpath.errors import FULL, FastPathError, explained
+from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
 from mcastd.fastpath.kernel import Kernel
 from mcastd.fastpath.listed import Listed
@@ -23,6 +23,7 @@ from mcastd.fastpath.passers import Passer, passers
 from mcastd.fastpath.policies import Policies, Policy, bits
 from mcastd.fastpath.programs import begin_loading
 from mcastd.fastpath.ring import Ring
+from mcastd.fastpath.slots import Slots
 from mcastd.fastpath.sockets import Sockets
 from mcastd.fastpath.store import Store
 from mcastd.fastpath.streams import Streams, obtain_streams
@@ -65,20 +66,20 @@ class FastPath:
         except OSError as error:
             self._kernel.close()
             raise FastPathError(explained(error)) from error
-        self._slots: dict[str, int] = {}
-        self._gone: dict[str, None] = {}
         self.refused: Counter[str] = Counter()
-        self._unicast: dict[int, dict[bytes, bool]] = {}
-        """The addresses of each interface, and whether more than reports comes from each."""
-        self._queriers: dict[int, set[bytes]] = {}
         self._policies = Policies(kernel.maps)
         self._listed = Listed(kernel.maps["listed"])
         self._counters = Reader(kernel.maps["counters"])
-        self._max_interfaces = kernel.maps["counters"].spec.entries
-        self._free = list(reversed(range(self._max_interfaces)))
+        record = store.record if store is not None else None
+        self._slots = Slots(
+            kernel.maps["counters"].spec.entries,
+            partial(clear, kernel.maps["counters"]),
+            record,
+            dirty=store is not None,
+        )
+        self._addresses = Assigned(kernel.maps, self.refused, is_anew=record is not None)
         self._in_force: dict[int, tuple[int, Policy]] = {}
         self._unclaimed: dict[int, tuple[str, Attachment]] = {}
-        self._delaying: set[bytes] = set()
         self.asking = b"\x02" + os.urandom(5)
         """The hardware address that questions to the kernel come from: nobody else knows it."""
         self.sockets: Sockets | None = None
@@ -86,14 +87,7 @@ class FastPath:
         self._split: set[int] = set()
         self.streams: Streams | None = None
         self.streams_problem: str | None = None
-        self._assigned: set[bytes] | None = None
-        """While the agent starts: what it has assigned of what was there before."""
-        record = store.record if store is not None else None
-        if record is not None:
-            self._slots = {n: i for n, i in record.slots.items() if i in self._free}
-            self._gone = dict.fromkeys(name for name in record.gone if name in self._slots)
-            self._free = [each for each in self._free if each not in self._slots.values()]
-            self._assigned = set()
+        self._is_settled = record is None
 
     def open_streams(self, say: Callable[[str], None], most: int) -> None:
         """Makes ready to count so many streams, as long as there are rights to load programs.
@@ -101,7 +95,7 @@ class FastPath:
         `say` is told what takes long.
         """
         try:
-            made = Streams(self._kernel, obtain_streams(say), most, self._max_interfaces)
+            made = Streams(self._kernel, obtain_streams(say), most, self._slots.entries)
         except FastPathError as error:
             self.streams_problem = str(error)
             return
@@ -162,15 +156,12 @@ class FastPath:
             attachment.close()
             self.forget(ifindex)
         self._unclaimed.clear()
-        if self._store is None or self._assigned is None:
+        if self._store is None or self._is_settled:
             return
+        self._is_settled = True
         self._store.settle()
-        known, self._assigned = self._assigned, None
-        for key in [each for each in self._kernel.maps["assigned"].keys() if each not in known]:  # noqa: SIM118
-            self._kernel.maps["assigned"].delete(key)
-        in_force = {slot for slot, _ in self._in_force.values()}
-        for name in [name for name, slot in self._slots.items() if slot not in in_force]:
-            self._gone.setdefault(name)
+        self._addresses.settle()
+        self._slots.leave_all_but(slot for slot, _ in self._in_force.values())
 
     def outlast(
         self,
@@ -185,7 +176,7 @@ class FastPath:
         """
         if self._store is None or not manager.is_there():
             return False
-        state = self._max_interfaces, self._slots, self._gone
+        state = self._slots.entries, self._slots.by_name, self._slots.gone
         besides = self.streams.needed() if self.streams is not None else ()
         with suppress(OSError):  # it does not listen now: what is not kept ends with this process
             self._store.keep(state, self._kernel.maps, besides, attachments, patience=patience)
@@ -214,7 +205,7 @@ class FastPath:
         if early is not None:
             early.close()
         self._take_over_name(ifindex, name)
-        self._in_force[ifindex] = (self._slot(name), policy)
+        self._in_force[ifindex] = (self._slots.take(name), policy)
         self._split.discard(ifindex)  # what was attached before may have shared the work
         try:
             self._write_policy(ifindex)
@@ -233,7 +224,7 @@ class FastPath:
         """It may have been given another while no agent was there."""
         kept = self._store.attached(ifindex) if self._store is not None else None
         if kept is not None and kept.name != name:
-            self.rename(kept.name, name)
+            self._slots.rename(kept.name, name)
 
     def _resumed(
         self, ifindex: int, choice: HookChoice, split: Split, streams: Streams | None
@@ -248,26 +239,6 @@ class FastPath:
             return None
         return resume(self._kernel, kept, self._store, split, streams)
 
-    def _slot(self, name: str) -> int:
-        """Where the interface's counters are; FastPathError if there are too many interfaces.
-
-        When all are taken, the one that has been gone for the longest time loses its own.
-        """
-        self._gone.pop(name, None)
-        if name in self._slots:
-            return self._slots[name]
-        if not self._free:
-            self.forget_gone(max(0, len(self._gone) - 1))
-        if not self._free:
-            raise FastPathError(
-                f"is one too many: {self._max_interfaces} interfaces are run, and no more at once; "
-                "raise agent.max_interfaces (mcastd.toml) and start mcastd anew"
-            )
-        self._slots[name] = slot = self._free.pop()
-        if self._store is not None:
-            clear(self._kernel.maps["counters"], slot)  # whoever was killed may have used it
-        return slot
-
     def forget(self, ifindex: int) -> None:
         """The interface is no longer ours; its links are closed by their owner."""
         slot, _ = self._in_force.pop(ifindex, (None, None))
@@ -276,25 +247,15 @@ class FastPath:
         self._listed.tidy(ifindex)
         if self.streams is not None:
             self.streams.end(ifindex)
-        name = next((name for name, each in self._slots.items() if each == slot), None)
-        if name is not None:
-            self._gone.pop(name, None)
-            self._gone[name] = None
+        self._slots.leave(slot)
 
     def forget_gone(self, most: int) -> None:
         """Keeps the counters of only so many interfaces that are gone, the latest."""
-        for name in list(self._gone)[: max(0, len(self._gone) - most)]:
-            del self._gone[name]
-            slot = self._slots.pop(name)
-            clear(self._kernel.maps["counters"], slot)
-            self._free.append(slot)
+        self._slots.forget_gone(most)
 
     def rename(self, old: str, new: str) -> None:
         """Counters go on under the new name."""
-        if new not in self._slots and old in self._slots:
-            self._slots[new] = self._slots.pop(old)
-            if old in self._gone:
-                self._gone = {new if each == old else each: None for each in self._gone}
+        self._slots.rename(old, new)
 
     def policy(self, ifindex: int) -> Policy:
         return self._in_force[ifindex][1]
@@ -314,7 +275,8 @@ class FastPath:
         if ifindex not in self._in_force:
             return
         slot, policy = self._in_force[ifindex]
-        usable = [each for each, usable in self._unicast.get(ifindex, {}).items() if usable]
+        unicast = self._addresses.unicast.get(ifindex, {})
+        usable = [each for each, usable in unicast.items() if usable]
         policy = policy._replace(
             asking=self.asking,
             has_ipv4=any(len(each) == 4 for each in usable),
@@ -322,7 +284,7 @@ class FastPath:
             tags_taken_out=ifindex in self._split,
         )
         policy = self._listed.put(ifindex, policy)
-        own, queriers = bits(self._unicast.get(ifindex, ())), bits(self._queriers.get(ifindex, ()))
+        own, queriers = bits(unicast), bits(self._addresses.queriers.get(ifindex, ()))
         self._policies.put(ifindex, slot, policy, own, queriers)
         self._listed.tidy(ifindex, policy)
         self.refused["listed"] = self._listed.refused
@@ -350,58 +312,20 @@ class FastPath:
         What there is no room for is counted: a query for the group is refused then, as one for a
         stranger's.
         """
-        key = assigned_key(ifindex, address)
-        delaying = abi.MCAST_DELAYING if key in self._delaying else 0
-        if not self._put("assigned", key, index_key(abi.MCAST_ASSIGNED | delaying)):
-            return
-        if not is_unicast(address):
-            return
-        unicast = self._unicast.setdefault(ifindex, {})
-        if unicast.get(address) != is_usable:
-            unicast[address] = is_usable
+        if self._addresses.assign(ifindex, address, is_usable=is_usable):
             self._write_policy(ifindex)
 
     def delay(self, ifindex: int, group: bytes, *, delaying: bool) -> None:
         """Whether other hosts' older reports for the group are handed over: its own is due."""
-        key = assigned_key(ifindex, group)
-        if delaying:
-            self._delaying.add(key)
-            self._put("assigned", key, index_key(abi.MCAST_ASSIGNED | abi.MCAST_DELAYING))
-        elif key in self._delaying:
-            self._delaying.discard(key)
-            self._put("assigned", key, index_key(abi.MCAST_ASSIGNED))
+        self._addresses.delay(ifindex, group, delaying=delaying)
 
     def know_querier(self, ifindex: int, address: bytes, *, known: bool = True) -> None:
         """The querier's queries are handed over however many others there are, or no longer so."""
-        key, queriers = assigned_key(ifindex, address), self._queriers.setdefault(ifindex, set())
-        if known:
-            size = self._kernel.maps["queriers"].spec.value_size
-            if self._put("queriers", key, bytes(size)):
-                queriers.add(address)
-        else:
-            self._kernel.maps["queriers"].delete(key)
-            queriers.discard(address)
+        self._addresses.know_querier(ifindex, address, known=known)
         self._write_policy(ifindex)
 
-    def _put(self, name: str, key: bytes, value: bytes) -> bool:
-        """Whether the map has room for it: others decide how much that is. OSError."""
-        try:
-            self._kernel.maps[name].update(key, value)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            self.refused[name] += 1
-            return False
-        if self._assigned is not None and name == "assigned":
-            self._assigned.add(key)
-        return True
-
     def unassign(self, ifindex: int, address: bytes) -> None:
-        key = assigned_key(ifindex, address)
-        self._delaying.discard(key)
-        self._kernel.maps["assigned"].delete(key)
-        if address in self._unicast.get(ifindex, ()):
-            del self._unicast[ifindex][address]
+        if self._addresses.unassign(ifindex, address):
             self._write_policy(ifindex)
 
     def inject(self, ifindex: int, frame: bytes) -> None:
@@ -424,9 +348,9 @@ class FastPath:
 
     def counters(self) -> dict[str, Counters]:
         """Of each interface by name, also of those that are gone; one call into the kernel."""
-        used = max(self._slots.values(), default=-1) + 1
+        used = max(self._slots.by_name.values(), default=-1) + 1
         values = self._counters.read(used)
-        return {name: values[slot] for name, slot in self._slots.items()}
+        return {name: values[slot] for name, slot in self._slots.by_name.items()}
 
     def passers(self) -> list[Passer]:
         """Who lately reported beside the agent where the kernel's own reports are held back."""
@@ -443,14 +367,5 @@ class FastPath:
         self._kernel.close()
 
 
-def is_unicast(address: bytes) -> bool:
-    return address[0] != 0xFF and (len(address) == 16 or address[0] >> 4 != 0xE)
-
-
 def index_key(ifindex: int) -> bytes:
     return struct.pack("=I", ifindex)
-
-
-def assigned_key(ifindex: int, address: bytes) -> bytes:
-    """struct mcast_assigned."""
-    return struct.pack("=I16s", ifindex, address)

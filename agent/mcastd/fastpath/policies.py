@@ -58,6 +58,10 @@ SWITCHES = {
 """Fields of a policy, and their bits in `struct mcast_policy`."""
 
 
+QUERIES, REPORTS, QUERIER = Limit(1000, 200), Limit(2000, 500), Limit(50, 50)
+"""Unless files say otherwise: of all queries, all reports, and one known querier's queries."""
+
+
 class Policy(NamedTuple):
     """What is done with an interface's packets.
 
@@ -91,10 +95,10 @@ class Policy(NamedTuple):
     lists_igmp: bool = False
     lists_mld: bool = False
     listed: tuple[Prefix, ...] = ()
-    queries: Limit = Limit(1000, 200)
-    reports: Limit = Limit(2000, 500)
+    queries: Limit = QUERIES
+    reports: Limit = REPORTS
     egress: Limit = Limit(20000, 4000)
-    known_querier: Limit = Limit(50, 50)
+    known_querier: Limit = QUERIER
 
     def packed(self, ifindex: int, slot: int, own: int, queriers: int) -> bytes:
         """struct mcast_policy; see `Policies.put`."""

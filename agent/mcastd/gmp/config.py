@@ -7,12 +7,12 @@ the core's types.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from ipaddress import ip_address, ip_network
 from typing import Any, Final, NamedTuple
 
+from mcastd.allowed import YES_OR_NO, Allowed, interval, one_of, texts, whole
 from mcastd.gmp.family import FAMILIES, Address, AddressPattern, ProtocolFamily
 from mcastd.gmp.time import NO_TIME, Duration, in_seconds, milliseconds, seconds
 from mcastd.printable import brief
@@ -50,9 +50,6 @@ QUERY_INTERVAL: Final = seconds(125)
 QUERY_RESPONSE_INTERVAL: Final = seconds(10)
 OLDER_UNSOLICITED_REPORT_INTERVAL: Final = seconds(10)
 UNSOLICITED_REPORT_INTERVAL: Final = seconds(1)
-
-SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?s")
-"""An interval with its unit."""
 
 MOST_QUERIERS: Final = 64
 """That can be named for one interface."""
@@ -138,78 +135,36 @@ class HostConfig(NamedTuple):
         return not self.queriers or any(each.matches(querier) for each in self.queriers)
 
 
-Reader = Callable[[Any, ProtocolFamily], Any]
-"""Makes a field's value of what a mapping has; ValueError or TypeError if it cannot.
-
-None: the value says nothing about this family.
-"""
-
-
 class Tunable(NamedTuple):
-    """One row of the table: where a value goes, how it is read, what may be given.
+    """One row of the table: where a value goes and what may be given.
 
-    `family`: the one it concerns; None means all.
+    `family`: the one it concerns; None means all. `own` takes a family's part of what was read;
+    None if that says nothing about it.
     """
 
     field: str
-    reader: Reader
-    allowed: str
+    allowed: Allowed
     family: ProtocolFamily | None = None
+    own: Callable[[Any, ProtocolFamily], Any] = lambda read, _family: read
 
     def read(self, key: str, value: Any, family: ProtocolFamily) -> dict[str, Any]:
         """The field and its value; nothing if it does not concern the family."""
         try:
-            read = self.reader(value, family)
+            read = self.own(self.allowed.read(value), family)
         except (TypeError, ValueError):
-            raise ConfigError(key, value, f"allowed is {self.allowed}") from None
+            raise ConfigError(key, value, f"allowed is {self.allowed.text}") from None
         if read is None or self.family not in (None, family):
             return {}
         return {self.field: read}
 
 
-def _yes_or_no(field: str) -> Tunable:
-    def read(value: Any, _family: ProtocolFamily) -> bool:
-        if not isinstance(value, bool):
-            raise TypeError
-        return value
-
-    return Tunable(field, read, "true or false")
-
-
-def _whole(field: str, low: int, high: int, only: ProtocolFamily | None = None) -> Tunable:
-    def read(value: Any, _family: ProtocolFamily) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError
-        if not low <= value <= high:
-            raise ValueError
-        return value
-
-    return Tunable(field, read, f"a whole number from {low} to {high}", only)
-
-
 def _interval(field: str, low: Duration, high: Duration, *, or_never: bool = False) -> Tunable:
-    """`or_never`: 0 may be given, too."""
-
-    def read(value: Any, _family: ProtocolFamily) -> Duration:
-        if isinstance(value, str) and SECONDS.fullmatch(value):
-            value = float(value[:-1])
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise TypeError
-        if or_never and value == 0:
-            return NO_TIME
-        if not in_seconds(low) <= value <= in_seconds(high):
-            raise ValueError
-        return seconds(value)
-
-    never = "0, or " if or_never else ""
-    return Tunable(field, read, f"{never}{in_seconds(low):g} to {in_seconds(high):g} seconds")
+    allowed = interval(in_seconds(low), in_seconds(high), or_never=or_never)
+    return Tunable(field, allowed, own=lambda read, _family: seconds(read))
 
 
-def _one_of(field: str, choices: type[Enum]) -> Tunable:
-    def read(value: Any, _family: ProtocolFamily) -> Enum:
-        return choices(value)
-
-    return Tunable(field, read, " or ".join(str(each.value) for each in choices))
+Ranges = list[tuple[int, AddressPattern]]
+"""With the address width of each."""
 
 
 def _ranges(field: str) -> Tunable:
@@ -218,20 +173,23 @@ def _ranges(field: str) -> Tunable:
     An empty list stands for no range in any family.
     """
 
-    def read(value: Any, family: ProtocolFamily) -> tuple[AddressPattern, ...] | None:
+    def read(value: Any) -> Ranges:
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise TypeError
-        widths = [address_range(str(text)) for text in value]
-        own = tuple(pattern for width, pattern in widths if width == family.address_width)
-        return own if own or not value else None
+        return [address_range(str(text)) for text in value]
 
-    return Tunable(field, read, 'a list of prefixes such as "232.0.0.0/8" or "ff3x::/32"')
+    def own(given: Ranges, family: ProtocolFamily) -> tuple[AddressPattern, ...] | None:
+        found = of_width(given, family.address_width)
+        return found if found or not given else None
+
+    what = 'a list of prefixes such as "232.0.0.0/8" or "ff3x::/32"'
+    return Tunable(field, texts(what, read), own=own)
 
 
 def _sources(field: str) -> Tunable:
     """A list of unicast addresses and prefixes of any family; none stands for all there are."""
 
-    def read(value: Any, family: ProtocolFamily) -> tuple[AddressPattern, ...]:
+    def read(value: Any) -> Ranges:
         if isinstance(value, str) or not isinstance(value, Sequence) or len(value) > MOST_QUERIERS:
             raise TypeError
         if not all(isinstance(text, str) for text in value):
@@ -239,14 +197,24 @@ def _sources(field: str) -> Tunable:
         networks = [ip_network(text) for text in value]
         if any(each.is_multicast for each in networks):
             raise ValueError
-        return tuple(
-            AddressPattern(int(each.netmask), int(each.network_address))
+        return [
+            (
+                len(each.network_address.packed),
+                AddressPattern(int(each.netmask), int(each.network_address)),
+            )
             for each in networks
-            if len(each.network_address.packed) == family.address_width
-        )
+        ]
 
-    allowed = f'at most {MOST_QUERIERS} addresses and prefixes: ["192.0.2.1", "fe80::/64"]'
-    return Tunable(field, read, allowed)
+    what = f'at most {MOST_QUERIERS} addresses and prefixes: ["192.0.2.1", "fe80::/64"]'
+    return Tunable(
+        field,
+        texts(what, read),
+        own=lambda given, family: of_width(given, family.address_width),
+    )
+
+
+def of_width(given: Ranges, width: int) -> tuple[AddressPattern, ...]:
+    return tuple(pattern for each, pattern in given if each == width)
 
 
 def address_range(text: str) -> tuple[int, AddressPattern]:
@@ -261,30 +229,32 @@ def address_range(text: str) -> tuple[int, AddressPattern]:
 
 TUNABLES: Final[Mapping[str, Tunable]] = {
     **{
-        f"{name}_max_version": _whole("max_version", family.versions[0], family.newest, family)
+        f"{name}_max_version": Tunable(
+            "max_version", whole(family.versions[0], family.newest), family
+        )
         for name, family in FAMILIES.items()
     },
-    "robustness": _whole("robustness", 2, 7),
+    "robustness": Tunable("robustness", whole(2, 7)),
     "query_interval": _interval("query_interval", seconds(1), seconds(31744)),
     "query_response_interval": _interval(
         "query_response_interval", milliseconds(1), seconds(3174.4)
     ),
     "uri_old": _interval("older_unsolicited_report_interval", milliseconds(10), seconds(3600)),
     "uri_new": _interval("unsolicited_report_interval", milliseconds(10), seconds(3600)),
-    "ovqp_formula": _one_of("older_querier_formula", OlderQuerierFormula),
+    "ovqp_formula": Tunable("older_querier_formula", one_of(OlderQuerierFormula)),
     "ovqp_limit": _interval("older_querier_limit", NO_TIME, seconds(1_000_000)),
     "queriers": _sources("queriers"),
-    "compat_enable": _yes_or_no("compat_enable"),
-    "require_ttl1": _yes_or_no("require_ttl1"),
-    "require_router_alert": _one_of("require_router_alert", RouterAlertPolicy),
-    "report_suppression": _yes_or_no("report_suppression"),
-    "leave_only_if_last_reporter": _yes_or_no("leave_only_if_last_reporter"),
-    "report_link_local_groups": _yes_or_no("report_link_local_groups"),
+    "compat_enable": Tunable("compat_enable", YES_OR_NO),
+    "require_ttl1": Tunable("require_ttl1", YES_OR_NO),
+    "require_router_alert": Tunable("require_router_alert", one_of(RouterAlertPolicy)),
+    "report_suppression": Tunable("report_suppression", YES_OR_NO),
+    "leave_only_if_last_reporter": Tunable("leave_only_if_last_reporter", YES_OR_NO),
+    "report_link_local_groups": Tunable("report_link_local_groups", YES_OR_NO),
     "ssm_ranges": _ranges("ssm_ranges"),
-    "ssm_enforce": _yes_or_no("ssm_enforce"),
-    "announce_version_change": _yes_or_no("announce_version_change"),
-    "max_sources_per_filter": _whole("max_sources_per_filter", 64, 1_000_000),
-    "max_pending_sources": _whole("max_pending_sources", 366, 1_000_000),
+    "ssm_enforce": Tunable("ssm_enforce", YES_OR_NO),
+    "announce_version_change": Tunable("announce_version_change", YES_OR_NO),
+    "max_sources_per_filter": Tunable("max_sources_per_filter", whole(64, 1_000_000)),
+    "max_pending_sources": Tunable("max_pending_sources", whole(366, 1_000_000)),
     "refresh": _interval("refresh", seconds(5), seconds(3600), or_never=True),
 }
 """By the names of files, scenarios and commands."""

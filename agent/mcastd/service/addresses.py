@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from mcastd.gmp.family import Address
-from mcastd.net import AddressChanged, Snapshot
+from mcastd.net.links import Snapshot
+from mcastd.net.rtnetlink import AddressChanged
 
 
 class Own(Enum):

@@ -7,7 +7,8 @@ import errno
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from mcastd.fastpath import HookChoice, Policy
+from mcastd.fastpath.hooks import HookChoice
+from mcastd.fastpath.policies import Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.time import Instant
@@ -25,9 +26,9 @@ from mcastd.service.happenings import Teller
 from mcastd.service.host_history import HostHistory
 from mcastd.service.host_mode import HostMode, hardware, let_others
 from mcastd.service.interface import Interface
+from mcastd.service.interface_names import is_pattern
 from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.joined import Change, Joined
-from mcastd.service.keys import is_pattern
 from mcastd.service.known_queriers import KnownQueriers
 from mcastd.service.machine import Machine
 from mcastd.service.memberships import OwnedMemberships

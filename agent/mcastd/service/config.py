@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,12 +11,14 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcastd import files as content
+from mcastd.allowed import YES_OR_NO, Allowed, text, whole
 from mcastd.fastpath.programs import MAX_INTERFACES
 from mcastd.gmp.family import FAMILIES
 from mcastd.printable import brief
 from mcastd.service.documents import Unread
 from mcastd.service.interface_names import hint, names_given
 from mcastd.service.interface_settings import (
+    MOST_INTERFACES,
     STREAMS,
     WRITTEN,
     InterfaceSettings,
@@ -28,7 +30,6 @@ from mcastd.service.interface_settings import (
     read_tunables,
 )
 from mcastd.service.interface_settings import ConfigFileError as ConfigFileError  # noqa: PLC0414
-from mcastd.service.keys import MOST_INTERFACES, bool_key, text_key, whole_key
 from mcastd.service.stream_settings import StreamSettings, StreamSettingsError, merged_streams
 
 if TYPE_CHECKING:
@@ -113,43 +114,49 @@ class Settings(NamedTuple):
         return self._replace(interfaces={**self.interfaces, name: changed})
 
 
-def parse_address(text: str) -> Address:
+def parse_address(given: str) -> Address:
     """HOST:PORT or [HOST]:PORT, a numeric host, or unix:/PATH; ValueError for anything else."""
-    if text.startswith("unix:/"):
-        return Address(text.removeprefix("unix:"))
-    host, separator, port = text.rpartition(":")
+    if given.startswith("unix:/"):
+        return Address(given.removeprefix("unix:"))
+    host, separator, port = given.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not separator or not port.isdecimal() or not 0 <= int(port) <= 65535:
-        raise ValueError(text)
+        raise ValueError(given)
     return Address(str(ip_address(host)), int(port))
 
 
-def listen_key(value: object) -> Address | None:
-    return None if value == "" else parse_address(text_key(value))
+LISTEN = text(
+    'an address and port, unix:/PATH, or "" for nowhere',
+    lambda given: parse_address(given) if given else None,
+)
+FILE, SOCKET = text("the path of a file"), text("a path")
+USERS = text("the name of a group of users")
 
 
-LISTEN = 'an address and port, unix:/PATH, or "" for nowhere'
+class Key(NamedTuple):
+    """The field of Settings, and what it may be."""
 
-Key = tuple[str, Callable[[object], object], str]
-"""The field of Settings, what reads it, and what is allowed."""
+    field: str
+    allowed: Allowed
+
 
 KEYS: Mapping[tuple[str, str], Key] = {
-    ("metrics", "listen"): ("metrics", listen_key, LISTEN),
-    ("metrics", "web_config"): ("web_config", text_key, "the path of a file"),
-    ("metrics", "querier_address"): ("querier_address", bool_key, "true or false"),
-    ("metrics", "per_group"): ("per_group", *whole_key(0, 10_000)),
-    ("metrics", "per_stream"): ("per_stream", *whole_key(0, 10_000)),
-    ("metrics", "clients"): ("metrics_clients", *whole_key(1, 10_000)),
-    ("metrics", "gone_interfaces"): ("gone_interfaces", *whole_key(0, 10_000)),
-    ("control", "socket"): ("socket", text_key, "a path"),
-    ("control", "group"): ("group", text_key, "the name of a group of users"),
-    ("control", "admin_group"): ("admin_group", text_key, "the name of a group of users"),
-    ("control", "clients"): ("clients", *whole_key(1, 10_000)),
-    ("control", "clients_per_user"): ("clients_per_user", *whole_key(1, 10_000)),
-    ("control", "memberships"): ("memberships", *whole_key(1, 1_000_000)),
-    ("agent", "max_interfaces"): ("max_interfaces", *whole_key(1, MOST_INTERFACES)),
-    ("agent", "max_namespaces"): ("max_namespaces", *whole_key(1, 10_000)),
-}  # fmt: skip
+    ("metrics", "listen"): Key("metrics", LISTEN),
+    ("metrics", "web_config"): Key("web_config", FILE),
+    ("metrics", "querier_address"): Key("querier_address", YES_OR_NO),
+    ("metrics", "per_group"): Key("per_group", whole(0, 10_000)),
+    ("metrics", "per_stream"): Key("per_stream", whole(0, 10_000)),
+    ("metrics", "clients"): Key("metrics_clients", whole(1, 10_000)),
+    ("metrics", "gone_interfaces"): Key("gone_interfaces", whole(0, 10_000)),
+    ("control", "socket"): Key("socket", SOCKET),
+    ("control", "group"): Key("group", USERS),
+    ("control", "admin_group"): Key("admin_group", USERS),
+    ("control", "clients"): Key("clients", whole(1, 10_000)),
+    ("control", "clients_per_user"): Key("clients_per_user", whole(1, 10_000)),
+    ("control", "memberships"): Key("memberships", whole(1, 1_000_000)),
+    ("agent", "max_interfaces"): Key("max_interfaces", whole(1, MOST_INTERFACES)),
+    ("agent", "max_namespaces"): Key("max_namespaces", whole(1, 10_000)),
+}
 
 
 def load(
@@ -174,7 +181,7 @@ def load(
         read_interfaces(each, "", document.get("interface", {}), sections)
         if document.get("namespace"):
             namespace_settings().read(each, document["namespace"], in_namespaces)
-    named = [name for text in interfaces for name in names_given(text)]
+    named = [name for each in interfaces for name in names_given(each)]
     given = dict(overrides or {})
     mode = given.pop("mode", None)
     for name in named:
@@ -258,17 +265,17 @@ def state_drop_ins(main: Path) -> Path | None:
 def read(path: Path) -> Section:
     import tomllib  # noqa: PLC0415 (where there is no file, a start does not wait for it)
 
-    text = ""
+    written = ""
     try:
-        text = content.read(path, LARGEST_FILE).decode()
-        return tomllib.loads(text)
+        written = content.read(path, LARGEST_FILE).decode()
+        return tomllib.loads(written)
     except OSError as error:
         raise ConfigFileError(path, error.strerror or str(error)) from None
     except RecursionError:
         raise ConfigFileError(path, "not TOML: more levels than any key has") from None
     except ValueError as error:  # what is no TOML, no text, or a number of too many digits
         said = brief(str(error))[1:-1]
-        raise ConfigFileError(path, f"not TOML: {said}{hint(text, str(error))}") from None
+        raise ConfigFileError(path, f"not TOML: {said}{hint(written, str(error))}") from None
 
 
 def check_sections(path: Path, document: Unread) -> None:
@@ -289,9 +296,9 @@ def read_keys(path: Path, document: Section) -> Section:
                 known = ", ".join(name for each, name in KEYS if each == section)
                 raise ConfigFileError(path, f"{section}.{name}: no such key; {known}")
             try:
-                fields[key[0]] = key[1](value)
+                fields[key.field] = key.allowed.read(value)
             except (TypeError, ValueError):
                 raise ConfigFileError(
-                    path, f"{section}.{name} = {brief(value)}: allowed is {key[2]}"
+                    path, f"{section}.{name} = {brief(value)}: allowed is {key.allowed.text}"
                 ) from None
     return fields

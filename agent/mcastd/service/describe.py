@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from mcastd.fastpath import Fate
+from mcastd.fastpath.ring import Fate
 from mcastd.gmp.family import ProtocolFamily
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, in_seconds

@@ -6,8 +6,10 @@ What is attached here the agent takes over; what cannot be is left to it, and to
 
 from __future__ import annotations
 
-from mcastd.fastpath import FastPath, FastPathError
-from mcastd.net import present, users
+from mcastd.fastpath.errors import FastPathError
+from mcastd.fastpath.fast_path import FastPath
+from mcastd.net.presence import present
+from mcastd.net.proc import users
 from mcastd.service.config import Settings
 from mcastd.service.policy import policy_of
 

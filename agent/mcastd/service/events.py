@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mcastd.fastpath import Hook
+    from mcastd.fastpath.hooks import Hook
     from mcastd.gmp.family import Address
     from mcastd.gmp.filters import SourceFilter
     from mcastd.gmp.time import Duration

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from mcastd.fastpath import CAUSES, RINGS, Counters
+from mcastd.fastpath.counters import CAUSES, RINGS, Counters
 from mcastd.gmp.time import Duration, Instant, in_seconds, seconds
 
 LOOK_SECONDS = 1.0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from mcastd.allowed import YES_OR_NO, Allowed, whole
+from mcastd.fastpath.policies import QUERIER, QUERIES, REPORTS
 from mcastd.gmp.config import ConfigError
 from mcastd.service.documents import Unread
 
@@ -23,12 +25,12 @@ class Guard(NamedTuple):
     those of any TTL, to any address.
     """
 
-    query_limit: int = 1000
-    query_burst: int = 200
-    report_limit: int = 2000
-    report_burst: int = 500
-    querier_limit: int = 50
-    querier_burst: int = 50
+    query_limit: int = QUERIES.per_second
+    query_burst: int = QUERIES.burst
+    report_limit: int = REPORTS.per_second
+    report_burst: int = REPORTS.burst
+    querier_limit: int = QUERIER.per_second
+    querier_burst: int = QUERIER.burst
     discard_floods: bool = True
     strict_kernel: bool = False
 
@@ -43,41 +45,23 @@ class Guard(NamedTuple):
 
 
 def _read(key: str, value: object) -> int | bool:
-    reader, allowed = KEYS[key]
     try:
-        return reader(value)
+        read: int | bool = KEYS[key].read(value)
     except (TypeError, ValueError):
-        raise ConfigError(key, value, f"allowed is {allowed}") from None
+        raise ConfigError(key, value, f"allowed is {KEYS[key].text}") from None
+    return read
 
 
-Reader = Callable[[object], int | bool]
+UNIT = "messages a second"
 
-
-def _whole(low: int, remark: str = "") -> tuple[Reader, str]:
-    def read(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError
-        if not low <= value <= MOST:
-            raise ValueError
-        return value
-
-    return read, f"a whole number from {low} to {MOST}{remark}"
-
-
-def _yes_or_no(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-KEYS: Mapping[str, tuple[Reader, str]] = {
-    "query_limit": _whole(0, " a second; 0 is no limit"),
-    "query_burst": _whole(1),
-    "report_limit": _whole(0, " a second; 0 is no limit"),
-    "report_burst": _whole(1),
-    "querier_limit": _whole(1, " a second"),
-    "querier_burst": _whole(1),
-    "discard_floods": (_yes_or_no, "true or false"),
-    "strict_kernel": (_yes_or_no, "true or false"),
+KEYS: Mapping[str, Allowed] = {
+    "query_limit": whole(0, MOST, " a second; 0 is no limit", UNIT),
+    "query_burst": whole(1, MOST),
+    "report_limit": whole(0, MOST, " a second; 0 is no limit", UNIT),
+    "report_burst": whole(1, MOST),
+    "querier_limit": whole(1, MOST, " a second", UNIT),
+    "querier_burst": whole(1, MOST),
+    "discard_floods": YES_OR_NO,
+    "strict_kernel": YES_OR_NO,
 }
-"""What reads a key's value, and what is allowed."""
+"""By the names of files."""

@@ -49,8 +49,8 @@ class Heartbeat:
 
     def _schedule(self) -> None:
         def beat() -> None:
+            self._schedule()  # first: the next beat comes whatever becomes of this one
             self._beat()
-            self._schedule()
 
         self._timer = asyncio.get_running_loop().call_later(BEAT_EVERY / 1e9, beat)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from mcastd.fastpath import Policy
+from mcastd.fastpath.policies import Policy
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.time import Duration, Instant, milliseconds, seconds
 from mcastd.service.events import FamilyEvent

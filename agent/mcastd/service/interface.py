@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mcastd.fastpath import Attachment, Captured, Fate
+from mcastd.fastpath.attach import Attachment
+from mcastd.fastpath.ring import Captured, Fate
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.messages import MembershipReport, Query, RecordReport
 from mcastd.gmp.time import Instant
-from mcastd.net import Link
 from mcastd.net.names import given
+from mcastd.net.rtnetlink import Link
 from mcastd.service.events import FamilyEvent
 from mcastd.service.guard import Guard
 from mcastd.service.joined import Joined

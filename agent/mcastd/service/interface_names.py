@@ -57,3 +57,7 @@ def hint(text: str, error: str) -> str:
         return ""
     name = found["name"]
     return f'; a name of more than letters, digits, - and _ stands in quotes: [interface."{name}"]'
+
+
+def is_pattern(name: str) -> bool:
+    return bool(set(name) & set("*?["))

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from mcastd.fastpath import HookChoice
+from mcastd.allowed import YES_OR_NO, Allowed, one_of
+from mcastd.fastpath.hooks import HookChoice
 from mcastd.gmp.config import TUNABLES, ConfigError, HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.net import names
@@ -19,19 +20,22 @@ from mcastd.service.interface_names import refusal, unquoted
 from mcastd.service.mode import Mode
 from mcastd.service.owned import CONFIG, Owned
 
-WORDS = {
-    "mode": tuple(mode.value for mode in Mode),
-    "hook": tuple(choice.value for choice in HookChoice),
-}
-"""Keys of an interface that are words, and which; the first is the default."""
-
 LONGEST_MESSAGE = 2000
 """Characters of what is said about a mistake: keys can be long."""
 
 OURS: Section = {"ovqp_limit": 3600}
 """The tunables whose defaults are the agent's own, and no RFC's."""
+MOST_INTERFACES = 65_536
+
 STREAMS = "streams"
 """Of an interface, whether they are counted there; also a section of its own."""
+
+KEYS: Mapping[str, Allowed] = {
+    "mode": one_of(Mode),
+    "hook": one_of(HookChoice),
+    STREAMS: YES_OR_NO,
+}
+"""Of an interface, beside its memberships, the tunables of its protocols and its flood guard."""
 
 MEMBERSHIP = "membership"
 MEMBERSHIP_KEYS = {"group", "mode", "sources", "kernel"}
@@ -126,23 +130,15 @@ def read_tunables(
     """
     tunables = dict(values)
     check_memberships(path, section, tunables.pop(MEMBERSHIP, []), interface)
-    for key, allowed in WORDS.items():
-        value = tunables.pop(key, allowed[0])
-        if value not in allowed:
-            raise ConfigFileError(
-                path, f"{section}.{key} = {brief(value)}: allowed is {' or '.join(allowed)}"
-            )
-    if not isinstance(tunables.setdefault(STREAMS, False), bool):
-        raise ConfigFileError(
-            path, f"{section}.{STREAMS} = {brief(tunables[STREAMS])}: allowed is true or false"
-        )
-    del tunables[STREAMS]
+    for key in KEYS:
+        if key in tunables:
+            check_key(path, section, key, tunables.pop(key))
     for key, value in tunables.items():
         if isinstance(value, dict) and interface is not None:
             where = section.removesuffix(interface)
             raise ConfigFileError(path, unquoted(where, interface, key, value))
         if key not in TUNABLES and key not in guard.KEYS:
-            known = ", ".join((*WORDS, MEMBERSHIP, *TUNABLES, *guard.KEYS, STREAMS))
+            known = ", ".join((*KEYS, MEMBERSHIP, *TUNABLES, *guard.KEYS))
             raise ConfigFileError(path, f"{section}.{key} = {brief(value)}: no such key; {known}")
     try:
         read_guard(tunables)
@@ -151,6 +147,15 @@ def read_tunables(
     except ConfigError as error:
         raise ConfigFileError(path, f"{section}.{error}") from None
     return dict(values)
+
+
+def check_key(path: Path, section: str, key: str, value: object) -> None:
+    try:
+        KEYS[key].read(value)
+    except (TypeError, ValueError):
+        raise ConfigFileError(
+            path, f"{section}.{key} = {brief(value)}: allowed is {KEYS[key].text}"
+        ) from None
 
 
 def read_guard(tunables: Section) -> Guard:
@@ -163,14 +168,15 @@ def settings_of(name: str, values: Section) -> InterfaceSettings:
     tunables = dict(values)
     memberships = tuple(membership_of(name, each) for each in tunables.pop(MEMBERSHIP, []))
     paths, _ = tunables.pop(PATHS, []), tunables.pop(WRITTEN, True)
-    mode, hook = (tunables.pop(key, allowed[0]) for key, allowed in WORDS.items())
+    mode = Mode(tunables.pop("mode", Mode.OBSERVE))
+    hook = HookChoice(tunables.pop("hook", HookChoice.AUTO))
     streams = tunables.pop(STREAMS, False)
     guarded = read_guard(tunables)
     configs = {
         each: HostConfig.from_mapping(family, OURS | tunables) for each, family in FAMILIES.items()
     }
     check_granted(name, configs, memberships, paths)
-    return InterfaceSettings(Mode(mode), configs, guarded, memberships, HookChoice(hook), streams)
+    return InterfaceSettings(mode, configs, guarded, memberships, hook, streams)
 
 
 def check_granted(

@@ -12,11 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from mcastd.fastpath import SocketPart
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.gmp.family import Address
 from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, merge
 from mcastd.native import SourceList
-from mcastd.net import Users
+from mcastd.net.proc import Users
 
 MODES = (FilterMode.EXCLUDE, FilterMode.INCLUDE)
 """By the kernel's number (MCAST_EXCLUDE, MCAST_INCLUDE)."""

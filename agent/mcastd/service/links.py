@@ -7,7 +7,8 @@ import logging
 from collections.abc import Iterable
 
 from mcastd.manager import PATIENCE_SECONDS
-from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone, LinkWatcher, Snapshot
+from mcastd.net.links import LinkWatcher, Snapshot
+from mcastd.net.rtnetlink import AddressChanged, Change, Link, LinkChanged, LinkGone
 from mcastd.service import events
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_now

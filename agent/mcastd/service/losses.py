@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from mcastd.fastpath import RINGS, Counters
+from mcastd.fastpath.counters import CAUSES, RINGS, Counters
 
 EGRESS = RINGS.index("egress")
 
@@ -38,3 +38,15 @@ class Losses:
         for name in self._seen.keys() - counted.keys():
             del self._seen[name]
             self._waiting.pop(name, None)
+
+
+def by_ring_and_cause(counted: Mapping[str, Counters]) -> dict[str, dict[tuple[str, str], int]]:
+    """Events that were lost, of each interface."""
+    return {
+        name: {
+            (ring, cause): count
+            for index, ring in enumerate(RINGS)
+            for cause, count in zip(CAUSES, values.lost[index], strict=True)
+        }
+        for name, values in counted.items()
+    }

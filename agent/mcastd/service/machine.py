@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from mcastd.fastpath import users_of
+from mcastd.fastpath.others import users_of
 from mcastd.gmp.family import Address
-from mcastd.net import Receives, SocketMembership, carrier_losses, receives
+from mcastd.net.links import carrier_losses
+from mcastd.net.membership import SocketMembership
+from mcastd.net.proc import Receives, receives
 from mcastd.service.filters import HardwareFilter
 from mcastd.service.lock import Locks
 from mcastd.service.signs import SignOnLink, agents_on

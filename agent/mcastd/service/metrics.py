@@ -16,7 +16,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 import mcastd
-from mcastd.fastpath import CAUSES, DIRECTIONS, PROTOCOLS, RINGS
+from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS
 from mcastd.gmp.counters import Counted
 from mcastd.gmp.family import Address
 from mcastd.gmp.filters import FilterMode

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from mcastd.fastpath import Passer
+from mcastd.fastpath.passers import Passer
 from mcastd.gmp.time import Instant, in_seconds, seconds
-from mcastd.net import Present, present
+from mcastd.net.presence import Present, present
 from mcastd.service.clock import now
 from mcastd.service.interface import Interface
 from mcastd.wire import Kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from itertools import chain
 
-from mcastd.fastpath import Limit, Policy, Prefix
+from mcastd.fastpath.policies import Limit, Policy, Prefix
 from mcastd.gmp.config import HostConfig, RouterAlertPolicy
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.service.guard import Guard

@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from socket import socket
 
-    from mcastd.fastpath import Attachment, Captured, Counters, HookChoice, Policy, SocketPart
+    from mcastd.fastpath.attach import Attachment
+    from mcastd.fastpath.counters import Counters
+    from mcastd.fastpath.hooks import HookChoice
     from mcastd.fastpath.passers import Passer
+    from mcastd.fastpath.policies import Policy
+    from mcastd.fastpath.ring import Captured
+    from mcastd.fastpath.sockets import SocketPart
     from mcastd.fastpath.streams import Streams
 
 

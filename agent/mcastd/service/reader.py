@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mcastd.gmp.family import Address
 from mcastd.gmp.time import Instant, in_seconds
-from mcastd.net import Receives, receives
+from mcastd.net.proc import Receives, receives
 from mcastd.service.clock import now
 from mcastd.service.joined import Change, Joined, Look, changes, held
 from mcastd.service.programs import JoinedSockets

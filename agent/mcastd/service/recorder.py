@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, cast
 
-from mcastd.fastpath import Captured, Counters, Fate
+from mcastd.fastpath.counters import Counters
+from mcastd.fastpath.ring import Captured, Fate
 from mcastd.gmp.family import ProtocolFamily
 from mcastd.gmp.time import Instant
 from mcastd.service.clock import wall_clock

@@ -10,9 +10,10 @@ from mcastd.service import events
 from mcastd.service.clock import now, wall_now
 from mcastd.service.deafness import Deafness
 from mcastd.service.floods import LOOK_SECONDS, FloodWatch
+from mcastd.service.growing import Growing
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
-from mcastd.service.losses import Losses
+from mcastd.service.losses import Losses, by_ring_and_cause
 from mcastd.service.machine import Sign
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
@@ -41,6 +42,8 @@ class RegularLook:
         self._programs, self._deafness, self._sign = programs, deafness, sign
         self._lost = lost
         self._losses = Losses()
+        self.losing: Growing[tuple[str, str]] = Growing()
+        """By ring and cause, events that were lost."""
         self._recorded = Instant(0)
         self._timer: asyncio.TimerHandle | None = None
         self.turned_at = now()
@@ -54,11 +57,19 @@ class RegularLook:
         self._timer = loop.call_later(LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
+        """Once. The next one comes whatever becomes of this one."""
+        try:
+            self._look_once()
+        finally:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look_once(self) -> None:
         counted = self._fast_path.counters()
         for change in self.floods.look(now(), counted):
             self._teller.flood(
                 change.interface, events.FloodChanged(change.state, change.ring, change.flood)
             )
+        self.losing.look(now(), by_ring_and_cause(counted))
         for name in self._losses.look(counted):
             self._lost(name)
         self._programs.look(now())
@@ -69,7 +80,6 @@ class RegularLook:
             self._teller.recorder.count(wall_now(), counted)
         self.looked()
         self.turned_at = now()
-        self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def close(self) -> None:
         if self._timer is not None:

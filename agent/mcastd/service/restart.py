@@ -29,7 +29,7 @@ def needs_restart(started_with: Settings, now: Settings) -> list[str]:
     }
     return [
         ".".join(key)
-        for key, (field, _, _) in KEYS.items()
+        for key, (field, _) in KEYS.items()
         if field in AT_START and getattr(started_with, field) != getattr(now, field)
     ] + [key for key, differs in streams.items() if differs]
 

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcastd.fastpath import FastPath
-from mcastd.net import LinkWatcher
+from mcastd.fastpath.fast_path import FastPath
+from mcastd.net.links import LinkWatcher
 from mcastd.printable import printable
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now

@@ -12,8 +12,9 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mcastd.fastpath import FastPathError, said
-from mcastd.net import Users
+from mcastd.fastpath.attach import said
+from mcastd.fastpath.errors import FastPathError
+from mcastd.net.proc import Users
 from mcastd.service import clock, events
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
@@ -103,8 +104,12 @@ class Settling:
             self._begin_all()
             self._begin_at = loop.time() + TOGETHER_SECONDS
         self._handle = loop.call_soon(self._some) if self._waiting else None
-        if self._refused and self._again is None:
-            self._again = loop.call_later(AGAIN_SECONDS, self._try_again)
+
+    def _refuse(self, index: int, interface: Interface) -> None:
+        """It is tried again in a while, if nothing changes before."""
+        self._refused[index] = interface
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again)
 
     def _begin_all(self) -> None:
         """Asks the kernel once for all that have been attached, and are still there."""
@@ -146,7 +151,7 @@ class Settling:
             self._refused.pop(index, None)
             return True
         if unfit is None:
-            self._refused[index] = interface
+            self._refuse(index, interface)
         self._note(interface, problem)
         return False
 
@@ -167,7 +172,7 @@ class Settling:
         interface.attachment = None
         problem = self._attach(index, interface)
         if problem is not None:
-            self._refused[index] = interface
+            self._refuse(index, interface)
             self._agent.change_mode(interface, Mode.OBSERVE)
         return problem
 
@@ -227,6 +232,11 @@ class Settling:
             what = refusal.removeprefix(f"{interface.name} ")
             return f"{what}; it is observed" if interface.wanted_mode is Mode.HOST else None
         problem = self._agent.enter_mode(interface)
+        if interface.index is not None:
+            if problem is None:
+                self._refused.pop(interface.index, None)
+            else:  # another agent has it, and may end
+                self._refuse(interface.index, interface)
         return problem and f"{problem.removeprefix(interface.name).lstrip(': ')}; it is observed"
 
     def _note(self, interface: Interface, problem: str | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcastd.fastpath import DIRECTIONS, PROTOCOLS, Counters
+from mcastd.fastpath.counters import DIRECTIONS, PROTOCOLS, Counters
 from mcastd.gmp.counters import REJECTIONS, Counted, Statistics
 from mcastd.gmp.family import ProtocolFamily
 from mcastd.wire import Kind, Reason

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from mcastd.allowed import Allowed, number
 from mcastd.gmp.time import Duration, seconds
 from mcastd.printable import brief
 from mcastd.service.documents import Unread
@@ -34,28 +35,44 @@ def merged_streams(earlier: StreamSettings, section: Unread) -> StreamSettings:
     """A file's [streams] over those of files before it. StreamSettingsError."""
     made = earlier
     for key, value in section.items():
-        if key == "lossy":
-            made = made._replace(lossy=_number(key, value, 0, 1))
-        elif key == "stalled_after":
-            made = made._replace(stalled_after=seconds(_number(key, value, 0.1, 3600)))
-        elif key == "max_streams":
-            made = made._replace(most=int(_number(key, value, 1, MOST)))
-        elif key == "format":
+        if key in KEYS:
+            made = made._replace(**{KEYS[key].field: _read(key, value)})
+        elif key == FORMAT:
             more = tuple(each for entry in _tables(key, value) for each in _formats(entry))
             made = made._replace(formats=made.formats + more)
         else:
-            known = "lossy, stalled_after, max_streams, format"
+            known = ", ".join((*KEYS, FORMAT))
             raise StreamSettingsError(f"{key} = {brief(value)}: no such key; {known}")
     if len(made.formats) > MOST_FORMATS:
         raise StreamSettingsError(f"format: {len(made.formats)} of them; {MOST_FORMATS} at most")
     return made
 
 
-def _number(key: str, value: object, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        allowed = f"allowed is a number from {least:g} to {most:g}"
-        raise StreamSettingsError(f"{key} = {brief(value)}: {allowed}")
-    return value
+class Key(NamedTuple):
+    """The field of StreamSettings, what may be given, and what the field has of it."""
+
+    field: str
+    allowed: Allowed
+    of: Callable[[Any], Any]
+
+
+KEYS: Mapping[str, Key] = {
+    "lossy": Key("lossy", number(0, 1), float),
+    "stalled_after": Key("stalled_after", number(0.1, 3600, "seconds"), seconds),
+    "max_streams": Key("most", number(1, MOST), int),
+}
+"""By the names of files."""
+
+FORMAT = "format"
+
+
+def _read(key: str, value: object) -> Any:
+    field = KEYS[key]
+    try:
+        return field.of(field.allowed.read(value))
+    except (TypeError, ValueError):
+        allowed = f"allowed is {field.allowed.text}"
+        raise StreamSettingsError(f"{key} = {brief(value)}: {allowed}") from None
 
 
 def _tables(key: str, value: object) -> list[Unread]:
@@ -70,7 +87,7 @@ def _whole(key: str, value: object) -> int | None:
     raise StreamSettingsError(f"format.{key} = {brief(value)}: a whole number")
 
 
-KEYS = {"groups", "port", "format", "offset", "width", "count"}
+FORMAT_KEYS = {"groups", "port", "format", "offset", "width", "count"}
 
 
 def _formats(entry: Unread) -> list[Any]:
@@ -78,9 +95,11 @@ def _formats(entry: Unread) -> list[Any]:
     # Only now: most settings have none, and interfaces are attached when the settings are read.
     from mcastd.streams.formats import FormatError, StreamFormat, networks  # noqa: PLC0415
 
-    unknown = set(entry) - KEYS
+    unknown = set(entry) - FORMAT_KEYS
     if unknown or "groups" not in entry:
-        raise StreamSettingsError(f"format = {brief(entry)}: keys are {', '.join(sorted(KEYS))}")
+        raise StreamSettingsError(
+            f"format = {brief(entry)}: keys are {', '.join(sorted(FORMAT_KEYS))}"
+        )
     groups = entry["groups"]
     numbers = {key: _whole(key, entry.get(key, default)) for key, default in NUMBERS.items()}
     custom = "custom" if "width" in entry else "none"

@@ -14,6 +14,7 @@ from mcastd.gmp.time import Instant, seconds
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.documents import Json, JsonObject
 from mcastd.service.events import StreamChanged
+from mcastd.service.growing import Growing
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
 from mcastd.service.programs import Programs
@@ -124,6 +125,8 @@ class StreamReader:
         self._totals: dict[str, Counter[str]] = {}
         self.flows: dict[int, Flow] = {}
         """By interface, as it was when all streams had been read."""
+        self.growing: Growing[str] = Growing()
+        """Of what is counted by interface alone: fragments and untracked."""
 
     @property
     def is_counting(self) -> bool:
@@ -151,9 +154,20 @@ class StreamReader:
             self._timer.cancel()
 
     def _piece(self) -> None:
-        """One bounded piece of work: some streams; when all were read, some of the groups."""
-        streams, at = self._fast_path.streams, now()
+        """One bounded piece of work. The next one comes whatever becomes of this one."""
+        streams = self._fast_path.streams
         assert streams is not None
+        try:
+            self._read_some(streams, now())
+        except OSError:
+            self._place = None  # begins anew when what is short is there again
+            raise
+        finally:
+            pause = READ_EVERY if self._place is None else PIECE_EVERY
+            self._timer = asyncio.get_running_loop().call_later(pause, self._piece)
+
+    def _read_some(self, streams: Streams, at: Instant) -> None:
+        """Some streams; when all were read, some of the groups. OSError."""
         found, self._place = streams.read(self._place)
         readings = [(bytes(key), bytes(value)) for key, value in found]
         before = {key: self.watch.streams.get(key) for key, _ in readings}
@@ -165,15 +179,13 @@ class StreamReader:
         for key in outcome.forgotten:
             streams.forget(key)
         self._tell(outcome.events)
-        loop = asyncio.get_running_loop()
         if self._place is not None:
-            self._timer = loop.call_later(PIECE_EVERY, self._piece)
             return
         self.watch.end_turn()
         streams.tidy(self.watch.streams)
         self._tell(self.watch.look_for_silence(at))
         self.flows = self._flowing()
-        self._timer = loop.call_later(READ_EVERY, self._piece)
+        self.growing.look(at, dict(self._rests()))
 
     def _add(self, packed: bytes, before: tuple[int, int, int]) -> None:
         """To the totals of the stream's interface, what has come since the last reading."""
@@ -224,6 +236,14 @@ class StreamReader:
             kept["fragments"] + rest[0],
             kept["untracked"] + rest[1],
         )
+
+    def _rests(self) -> Iterator[tuple[str, dict[str, int]]]:
+        for index, interface in self._interfaces.items():
+            if interface.attachment is None or not interface.attachment.streams:
+                continue
+            totals = self.totals(interface.name, index)
+            rest = {"fragments": totals.fragments, "untracked": totals.untracked}
+            yield interface.name, rest
 
     def _flowing(self) -> dict[int, Flow]:
         states: dict[int, Counter[str]] = {}

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
-from mcastd.fastpath import Captured, Fate
+from mcastd.fastpath.ring import Captured, Fate
 from mcastd.gmp.time import Instant
 from mcastd.gmp.timers import Timers
 from mcastd.service.clock import now

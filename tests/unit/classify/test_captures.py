@@ -8,7 +8,7 @@ from struct import pack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcastd.classify import CapturedPacket, CaptureError, read_capture
+from mcastd.classify.captures import CapturedPacket, CaptureError, read_capture
 from support import capture_files as files
 
 SECOND = 1_000_000_000

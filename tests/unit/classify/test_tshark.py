@@ -10,7 +10,9 @@ from struct import pack
 from typing import Any
 
 import pytest
-from mcastd.classify import as_object, decode_link, read_capture
+from mcastd.classify.captures import read_capture
+from mcastd.classify.lines import as_object
+from mcastd.classify.links import decode_link
 from mcastd.wire import ReceptionContext
 from scapy.layers.inet6 import (
     ICMPv6MLDMultAddrRec,

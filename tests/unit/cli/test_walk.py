@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mcastd.cli.walk import STOPS, Answers, render, steps
+from mcastd.cli.walk import STOPS, Answers, Way, render, steps
 
 GROUP = "239.1.1.1"
 
@@ -101,3 +101,36 @@ def test_no_rp_filter_is_spoken_of_for_ipv6() -> None:
 
     assert "rp_filter" in [each.name for each in steps("eth0", "239.1.2.3", nothing)]
     assert "rp_filter" not in [each.name for each in steps("eth0", "ff15::1", nothing)]
+
+
+def test_the_way_as_an_object_is_like_a_finding_with_its_steps() -> None:
+    """Golden: scripts read it."""
+    found = finding("firewall_out")
+    walked = Way("blue/eth0", GROUP, tuple(steps("blue/eth0", GROUP, answers())))
+    stopped = Way("eth0", GROUP, tuple(steps("eth0", GROUP, answers(found))[1:4])).as_object()
+
+    assert walked.as_object()["namespace"] == "blue"
+    assert walked.as_object()["text"] == "no step is known to stop it"
+    assert [each["name"] for each in walked.as_object()["steps"]] == list(STOPS)
+    assert stopped == {
+        "kind": "way", "severity": "note", "interface": "eth0", "protocol": "igmp", "group": GROUP,
+        "text": "it stops first at: reported", "evidence": [], "why": "", "remedy": "",
+        "steps": [
+            {
+                "name": "joined", "holds": True, "shows": "by vlc (pid 7)",
+                "command": "mcastctl groups eth0 239.1.1.1",
+            },
+            {
+                "name": "reported", "holds": False, "shows": "the text of firewall_out",
+                "command": "ip link",
+            },
+            {
+                "name": "querier", "holds": True,
+                "shows": "192.0.2.1 asks in version 3, 4 queries",
+                "command": "mcastctl querier eth0",
+            },
+        ],
+    }  # fmt: skip
+    gone = Way("eth0", "ff15::1", (), "eth0: not run by this agent")
+    assert (gone.as_object()["text"], gone.as_object()["steps"]) == (gone.problem, [])
+    assert gone.text() == "the way of ff15::1 on eth0 cannot be told: eth0: not run by this agent"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 
 import pytest
-from mcastd.fastpath import errors, explained, said
-from mcastd.fastpath.attach import NO_CLSACT
+from mcastd.fastpath import errors
+from mcastd.fastpath.attach import NO_CLSACT, said
+from mcastd.fastpath.errors import explained
 from mcastd.fastpath.kernel import last_words
 
 MAPS = "BPF map query_events: "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from mcastd.gmp.effects import Refreshed
 from mcastd.gmp.events import LinkDown, LinkUp
@@ -12,7 +14,7 @@ from support.timeline import Fractions, Sent, Timeline
 EVERY = 60
 
 
-def a_host(net: Network, fraction: float = 1, **tunables: object) -> Timeline:
+def a_host(net: Network, fraction: float = 1, **tunables: Any) -> Timeline:
     """Two groups are joined at 0; at 30 all that was to be said of that has been said."""
     host = Timeline(net, Fractions(fraction), **{"refresh": EVERY, **tunables})
     host.joins(net.g1).listens(net.g2, net.include(net.s1))
@@ -147,7 +149,7 @@ def test_of_very_many_groups_a_few_are_looked_at_in_a_call(net: Network) -> None
     groups = [(base + each).to_bytes(net.family.address_width) for each in range(9)]
     host = Timeline(net, at_once=2, max_version=net.older, refresh=EVERY).joins(*groups)
     host.at(30).sent()
-    delaying = []
+    delaying: list[int] = []
     while not delaying or host.host.next_deadline() == host.now:
         host.now = host.host.next_deadline() or host.now
         host.host.advance(host.now)

@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcastd.net import AddressChanged, Change, Link, LinkChanged, LinkGone
 from mcastd.net.links import latest
-from mcastd.net.rtnetlink import change_of, messages
+from mcastd.net.rtnetlink import (
+    AddressChanged,
+    Change,
+    Link,
+    LinkChanged,
+    LinkGone,
+    change_of,
+    messages,
+)
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from mcastd.net import users
+from mcastd.net.proc import users
 
 HEAD = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"
 

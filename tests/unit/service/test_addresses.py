@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mcastd.net import AddressChanged, Snapshot
+from mcastd.net.links import Snapshot
+from mcastd.net.rtnetlink import AddressChanged
 from mcastd.service.addresses import Addresses, Own
 
 ONE, OTHER, THIRD = (bytes([0xFE, 0x80, *bytes(13), number]) for number in (1, 2, 3))

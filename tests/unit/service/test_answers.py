@@ -16,8 +16,7 @@ from typing import Any
 
 import mcastd
 import pytest
-from mcastd.fastpath import RINGS, Counters
-from mcastd.fastpath.counters import ZERO
+from mcastd.fastpath.counters import RINGS, ZERO, Counters
 from mcastd.gmp.time import Instant
 from mcastd.service import coexistence
 from mcastd.service.control import Control

@@ -191,7 +191,7 @@ MISTAKES = [
     ("[defaults]\nmode = []", "defaults.mode = []: allowed is observe or host"),
     (
         "[defaults]\nno_such = 1",
-        "defaults.no_such = 1: no such key; mode, hook, membership, igmp_max",
+        "defaults.no_such = 1: no such key; mode, hook, streams, membership, igmp_max",
     ),
     ("[defaults]\nquery_limits = 1", "report_limit, report_burst, querier_limit, querier_burst"),
     ("[defaults]\nquery_limit = -1", "defaults.query_limit = -1: allowed is a whole number from 0"),

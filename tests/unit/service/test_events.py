@@ -11,8 +11,7 @@ import os
 from typing import Any
 
 import pytest
-from mcastd.fastpath import RINGS, Counters
-from mcastd.fastpath.counters import ZERO
+from mcastd.fastpath.counters import RINGS, ZERO, Counters
 from mcastd.gmp.filters import exclude
 from mcastd.native import SourceList
 from mcastd.service import changes

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mcastd.fastpath import Fate
+from mcastd.fastpath.ring import Fate
 from mcastd.gmp.time import Instant
 from mcastd.service import links
 from mcastd.service.faults import Fault, Faults

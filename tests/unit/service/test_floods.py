@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mcastd.fastpath import CAUSES, PROTOCOLS, RINGS, Counters
-from mcastd.fastpath.counters import WORDS
+from mcastd.fastpath.counters import CAUSES, PROTOCOLS, RINGS, WORDS, Counters
 from mcastd.gmp.time import Instant, seconds
 from mcastd.service.floods import FLOODED, Flood, FloodChange, FloodWatch, Refused
 

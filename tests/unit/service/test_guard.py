@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcastd.fastpath import Limit, Policy
+from mcastd.fastpath.policies import Limit, Policy
 from mcastd.gmp.config import HostConfig
 from mcastd.gmp.family import FAMILIES
 from mcastd.service.guard import Guard

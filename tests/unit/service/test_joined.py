@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from mcastd.fastpath import SocketPart
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.gmp.filters import SourceFilter, exclude, include
 from mcastd.native import SourceList
-from mcastd.net import Users
+from mcastd.net.proc import Users
 from mcastd.service.joined import Joined, changes, held
 
 ETH0 = 3

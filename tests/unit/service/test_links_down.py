@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from mcastd.net import LinkChanged
+from mcastd.net.rtnetlink import LinkChanged
 from support.played_agent import Played, a_link, packed
 from support.stepped import play
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from mcastd.fastpath import Counters
-from mcastd.fastpath.counters import ZERO
-from mcastd.service.losses import PATIENCE, Losses
+from mcastd.fastpath.counters import ZERO, Counters
+from mcastd.service.losses import PATIENCE, Losses, by_ring_and_cause
 
 
 def lost(ring_full: int = 0, rate_limited: int = 0) -> Counters:
@@ -31,3 +30,9 @@ def test_an_interface_that_went_is_forgotten() -> None:
     list(losses.look({"eth0": lost(5)}))
     assert list(losses.look({})) == []
     assert list(losses.look({"eth0": lost()})) == []
+
+
+def test_losses_are_told_by_ring_and_cause() -> None:
+    found = by_ring_and_cause({"eth0": lost(ring_full=3)})["eth0"]
+    assert found["query", "ring_full"] == found["report", "rate_limited"] == 9
+    assert (found["egress", "ring_full"], found["egress", "rate_limited"]) == (3, 0)

@@ -17,7 +17,7 @@ AT_ONCE = {
 
 
 def test_every_key_is_in_force_at_once_or_said_to_need_a_restart() -> None:
-    assert {field for field, _, _ in KEYS.values()} == AT_START | AT_ONCE
+    assert {key.field for key in KEYS.values()} == AT_START | AT_ONCE
 
 
 def test_what_needs_a_restart_is_named_as_the_files_name_it() -> None:

@@ -25,7 +25,7 @@ from mcastd.service.doctor import (
     streams,
     whole,
 )
-from mcastd.service.doctor.finding import Finding, note
+from mcastd.service.doctor.finding import Evidence, Finding, note
 from mcastd.service.doctor.reverse_path import Filter, Sender, Ways
 from mcastd.service.doctor.sights import Sights, Wanted, look
 from mcastd.service.gradual import Gradual, Steps, gradually
@@ -128,12 +128,13 @@ def examine(
     seen = list(agent.streams.objects(name))
     if group is not None:
         found += streams.silent(seen, group)
-    counted, host = agent.fast_path.counters(), coexistence.Host.now()
+    host = coexistence.Host.now()
     for each in list(views.chosen(agent, name)):
         found += (e.about(each.name) for e in of_host(agent, each, sights))
         yield
-        values = counted.get(each.name)
-        found += (e.about(each.name) for e in interface.of_interface(agent, each, values, host))
+        found += (e.about(each.name) for e in interface.of_interface(agent, each, host))
+        growing = agent.streams.growing.of(each.name)
+        found += (e.about(each.name) for e in streams.rests(each.name, growing, now()))
         bridge = sights.bridges.get(each.index or 0)
         asks = bridge is not None and bridge.querier and not bridge.is_port
         for protocol, observer in each.observers.items():
@@ -154,6 +155,8 @@ def unseen(problem: str) -> Finding:
         "not_looked_at",
         f"not looked at: {problem}",
         f"ask as root: {command('nft list ruleset')}, {command('iptables-save')}",
+        why="a rule that drops IGMP, MLD or a stream would not be found",
+        evidence=(Evidence("what it says", command("nft list ruleset")),),
     )
 
 

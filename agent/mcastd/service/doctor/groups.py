@@ -22,13 +22,17 @@ SETTLED = seconds(5)
 
 
 def of_family(agent: Agent, interface: Interface, observer: Observer) -> Iterator[Finding]:
-    yield from of_kernels_groups(observer)
+    problem = agent.fast_path.sockets_problem or agent.reader.problem
+    yield from of_kernels_groups(observer, are_seen=problem is None)
     yield from of_own_groups(observer)
     yield from of_unreported(agent, interface, observer)
 
 
-def of_kernels_groups(observer: Observer) -> Iterator[Finding]:
-    """What sockets do that harms others, or that cannot be seen."""
+def of_kernels_groups(observer: Observer, *, are_seen: bool = True) -> Iterator[Finding]:
+    """What sockets do that harms others, or that cannot be seen.
+
+    `are_seen`: whether sockets are looked at at all; why not is told once for the whole host.
+    """
     family, unseen = observer.family, 0
     for group, joined in observer.received.kernel.items():
         if not family.is_reportable(group):
@@ -38,13 +42,15 @@ def of_kernels_groups(observer: Observer) -> Iterator[Finding]:
         if strays and observer.config.is_source_specific(group):
             who = ", ".join(sorted({f"{each.name} (pid {each.pid})" for each in strays}))
             yield any_source(family.format(group), who)
-    if unseen:
+    if unseen and are_seen:
         yield note(
             "sockets_not_seen",
             f"of {unseen} groups it is not known which processes have joined them, or with what "
             "sources",
             "sockets on their way between processes and users in the kernel are not seen; an agent "
             "in a container needs the host's pid namespace (--pid=host)",
+            why="what such a socket wants is taken for all sources",
+            evidence=(Evidence("users without a process", "mcastctl groups"),),
         )
 
 
@@ -181,6 +187,7 @@ def of_held(observer: Observer, interface: Interface, group: str) -> Finding | N
     address, current = family.parse(group), observer.queriers.current
     asked = current.last_general if current else None
     patience = 2 * current.max_response if current else 0
+    interval = (current.observed_interval or current.interval) if current else 0
     reported = observer.reported(address)
     if not family.is_reportable(address):
         text = f"{group} is never reported: all hosts have it"
@@ -195,17 +202,22 @@ def of_held(observer: Observer, interface: Interface, group: str) -> Finding | N
             "not_reported",
             f"{group} has not been reported yet",
             "wait for the next query, or join it anew",
+            why="routers and switches do not know yet that this host wants the group",
             evidence=(
                 Evidence("last reported", f"mcastctl groups {word(interface.name)} {group}"),
             ),
             group=group,
         )
-    if asked and asked > reported and now() - asked > patience:
+    waited = max(now() - (asked or 0), now() - reported - interval)
+    if asked and asked > reported and waited > patience:
         ago = in_seconds(now() - asked)
         return Finding(
             "not_reported",
             f"{group} was not reported since the last query, {ago:.0f} s ago",
-            "see whether this host's reports leave: mcastctl watch --type report",
+            "see whether this host's reports leave: mcastctl watch --type report --interface "
+            f"{word(interface.name)}; a firewall going out is the usual reason: "
+            f"{command('nft list ruleset')}",
+            why="routers and switches forget what is not reported",
             evidence=(
                 Evidence("last reported", f"mcastctl groups {word(interface.name)} {group}"),
             ),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from mcastd.fastpath import Counters, Hook
+from mcastd.fastpath.hooks import Hook
 from mcastd.gmp.time import in_seconds
 from mcastd.net.names import word
-from mcastd.service import coexistence, passing, views
+from mcastd.service import coexistence, passing
 from mcastd.service.agent import Agent
 from mcastd.service.clock import now
-from mcastd.service.doctor.finding import Evidence, Finding, note
+from mcastd.service.doctor.finding import Evidence, Finding, Severity, note
 from mcastd.service.floods import FLOODED
 from mcastd.service.interface import Interface
 from mcastd.service.mode import Mode
@@ -20,12 +20,13 @@ PLURALS = {"query": "queries", "report": "reports"}
 """Of what comes by each ring from others."""
 
 FLOOD_SECONDS = 3600.0
-"""In which a flood that is over is still worth a word."""
+"""In which a flood that is over, or events that were lost, are still worth a word."""
+
+LOSING_SECONDS = 10.0
+"""After the last event that was lost, losing has ended: a note is left of it."""
 
 
-def of_interface(
-    agent: Agent, interface: Interface, values: Counters | None, host: coexistence.Host
-) -> Iterator[Finding]:
+def of_interface(agent: Agent, interface: Interface, host: coexistence.Host) -> Iterator[Finding]:
     if interface.problem is not None:
         yield problem(interface)
         if interface.attachment is None:
@@ -33,7 +34,7 @@ def of_interface(
     yield from of_link(interface)
     yield from of_hook(interface)
     yield from of_floods(agent, interface)
-    yield from of_losses(interface, views.lost_events(values) if values else {})
+    yield from of_losses(agent, interface)
     yield from of_versions(interface, host)
     if interface.is_holding:
         for text, remedy in passing.findings(interface, agent.fast_path.passers()):
@@ -63,16 +64,28 @@ def problem(interface: Interface) -> Finding:
                 Evidence("no MULTICAST among its flags", command(f"ip link show dev {name}")),
             ),
         )
+    name, shown = word(interface.name), word(qualified(interface.name))
     if interface.attachment is None:
         return Finding(
             "not_run",
             interface.problem,
-            "mcastd neither receives nor sends on this interface until this is fixed",
+            "mend that; it is tried again by itself. What is in the place of its programs: "
+            f"{command(f'ip -d link show dev {name}')}; where it looks is for "
+            f"hook to say: [interface.{name}] in mcastd.toml, then mcastctl reload",
+            why="mcastd neither receives nor sends on this interface until this is mended",
+            evidence=(
+                Evidence("its problem", "mcastctl status"),
+                Evidence("other programs on it", command(f"ip -d link show dev {name}")),
+            ),
         )
     return Finding(
         "not_run_as_configured",
         interface.problem,
-        "once that is over the interface is run as it should be, by itself",
+        "mend that, and the interface is run as it should be, by itself; or have it observed: "
+        f"mcastctl mode {shown} observe",
+        why="the kernel alone speaks there meanwhile: what is joined by mcastd alone, and a cap of "
+        "the version, do not hold",
+        evidence=(Evidence("its problem", "mcastctl status"),),
     )
 
 
@@ -91,10 +104,16 @@ def of_link(interface: Interface) -> Iterator[Finding]:
 def of_hook(interface: Interface) -> Iterator[Finding]:
     attachment = interface.attachment
     if attachment is not None and attachment.ingress is not Hook.XDP_NATIVE:
+        name = word(interface.name)
+        reasons = "; ".join(attachment.reasons) or "hook says so (mcastd.toml)"
+        shows = command(f"ip -d link show dev {name}")
         yield note(
             "generic_hook",
-            f"{attachment.ingress.value} instead of native XDP: {'; '.join(attachment.reasons)}",
-            "works the same, but floods cost more CPU",
+            f"{attachment.ingress.value} instead of native XDP: {reasons}",
+            "nothing, unless floods are feared; else mend that, and have mcastd look for its place "
+            "anew: systemctl stop mcastd; systemctl start mcastd",
+            why="it works the same, but floods cost more CPU",
+            evidence=(Evidence("what is on the interface", shows),),
         )
 
 
@@ -113,26 +132,38 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
             f"{word(qualified(interface.name))}; keep "
             f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
         )
+        why = "what is refused is not told, and the CPU that it costs is others'"
+        counted = f"mcastctl counters {word(qualified(interface.name))}"
+        evidence = (Evidence("lost: rate limited, and discarded", counted),)
         if history.is_active:
-            yield Finding("flood", f"a flood of {messages}: {sizes}", remedy)
+            text = f"a flood of {messages}: {sizes}"
+            yield Finding("flood", text, remedy, why=why, evidence=evidence)
             continue
         ended = in_seconds(now() - flood.until)
         if ended < FLOOD_SECONDS:
             times = f"{history.count} times" if history.count > 1 else "once"
             text = f"a flood of {messages}, {times}; the last, {ended:.0f} s ago: {sizes}"
-            yield note("flood_before", text, remedy)
+            yield note("flood_before", text, remedy, why=why, evidence=evidence)
 
 
-def of_losses(interface: Interface, lost: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
-    for ring, causes in lost.items():
-        for cause, count in causes.items():
-            if count and not (ring in FLOODED and cause == "rate_limited"):
-                yield Finding(
-                    "events_lost",
-                    f"{count} {ring} events were lost ({cause.replace('_', ' ')})",
-                    "a flood, or the agent had too little CPU: mcastctl counters "
-                    f"{word(qualified(interface.name))}",
-                )
+def of_losses(agent: Agent, interface: Interface) -> Iterator[Finding]:
+    """Events that could not be handed over, other than by a flood."""
+    shows = f"mcastctl counters {word(qualified(interface.name))}"
+    for (ring, cause), lost in agent.look.losing.of(interface.name).items():
+        ago = in_seconds(now() - lost.at)
+        if ago > FLOOD_SECONDS or (ring in FLOODED and cause == "rate_limited"):
+            continue
+        why_so = cause.replace("_", " ")
+        yield Finding(
+            "events_lost",
+            f"{lost.number} {ring} events were lost ({why_so}), the last {ago:.0f} s ago",
+            "a flood, or the agent had too little CPU: give it more (CPUWeight and Nice of its "
+            f"unit), or refuse more: {'query' if ring == 'egress' else ring}_limit (mcastd.toml)",
+            why="what they would have told is looked up anew, and is missing in watch and in the "
+            "history of the queriers",
+            evidence=(Evidence(f"lost: {ring}, {why_so}", shows),),
+            severity=Severity.FAULT if ago < LOSING_SECONDS else Severity.NOTE,
+        )
 
 
 def of_versions(interface: Interface, host: coexistence.Host) -> Iterator[Finding]:
@@ -162,6 +193,10 @@ def of_versions(interface: Interface, host: coexistence.Host) -> Iterator[Findin
                 text,
                 "take MulticastIGMPVersion out of that file, then: networkctl reload; set "
                 "igmp_max_version (mcastd.toml) instead",
+                why="older versions carry no sources, and the kernel ignores newer queries",
+                evidence=(
+                    Evidence("the file that holds", f"networkctl status {word(interface.name)}"),
+                ),
                 protocol="igmp",
             )
 

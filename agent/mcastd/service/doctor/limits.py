@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from mcastd.fastpath import SocketPart
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.service.doctor.finding import Evidence, Finding, Severity
 from mcastd.service.namespaces.inside import command
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
@@ -93,47 +94,61 @@ def end_of(family: str, table: str, name: str) -> Rule:
     return Rule(f"nft {place}", "policy drop", (), Verdict.DROP, show=f"nft list chain {place}")
 
 
+@dataclass
+class Said:
+    """What the statements of a rule say together; `branches`: of a map that has its verdicts."""
+
+    matches: list[Match] = field(default_factory=list)
+    packets: int | None = None
+    branches: list[tuple[Match, Verdict, str]] = field(default_factory=list)
+    verdict: Verdict = Verdict.CONTINUE
+    target: str = ""
+
+    def take(self, statement: Any, rule: Mapping[str, Any], sets: Sets) -> None:
+        if not isinstance(statement, dict):
+            self.matches.append(unknown)
+            return
+        name, value = next(iter(statement.items()), ("", None))
+        if name in VERDICTS:
+            self.verdict, self.target = VERDICTS[name], value.get("target", "") if value else ""
+        elif name == "match":
+            self.matches.append(match_of(value, rule, sets))
+        elif name == "vmap":
+            self.branches += branches_of(value, rule, sets)
+        elif name == "counter" and isinstance(value, dict):
+            self.packets = value.get("packets")
+        elif name not in HARMLESS and not is_comment(name, value):
+            self.matches.append(unknown)
+
+
+def is_comment(name: str, value: Any) -> bool:
+    """Of iptables-nft, which writes it as a match of its own."""
+    return name == "xt" and isinstance(value, dict) and value.get("name") == "comment"
+
+
 def rules_of(each: Mapping[str, Any], sets: Sets) -> list[Rule]:
     """One rule, or, where a map has its verdicts, one for each of them."""
     place = f"{each['family']} {each['table']} {each['chain']}"
-    matches: list[Match] = []
-    packets: int | None = None
-    branches: list[tuple[Match, Verdict, str]] = []
-    verdict, target = Verdict.CONTINUE, ""
-    for statement in each.get("expr", []):
-        if not isinstance(statement, dict):
-            matches.append(unknown)
-            continue
-        name, value = next(iter(statement.items()), ("", None))
-        if name in VERDICTS:
-            verdict, target = VERDICTS[name], (value or {}).get("target", "") if value else ""
-        elif name == "counter" and isinstance(value, dict):
-            packets = value.get("packets")
-        elif name == "match":
-            matches.append(match_of(value, each, sets))
-        elif name == "vmap":
-            branches += branches_of(value, each, sets)
-        elif name == "xt" and isinstance(value, dict) and value.get("name") == "comment":
-            continue
-        elif name not in HARMLESS:
-            matches.append(unknown)
-    show, handle = f"nft -a list chain {place}", each.get("handle")
+    said, statements = Said(), each.get("expr", [])
+    for statement in statements:
+        said.take(statement, each, sets)
+    handle = each.get("handle")
 
     def made(more: tuple[Match, ...], verdict: Verdict, target: str) -> Rule:
         return Rule(
             f"nft {place}",
-            f"{shown(each.get('expr', []))} (handle {handle})",
-            (*matches, *more),
+            f"{shown(statements)} (handle {handle})",
+            (*said.matches, *more),
             verdict,
             target,
-            packets,
-            show,
+            said.packets,
+            f"nft -a list chain {place}",
             f"nft delete rule {place} handle {handle}",
         )
 
-    if branches:
-        return [made((match,), verdict, target) for match, verdict, target in branches]
-    return [made((), verdict, target)]
+    if said.branches:
+        return [made((match,), verdict, target) for match, verdict, target in said.branches]
+    return [made((), said.verdict, said.target)]
 
 
 def shown(statements: Iterable[Any]) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from mcastd.fastpath import SocketPart
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.net.bridges import Bridge, bridge_of
 from mcastd.net.firewall import FirewallText, firewall_text
 from mcastd.net.routes import Route, reverse_path_filter, route_to, value_of

@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from mcastd.gmp.time import Instant, in_seconds
 from mcastd.net.names import word
-from mcastd.service.doctor.finding import Evidence, Finding
-from mcastd.service.namespaces.inside import qualified
+from mcastd.service.doctor.finding import Evidence, Finding, note
+from mcastd.service.growing import Grown
+from mcastd.service.namespaces.inside import command, qualified
 
 COMING = frozenset({"live", "lossy", "elsewhere", "unwanted"})
 """States of a stream from which packets come now."""
@@ -35,6 +37,41 @@ def judge(streams: Objects) -> Iterator[Finding]:
         elif each["state"] == "lossy":
             yield lossy(each)
     yield from duplicates(coming)
+
+
+LATELY_SECONDS = 10.0
+"""In which what is counted of an interface alone must have grown, to be worth a word."""
+
+
+def rests(name: str, growing: Mapping[str, Grown], at: Instant) -> Iterator[Finding]:
+    """What came by an interface and belongs to no stream: fragments, and what found no room."""
+    for what, grown in growing.items():
+        if in_seconds(at - grown.at) > LATELY_SECONDS:
+            continue
+        evidence = (Evidence(f"{what} {grown.number}", "mcastctl status --json"),)
+        if what == "fragments":
+            senders = f"tcpdump -n -i {word(name)} 'ip multicast and ip[6:2] & 0x1fff != 0'"
+            yield note(
+                "streams_fragmented",
+                f"multicast comes in fragments: {grown.number} beside the first ones so far",
+                "have senders send no more than the MTU of the way allows (1472 bytes of UDP over "
+                f"IPv4 and Ethernet); who they are: {command(senders)}",
+                why="one fragment that is lost is a whole datagram, and firewalls and switches "
+                "often drop or misplace all but the first",
+                evidence=evidence,
+            )
+        else:
+            yield note(
+                "streams_untracked",
+                f"there is no room for more streams: {grown.number} packets of others so far are "
+                "not counted",
+                "raise max_streams in [streams] (mcastd.toml), then: systemctl restart mcastd; "
+                "or keep out at the switch what nobody has joined: "
+                f"mcastctl streams {word(qualified(name))}",
+                why="of these streams no loss is seen and no source is known; joined groups have "
+                "their room first",
+                evidence=evidence,
+            )
 
 
 def label(each: Mapping[str, Any]) -> str:

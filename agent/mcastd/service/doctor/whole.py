@@ -19,6 +19,7 @@ RECENTLY = 3600.0
 def of_agent(agent: Agent) -> Iterator[Finding]:
     yield from of_missing(agent)
     yield from of_state(agent)
+    yield from of_sockets(agent)
     yield from of_raw_sockets()
 
 
@@ -39,7 +40,13 @@ def of_state(agent: Agent) -> Iterator[Finding]:
     """State that is not kept, and faults of others."""
     for problem in (agent.owned.problem, agent.known_queriers.problem):
         if problem:
-            yield Finding("state_not_kept", problem, REMEDIES[Fault.STATE_FILE])
+            yield Finding(
+                "state_not_kept",
+                problem,
+                f"{REMEDIES[Fault.STATE_FILE]} (STATE_DIRECTORY, or /var/lib/mcastd)",
+                why="what was joined by hand or by programs is not joined again after a restart",
+                evidence=(Evidence("state, and its problem", "mcastctl status"),),
+            )
     for fault, (at, text) in agent.faults.last.items():
         ago = max(0.0, wall_now() - at)
         if fault is not Fault.STATE_FILE and ago < RECENTLY:
@@ -49,6 +56,26 @@ def of_state(agent: Agent) -> Iterator[Finding]:
                 f"{times} faults ({kind}); the last, {ago:.0f} s ago: {text}",
                 REMEDIES[fault],
             )
+
+
+def of_sockets(agent: Agent) -> Iterator[Finding]:
+    """Where the kernel does not let the agent look at sockets at all."""
+    problem = agent.fast_path.sockets_problem or agent.reader.problem
+    if problem is not None:
+        yield note(
+            "sockets_not_seen",
+            f"who has joined groups, and from which sources, cannot be seen: {problem}",
+            "if the kernel is locked down for confidentiality (cat /sys/kernel/security/lockdown), "
+            "boot it with lockdown=integrity; /sys/kernel/btf/vmlinux must be there, also in a "
+            "container; then: systemctl restart mcastd",
+            why="that groups are joined is known, and all that comes is seen; their holders, their "
+            "sources, limits and drops of sockets and shared ports are not",
+            evidence=(
+                Evidence(
+                    "the kernel's part of each group: exact is false", "mcastctl groups --json"
+                ),
+            ),
+        )
 
 
 def of_raw_sockets() -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mcastd.net.names import raw, shown
 from mcastd.net.namespaces import Identity, NoNamespaceError, identity
-from mcastd.service.keys import is_pattern
+from mcastd.service.interface_names import is_pattern
 from mcastd.service.namespaces.inside import DIRECTORY, Place
 from mcastd.service.namespaces.settings import NamespaceSettings, refusal
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from functools import partial
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 from typing import TYPE_CHECKING
 
 from mcastd.service.agent import Agent
@@ -59,5 +59,6 @@ class First(Alone):
         self._channel.close()
         try:
             await asyncio.to_thread(self._keeper.wait, END_SECONDS)
-        except TimeoutError:
+        except TimeoutExpired:
             self._keeper.kill()
+            await asyncio.to_thread(self._keeper.wait)

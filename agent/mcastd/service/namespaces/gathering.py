@@ -18,7 +18,7 @@ from mcastd.service.answers import AT_ONCE
 from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.connections import Connection
 from mcastd.service.control import Client, Control
-from mcastd.service.doctor import Finding
+from mcastd.service.doctor import Evidence, Finding
 from mcastd.service.documents import Answer, JsonObject, Own
 from mcastd.service.namespaces.inside import joined, parted
 from mcastd.service.namespaces.peers import (
@@ -155,7 +155,13 @@ class GatheringControl(Control):
                 text = peer.problem or {"waiting": "there is no such namespace now"}.get(peer.state)
                 remedy = REMEDIES.get(peer.state, "")
             if text is not None:
-                made = Finding("namespace_not_served", text, remedy)
+                made = Finding(
+                    "namespace_not_served",
+                    text,
+                    remedy,
+                    why="nothing is seen or said in it",
+                    evidence=(Evidence(f"state: {peer.state}", "mcastctl status"),),
+                )
                 found.append({"namespace": peer.name} | made.as_object())
         return found
 

@@ -7,10 +7,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
+from mcastd.allowed import LONGEST_TEXT, whole
 from mcastd.net import names
 from mcastd.printable import brief
 from mcastd.service.documents import Unread
+from mcastd.service.interface_names import is_pattern
 from mcastd.service.interface_settings import (
+    MOST_INTERFACES,
     ConfigFileError,
     InterfaceSettings,
     Section,
@@ -20,7 +23,6 @@ from mcastd.service.interface_settings import (
     read_interfaces,
     read_tunables,
 )
-from mcastd.service.keys import LONGEST_TEXT, MOST_INTERFACES, is_pattern, whole_key
 from mcastd.service.namespaces.inside import parted
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ MAX_INTERFACES = 64
 
 KEYS = "path, max_interfaces, defaults, interface"
 
-READ_MOST, MOST_ALLOWED = whole_key(1, MOST_INTERFACES)
+MOST = whole(1, MOST_INTERFACES)
 
 
 class Written(TypedDict):
@@ -104,11 +106,12 @@ def read_section(path: Path, name: str, section: Unread, here: Written) -> None:
 
 def most(path: Path, where: str, value: object) -> int:
     try:
-        return READ_MOST(value)
-    except ValueError:
+        read: int = MOST.read(value)
+    except (TypeError, ValueError):
         raise ConfigFileError(
-            path, f"{where}max_interfaces = {brief(value)}: allowed is {MOST_ALLOWED}"
+            path, f"{where}max_interfaces = {brief(value)}: allowed is {MOST.text}"
         ) from None
+    return read
 
 
 def is_path(value: object) -> bool:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from mcastd.fastpath import SocketPart
+from mcastd.fastpath.sockets import SocketPart
 from mcastd.gmp.time import Instant, seconds
 from mcastd.net.bridges import Bridge
 from mcastd.net.routes import Route
@@ -14,6 +14,7 @@ from mcastd.net.udp_sockets import UdpSocket
 from mcastd.service.doctor import bridges, limits, reverse_path, sockets, streams
 from mcastd.service.doctor.finding import Finding, Severity
 from mcastd.service.doctor.reverse_path import Filter, Sender, Ways
+from mcastd.service.growing import Grown
 from mcastd.service.host_history import HostHistory, Reading, growth
 
 
@@ -210,3 +211,14 @@ def test_silence_is_told_of_the_group_that_was_asked_for() -> None:
     seen = [stream(state="silent"), stream(state="silent", group="239.9.9.9"), stream()]
     (found,) = streams.silent(seen, "239.1.1.1")
     assert (found.kind, found.interface, found.group) == ("no_data", "eth0", "239.1.1.1")
+
+
+def test_what_grew_lately_is_told_and_what_did_not_is_over() -> None:
+    growing = {"fragments": Grown(7, Instant(seconds(1))), "untracked": Grown(9, Instant(0))}
+    assert kinds(list(streams.rests("eth0", growing, Instant(seconds(10))))) == [
+        ("streams_fragmented", Severity.NOTE),
+        ("streams_untracked", Severity.NOTE),
+    ]
+    (left,) = streams.rests("eth0", growing, Instant(seconds(11)))
+    assert left.kind == "streams_fragmented"
+    assert list(streams.rests("eth0", growing, Instant(seconds(12)))) == []

@@ -50,14 +50,6 @@ TOLD_BY_THEIR_TEXT = {
 """The lab makes them, and looks for them by what they say (`test_host_mode_whose.py`,
 `test_hostile_link.py`)."""
 
-NOT_MADE_YET = {
-    "events_lost", "flood", "flood_before", "generic_hook", "namespace_not_served",
-    "not_looked_at", "not_reported", "not_run", "not_run_as_configured",
-    "sockets_not_seen", "state_not_kept",
-    "version_forced_by_networkd",
-}  # fmt: skip
-"""No test of the lab makes the fault and finds it by its name. None may be added."""
-
 
 def looked_for(path: Path) -> set[str]:
     """All kinds for which a test asks doctor, by name."""
@@ -86,7 +78,7 @@ def texts(nodes: list[ast.expr]) -> set[str]:
     }
 
 
-def test_each_kind_is_made_in_the_lab_and_found_by_its_name_but_for_those_listed() -> None:
+def test_each_kind_is_made_in_the_lab_and_found_by_its_name() -> None:
     made = {kind for path in SOURCES for kind in kinds_of(path)}
     sought = {kind for path in LAB.glob("test_*.py") for kind in looked_for(path)}
-    assert made - sought == NOT_MADE_YET | TOLD_BY_THEIR_TEXT
+    assert made - sought == TOLD_BY_THEIR_TEXT
