@@ -80,9 +80,28 @@ def test_the_versions_of_the_packages_are_the_programs() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
-def test_the_unit_is_hardened() -> None:
-    result = run("systemd-analyze", "security", "--offline=yes", "--threshold=19", str(UNIT))
+@pytest.mark.parametrize(("drop_in", "tenths"), [(None, 19), ("hardened.conf", 15)])
+def test_the_unit_is_hardened(tmp_path: Path, drop_in: str | None, tenths: int) -> None:
+    """As far as its own comment says, and no less."""
+    unit = shutil.copy(UNIT, tmp_path)
+    if drop_in is not None:
+        folder = tmp_path / "mcastd.service.d"
+        folder.mkdir()
+        shutil.copy(UNIT.with_name(drop_in), folder)
+    result = run("systemd-analyze", "security", "--offline=yes", f"--threshold={tenths}", str(unit))
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr
+    assert f"{tenths / 10} " in result.stdout.splitlines()[-1]
+    said = UNIT.with_name(drop_in).read_text() if drop_in else UNIT.read_text()
+    assert f"{tenths / 10} of 10" in said
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_socket_unit_is_sound(tmp_path: Path) -> None:
+    """But for the program, which is not installed here."""
+    shutil.copy(UNIT, tmp_path)
+    unit = shutil.copy(UNIT.with_name("mcastd-metrics.socket"), tmp_path)
+    said = run("systemd-analyze", "verify", "--man=no", str(unit)).stderr.splitlines()
+    assert [each for each in said if "mcastd-metrics" in each] == []
 
 
 def test_the_shipped_configuration_is_good() -> None:

@@ -19,6 +19,11 @@ JOIN_GROUP, JOIN_SOURCE_GROUP, MSFILTER = 42, 46, 48
 IP_MULTICAST_ALL, IPV6_MULTICAST_ALL = 49, 29
 EXCLUDE = 0
 
+NO_IP_SOCKETS = (
+    "no IP socket can be made here, by which the kernel would join "
+    "(RestrictAddressFamilies= of the unit)"
+)
+
 SOURCES_OF_ONE = 10
 """As many as a socket takes, unless that was made less."""
 
@@ -62,7 +67,12 @@ class SocketMembership:
     def _socket(self, group: bytes) -> socket.socket:
         """It is not bound, so that nothing is delivered to it."""
         family = socket.AF_INET if len(group) == 4 else socket.AF_INET6
-        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+        except OSError as error:
+            if error.errno != errno.EAFNOSUPPORT:
+                raise
+            raise OSError(error.errno, NO_IP_SOCKETS) from None
         self._sockets.append(sock)
         option = IP_MULTICAST_ALL if len(group) == 4 else IPV6_MULTICAST_ALL
         sock.setsockopt(level_of(group), option, 0)

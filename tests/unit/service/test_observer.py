@@ -184,9 +184,9 @@ def test_an_older_leave_of_the_kernels_is_followed_by_the_agents_report(net: Net
     watched.observer.listen(Instant(0), "api:one", net.g1, net.exclude())
     speaker.said.clear()
 
-    watched.leaves_older(100, net.g2)
+    watched.leaves_older(0, net.g2)
     assert speaker.said == []
-    watched.leaves_older(100, net.g1)
+    watched.leaves_older(0, net.g1)
     assert speaker.said == [net.sent_report(net.g1)]
 
 
