@@ -98,8 +98,9 @@ lint: native-lint
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-## make native-lint  the C module with every warning an error
+## make native-lint  the C module with every warning an error; the form of all C, by clang-format 14
 native-lint:
+	@! command -v clang-format-14 >/dev/null || clang-format-14 --dry-run -Werror native/*.[ch] bpf/*.[ch]
 	@for file in native/*.c; do \
 		$(CC) -std=gnu11 -O3 -Wall -Wextra -Wconversion -Wshadow -Werror -Inative -Ibpf \
 			$$($(PYTHON) -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') \

@@ -43,15 +43,15 @@ enum mcast_reason {
 	MCAST_BAD_GROUP = 9,
 	MCAST_BAD_SOURCE_COUNT = 10, /* more sources or records announced than the message holds */
 	MCAST_UNKNOWN_TYPE = 11,
-	MCAST_LOOPBACK = 12, /* our own */
+	MCAST_LOOPBACK = 12,         /* our own */
 	MCAST_UNLISTED_QUERIER = 13, /* a query of none of those that are named for the interface */
 	MCAST_REASONS = 16
 };
 
 enum mcast_flag {
 	MCAST_WITHOUT_ROUTER_ALERT = 1, /* accepted without it, where that is lenient */
-	MCAST_TO_ASSIGNED = 2,          /* good only if the destination is assigned to the interface */
-	MCAST_FROM_OTHERS = 4           /* good only if the source is not our own */
+	MCAST_TO_ASSIGNED = 2, /* good only if the destination is assigned to the interface */
+	MCAST_FROM_OTHERS = 4  /* good only if the source is not our own */
 };
 
 /* How strictly to read; the rest of the rules is the RFCs' and has no knob. */
@@ -78,7 +78,12 @@ struct mcast_message {
 
 enum mcast_direction { MCAST_RX = 0, MCAST_TX = 1, MCAST_DIRECTIONS = 2 };
 
-enum mcast_ring { MCAST_RING_QUERY = 0, MCAST_RING_REPORT = 1, MCAST_RING_EGRESS = 2, MCAST_RINGS = 3 };
+enum mcast_ring {
+	MCAST_RING_QUERY = 0,
+	MCAST_RING_REPORT = 1,
+	MCAST_RING_EGRESS = 2,
+	MCAST_RINGS = 3
+};
 
 enum mcast_loss { MCAST_LOST_RING_FULL = 0, MCAST_LOST_RATE_LIMITED = 1, MCAST_LOSSES = 2 };
 
@@ -93,8 +98,8 @@ struct mcast_counters {
 	uint64_t rejected[2][32]; /* by direction, and reason, MLD's 16 behind IGMP's */
 	uint64_t events[3];       /* handed over, by ring */
 	uint64_t lost[3][2];      /* not handed over, by ring and cause */
-	uint64_t held_back[2];    /* the kernel's own reports and leaves, by protocol: under a cap */
-	uint64_t consumed[2];     /* older queries kept from the kernel, by protocol: host mode */
+	uint64_t held_back[2]; /* the kernel's own reports and leaves, by protocol: under a cap */
+	uint64_t consumed[2];  /* older queries kept from the kernel, by protocol: host mode */
 	uint64_t discarded[2][2]; /* beyond the limits, kept from the kernel, by ring (queries,
 				   * reports) and protocol: host mode */
 	uint64_t passing[2];      /* reports and leaves of others that leave by this interface */
@@ -113,16 +118,16 @@ enum mcast_switch {
 	MCAST_DISCARD_FLOODS = 4,    /* and what is beyond the limits is kept from the kernel, */
 	MCAST_HOLD_IGMP = 8,         /* and the kernel's own reports and leaves are held back, */
 	MCAST_HOLD_MLD = 16,
-	MCAST_CONSUME_IGMP = 32,     /* and older queries are kept from it, */
+	MCAST_CONSUME_IGMP = 32, /* and older queries are kept from it, */
 	MCAST_CONSUME_MLD = 64,
-	MCAST_STRICT_KERNEL = 128,   /* and queries that are refused here */
-	MCAST_HAS_IPV4 = 256,        /* the interface has an address to report from */
+	MCAST_STRICT_KERNEL = 128, /* and queries that are refused here */
+	MCAST_HAS_IPV4 = 256,      /* the interface has an address to report from */
 	MCAST_HAS_IPV6 = 512,
 	MCAST_TAGS_TAKEN_OUT = 1024, /* XDP cannot see VLAN tags here: it counts, and keeps floods
 				      * from the kernel; a program behind it at the ingress hook of
 				      * traffic control, which is told the tags, does the rest */
-	MCAST_LISTED_IGMP = 2048,    /* queriers are named: queries of others are refused, and kept */
-	MCAST_LISTED_MLD = 4096      /* from the kernel in host mode */
+	MCAST_LISTED_IGMP = 2048, /* queriers are named: queries of others are refused, and kept */
+	MCAST_LISTED_MLD = 4096   /* from the kernel in host mode */
 };
 
 /* Which of an interface's two ingress programs looks at a message, where there are two. */
@@ -140,10 +145,10 @@ struct mcast_policy {
 	struct mcast_rules rules;
 	uint8_t hardware[8]; /* the interface's own address, then two zeros */
 	uint8_t asking[8];   /* likewise, where the agent's questions to this kernel come from */
-	uint64_t own;                /* the bits of its unicast addresses: see mcast_may_be_source() */
-	uint64_t queriers;           /* likewise, of the queriers that are known */
+	uint64_t own;        /* the bits of its unicast addresses: see mcast_may_be_source() */
+	uint64_t queriers;   /* likewise, of the queriers that are known */
 	struct mcast_limit limit[3]; /* by ring */
-	struct mcast_limit known;    /* of one querier that is known, when that of the ring is used up */
+	struct mcast_limit known;    /* of one known querier, when that of the ring is used up */
 };
 
 /* When the next event is due if they come as fast as they may, by stage and ring; ns of
@@ -155,7 +160,7 @@ struct mcast_pace {
 /* What an address is to an interface. */
 enum mcast_assignment {
 	MCAST_ASSIGNED = 1, /* a unicast address of it, or a group that is received */
-	MCAST_DELAYING = 2  /* a group whose report is due: other hosts' older reports suppress it */
+	MCAST_DELAYING = 2 /* a group whose report is due: other hosts' older reports suppress it */
 };
 
 /* The key of what an address is to an interface. */
@@ -208,7 +213,7 @@ enum mcast_fate {
 	MCAST_HELD_BACK = 1, /* the kernel's own report, for which the agent speaks */
 	MCAST_OWN = 2,       /* sent by the agent */
 	MCAST_PASSING = 3,   /* sent by another than this kernel, through this interface */
-	MCAST_PROBE = 4      /* the agent's own question whether it is told at all; nobody else saw it */
+	MCAST_PROBE = 4 /* the agent's own question whether it is told at all; nobody else saw it */
 };
 
 /* An event in a ring. `captured` bytes of the frame follow. */

@@ -51,11 +51,11 @@ MCAST_INLINE bool mcast_may_be_source(const struct mcast_work *work, uint64_t bi
 }
 
 /* Whether a query is of none of the queriers that are named for the interface, where any are. */
-MCAST_INLINE bool mcast_is_unlisted(const struct mcast_work *work, const struct mcast_policy *policy,
-				    uint32_t ifindex)
+MCAST_INLINE bool mcast_is_unlisted(const struct mcast_work *work,
+				    const struct mcast_policy *policy, uint32_t ifindex)
 {
 	bool mld = mcast_is_mld(work->message.kind);
-	struct mcast_listed key = {.length = mld ? 192 : 96, .ifindex = ifindex, .protocol = mld};
+	struct mcast_listed key = { .length = mld ? 192 : 96, .ifindex = ifindex, .protocol = mld };
 	uint32_t *words = (uint32_t *)(void *)key.address;
 
 	if (!(policy->switches & (mld ? MCAST_LISTED_MLD : MCAST_LISTED_IGMP)) ||

@@ -11,7 +11,7 @@
 enum {
 	MCAST_AF_INET = 2,
 	MCAST_AF_INET6 = 10,
-	MCAST_PACKET_HOST = 0,      /* what a packet is from the first, if it is not from elsewhere */
+	MCAST_PACKET_HOST = 0, /* what a packet is from the first, if it is not from elsewhere */
 	MCAST_PRIORITY_CONTROL = 7, /* TC_PRIO_CONTROL: of the kernel's own IGMP and MLD */
 	MCAST_ETHERTYPE_IPV4 = 0x0800,
 	MCAST_ETHERTYPE_IPV6 = 0x86dd,
@@ -129,14 +129,14 @@ MCAST_INLINE bool mcast_is_right(uint64_t sum)
  * verifier since Linux 5.18 knows it afterwards: of "not 0 and at most N" LLVM makes one comparison,
  * from which those before 6.18 learn nothing of 0, and 6.1 does not remember "not 0" at all. The
  * size less 1 is compared, and hidden, so that the 1 is added behind the comparison. */
-#define MCAST_IS_FROM_1_TO(size, most)                                                             \
-	({                                                                                         \
-		(size)--;                                                                          \
-		MCAST_KEEP(size);                                                                  \
-		bool is_within = (size) < (most);                                                  \
-		if (is_within)                                                                     \
-			(size)++;                                                                  \
-		is_within;                                                                         \
+#define MCAST_IS_FROM_1_TO(size, most) \
+	({ \
+		(size)--; \
+		MCAST_KEEP(size); \
+		bool is_within = (size) < (most); \
+		if (is_within) \
+			(size)++; \
+		is_within; \
 	})
 
 #endif

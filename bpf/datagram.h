@@ -145,8 +145,8 @@ MCAST_INLINE bool mcast_pass_headers(const struct mcast_source *source, struct m
 	for (i = 0; i < MCAST_HEADERS_BEFORE_UDP; i++) {
 		MCAST_KEEP(i);
 		MCAST_FORGET();
-		if (chain->later || (!mcast_is_extension(chain->next) &&
-				     chain->next != MCAST_PROTOCOL_ROUTING))
+		if (chain->later ||
+		    (!mcast_is_extension(chain->next) && chain->next != MCAST_PROTOCOL_ROUTING))
 			return true;
 		if ((chain->next == MCAST_PROTOCOL_HOP_BY_HOP && i) ||
 		    !mcast_pass_header(source, chain, end))
@@ -161,7 +161,7 @@ MCAST_INLINE void mcast_find_in_ipv6(const struct mcast_source *source,
 {
 	uint32_t words[10], total;
 	const uint8_t *ip = (const uint8_t *)words;
-	struct mcast_chain chain = {.offset = network + MCAST_IPV6_HEADER};
+	struct mcast_chain chain = { .offset = network + MCAST_IPV6_HEADER };
 
 	if (!mcast_bytes(source, network, words, sizeof(words)))
 		return;

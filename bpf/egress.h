@@ -80,8 +80,8 @@ MCAST_INLINE bool mcast_is_of_this_kernel(const struct mcast_frame *frame,
 MCAST_INLINE void mcast_note_passer(const struct mcast_frame *frame, uint32_t ifindex)
 {
 	const struct mcast_work *work = frame->work;
-	struct mcast_passer passer = {.ifindex = ifindex, .kind = work->message.kind};
-	struct mcast_passed passed = {.at = bpf_ktime_get_ns()};
+	struct mcast_passer passer = { .ifindex = ifindex, .kind = work->message.kind };
+	struct mcast_passed passed = { .at = bpf_ktime_get_ns() };
 
 	if (mcast_load(frame, 6, passer.hardware, 6))
 		return;
@@ -112,12 +112,13 @@ MCAST_INLINE bool mcast_from_inside(const struct mcast_frame *frame,
 				    struct mcast_handing *handing, struct mcast_counters *counted)
 {
 	bool query = mcast_is_query(message->kind);
-	bool reports = !query && message->kind != MCAST_IGMP_OTHER && message->kind != MCAST_MLD_OTHER;
+	bool reports = !query && message->kind != MCAST_IGMP_OTHER &&
+		       message->kind != MCAST_MLD_OTHER;
 
 	if (mcast_is_own(frame)) {
 		handing->fate = MCAST_OWN;
-	} else if (query || (reports && mcast_is_of_this_kernel(frame, policy, message,
-								handing->ifindex))) {
+	} else if (query ||
+		   (reports && mcast_is_of_this_kernel(frame, policy, message, handing->ifindex))) {
 		/* A querier on this host asks this host, too. */
 		handing->fate = !query && mcast_is_holding(policy, message, handing) ?
 					MCAST_HELD_BACK :
@@ -135,7 +136,8 @@ MCAST_INLINE bool mcast_from_inside(const struct mcast_frame *frame,
 		if (reports) {
 			mcast_count_protocol(counted->passing, message);
 			MCAST_FORGET();
-			if (!mcast_is_in_vlan(message) && mcast_is_holding(policy, message, handing))
+			if (!mcast_is_in_vlan(message) &&
+			    mcast_is_holding(policy, message, handing))
 				mcast_note_passer(frame, handing->ifindex);
 		}
 		MCAST_FORGET();

@@ -84,7 +84,8 @@ MCAST_INLINE struct mcast_event mcast_event_of(const struct mcast_frame *frame,
 /* Writes a query of a short frame right into its ring: nearly every one is short. False if this one
  * is not, or lies in several pieces, or there is no room. */
 MCAST_INLINE bool mcast_tell_short(const struct mcast_frame *frame,
-				   const struct mcast_handing *handing, uint64_t at, uint32_t length)
+				   const struct mcast_handing *handing, uint64_t at,
+				   uint32_t length)
 {
 	struct mcast_short_event *there;
 

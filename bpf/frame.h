@@ -36,7 +36,8 @@ MCAST_INLINE struct mcast_piece mcast_piece_of(const struct mcast_frame *frame)
 }
 
 /* Copies `size` bytes at `offset` of the frame, from wherever they lie; 0 if they are there. */
-MCAST_INLINE long mcast_load(const struct mcast_frame *frame, uint32_t offset, void *to, uint32_t size)
+MCAST_INLINE long mcast_load(const struct mcast_frame *frame, uint32_t offset, void *to,
+			     uint32_t size)
 {
 	long result;
 

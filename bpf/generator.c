@@ -14,10 +14,10 @@ enum {
 	GENERATOR_SHORTEST = 14,
 	GENERATOR_FRAME = 1514,
 	GENERATOR_MARK = 60,
-	GENERATOR_MARK_EVERY = 64,	   /* frames */
+	GENERATOR_MARK_EVERY = 64,         /* frames */
 	GENERATOR_MARK_ETHERTYPE = 0x88b5, /* for local experiments (IEEE 802) */
-	GENERATOR_ON_THEIR_WAY = 128,	   /* frames at the most; the queue of a veth holds 256 */
-	GENERATOR_NEXT = -1,		   /* TCX_NEXT */
+	GENERATOR_ON_THEIR_WAY = 128,      /* frames at the most; the queue of a veth holds 256 */
+	GENERATOR_NEXT = -1,               /* TCX_NEXT */
 };
 
 struct generator_frame {
@@ -57,8 +57,8 @@ static inline uint16_t generator_network_order(uint16_t value)
 static inline int generator_send_mark(struct xdp_md *ctx, struct generator_turn *turn)
 {
 	struct generator_mark mark = {
-		.to = {2, 'm', 'c', 'a', 's', 'm'},
-		.from = {2, 'm', 'c', 'a', 's', 't'},
+		.to = { 2, 'm', 'c', 'a', 's', 'm' },
+		.from = { 2, 'm', 'c', 'a', 's', 't' },
 		.ethertype = generator_network_order(GENERATOR_MARK_ETHERTYPE),
 		.sent = turn->sent,
 	};

@@ -60,8 +60,7 @@ MCAST_INLINE bool mcast_is_known(const struct mcast_work *work, const struct mca
 	struct mcast_querier *querier;
 	struct mcast_assigned key;
 
-	if (work->message.reason != MCAST_ACCEPTED ||
-	    !mcast_may_be_source(work, policy->queriers))
+	if (work->message.reason != MCAST_ACCEPTED || !mcast_may_be_source(work, policy->queriers))
 		return false;
 	mcast_key_of(work, work->source, handing->ifindex, &key);
 	querier = queriers.lookup(&key);
@@ -120,9 +119,9 @@ MCAST_INLINE bool mcast_is_new_question(const struct mcast_frame *frame,
 					struct mcast_handing *handing)
 {
 	const struct mcast_work *work = frame->work;
-	struct mcast_question key = {.ifindex = handing->ifindex,
-				     .kind = work->message.kind,
-				     .stage = handing->stage};
+	struct mcast_question key = { .ifindex = handing->ifindex,
+				      .kind = work->message.kind,
+				      .stage = handing->stage };
 	uint8_t code[2];
 
 	if (work->message.reason != MCAST_ACCEPTED || !mcast_is_general(work, &policy->rules))
@@ -167,8 +166,7 @@ MCAST_INLINE bool mcast_query_may_pass(const struct mcast_frame *frame,
  * when its source is not a querier that is known. Linux puts its answer off with each later query of
  * MLD, so that one in a thousand of the forged ones would keep it from answering. */
 MCAST_INLINE bool mcast_is_strange(const struct mcast_frame *frame,
-				   const struct mcast_policy *policy,
-				   struct mcast_handing *handing)
+				   const struct mcast_policy *policy, struct mcast_handing *handing)
 {
 	const struct mcast_limit *limit = &policy->limit[MCAST_RING_QUERY];
 	struct mcast_pace *pace = paces.lookup(&handing->slot);

@@ -15,7 +15,7 @@ MCAST_INLINE void mcast_clear(struct mcast_work *work)
 /* Classifies the frame, of which as much as lies in one piece is from `data` to `end`, and whose type
  * is `type` by mcast_type_of_control(); false if it cannot be read. */
 MCAST_INLINE bool mcast_classify(struct mcast_frame *frame, uint16_t type, const uint8_t *data,
-			     const uint8_t *end, const struct mcast_rules *rules)
+				 const uint8_t *end, const struct mcast_rules *rules)
 {
 	uint64_t size;
 
@@ -63,7 +63,7 @@ MCAST_INLINE struct mcast_policy *mcast_policy_of(uint32_t ifindex)
 MCAST_INLINE bool mcast_handle(struct mcast_frame *frame, uint16_t type, const uint8_t *data,
 			       const uint8_t *end, uint32_t ifindex, uint16_t vlan, bool tagged)
 {
-	struct mcast_handing handing = {.ifindex = ifindex};
+	struct mcast_handing handing = { .ifindex = ifindex };
 	uint32_t hook = (uint32_t)frame->hook;
 	struct mcast_scratch *lay_out;
 	struct mcast_policy *policy = mcast_policy_of(ifindex);

@@ -127,10 +127,10 @@ MCAST_INLINE void mcast_keep_unlisted(const struct mcast_frame *frame,
 				      const struct mcast_message *message,
 				      struct mcast_handing *handing, struct mcast_counters *counted)
 {
-	struct mcast_question key = {.ifindex = handing->ifindex,
-				     .kind = message->kind,
-				     .stage = handing->stage,
-				     .unlisted = 1};
+	struct mcast_question key = { .ifindex = handing->ifindex,
+				      .kind = message->kind,
+				      .stage = handing->stage,
+				      .unlisted = 1 };
 
 	if (message->reason == MCAST_UNLISTED_QUERIER &&
 	    mcast_is_news(&key, MCAST_SAME_STRANGER, handing))

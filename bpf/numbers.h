@@ -144,8 +144,8 @@ MCAST_INLINE void mcast_take_number(struct mcast_stream *stream, uint64_t number
 	ahead = (number - stream->highest) & mask;
 	back = (stream->highest - number) & mask;
 	if (stream->identity[0] != identity ||
-	    (ahead && ahead < back ? !mcast_is_packets(&ahead, step, MCAST_LONGEST_DROPOUT)
-				   : !mcast_is_packets(&back, step, MCAST_LONGEST_DELAY))) {
+	    (ahead && ahead < back ? !mcast_is_packets(&ahead, step, MCAST_LONGEST_DROPOUT) :
+				     !mcast_is_packets(&back, step, MCAST_LONGEST_DELAY))) {
 		mcast_put_off(stream, number, identity, has_ts);
 		return;
 	}
@@ -173,8 +173,8 @@ MCAST_INLINE void mcast_take_byte(struct mcast_stream *stream, uint8_t number,
 
 	is_other = stream->identity[0] != identity[0] || stream->identity[1] != identity[1] ||
 		   stream->identity[2] != identity[2] ||
-		   (is_late ? !mcast_is_packets(&back, step, MCAST_LONGEST_BYTE_DELAY)
-			    : !mcast_is_packets(&ahead, step, 128));
+		   (is_late ? !mcast_is_packets(&back, step, MCAST_LONGEST_BYTE_DELAY) :
+			      !mcast_is_packets(&ahead, step, 128));
 	if (!stream->is_begun || is_other) {
 		if (stream->is_begun)
 			stream->resets++;
@@ -191,7 +191,8 @@ MCAST_INLINE void mcast_take_byte(struct mcast_stream *stream, uint8_t number,
 }
 
 /* Messages that came late, `count` of them, the first `back` below the highest number. */
-MCAST_INLINE void mcast_take_late_messages(struct mcast_stream *stream, uint64_t back, uint64_t count)
+MCAST_INLINE void mcast_take_late_messages(struct mcast_stream *stream, uint64_t back,
+					   uint64_t count)
 {
 	uint64_t to = back - (count - 1), which, missing;
 

@@ -15,7 +15,7 @@ enum {
 
 int mcast_xdp(struct xdp_md *ctx)
 {
-	struct mcast_frame frame = {.context = ctx, .hook = MCAST_HOOK_XDP};
+	struct mcast_frame frame = { .context = ctx, .hook = MCAST_HOOK_XDP };
 	const uint8_t *data = (const uint8_t *)(long)ctx->data;
 	const uint8_t *end = (const uint8_t *)(long)ctx->data_end;
 	uint16_t type = mcast_type_of_control(data, end);
@@ -37,7 +37,7 @@ MCAST_INLINE int mcast_hook_of_traffic_control(void)
 
 int mcast_tc(struct __sk_buff *skb)
 {
-	struct mcast_frame frame = {.context = skb, .hook = mcast_hook_of_traffic_control()};
+	struct mcast_frame frame = { .context = skb, .hook = mcast_hook_of_traffic_control() };
 	const uint8_t *data, *end;
 	uint16_t type;
 

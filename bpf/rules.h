@@ -187,8 +187,14 @@ MCAST_INLINE uint8_t mcast_mld_kind(uint8_t type, uint32_t length)
 /* Sum of the pseudo-header of RFC 8200 §8.1; `length` is that of the ICMPv6 message. */
 MCAST_INLINE uint64_t mcast_pseudo_header_sum(const uint8_t *ip, uint32_t length)
 {
-	const uint8_t tail[8] = {(uint8_t)(length >> 24), (uint8_t)(length >> 16),
-				 (uint8_t)(length >> 8),  (uint8_t)length, 0, 0, 0, MCAST_PROTOCOL_ICMPV6};
+	const uint8_t tail[8] = { (uint8_t)(length >> 24),
+				  (uint8_t)(length >> 16),
+				  (uint8_t)(length >> 8),
+				  (uint8_t)length,
+				  0,
+				  0,
+				  0,
+				  MCAST_PROTOCOL_ICMPV6 };
 
 	return (uint64_t)mcast_word(ip + 8) + mcast_word(ip + 12) + mcast_word(ip + 16) +
 	       mcast_word(ip + 20) + mcast_word(ip + 24) + mcast_word(ip + 28) +

@@ -48,36 +48,36 @@ static inline int mcast_give(struct mcast_socket *record)
 /* One step: a part of a group's sources; then the next group. A read that fails leaves what was there
  * before, so what is followed is cleared first. Returns 1 from the program when the ring is full: the
  * same file comes again, and is told from here. Counted, because pointers do not outlive the run. */
-#define MCAST_WALK(items, lists)                                                                   \
-	do {                                                                                       \
-		MCAST_FETCH(record->group, record->item + at->items##_group);                      \
-		MCAST_FETCH(record->ifindex, record->item + at->items##_ifindex);                  \
-		MCAST_FETCH(record->mode, record->item + at->items##_mode);                        \
-		record->list = 0;                                                                  \
-		record->total = 0;                                                                 \
-		MCAST_FETCH(record->list, record->item + at->items##_list);                        \
-		MCAST_FETCH(record->total, record->list + at->lists##_count);                      \
-		size = (uint64_t)(record->total - record->first) * record->width;                  \
-		asm volatile("" : "+r"(size));                                                     \
-		if (size > sizeof(record->sources))                                                \
-			size = sizeof(record->sources);                                            \
-		bpf_probe_read_kernel(record->sources, size,                                       \
-				      (const void *)(record->list + at->lists##_sources +          \
-						     (uint64_t)record->first * record->width));    \
-		if (done >= place->done && mcast_give(record)) {                                   \
-			place->sock = record->sock;                                                \
-			place->fd = record->fd;                                                    \
-			place->done = done;                                                        \
-			return 1;                                                                  \
-		}                                                                                  \
-		done++;                                                                            \
-		record->first += sizeof(record->sources) / record->width;                          \
-		if (record->first >= record->total) {                                              \
-			item = 0;                                                                  \
-			MCAST_FETCH(item, record->item + at->items##_next);                        \
-			record->item = item;                                                       \
-			record->first = 0;                                                         \
-		}                                                                                  \
+#define MCAST_WALK(items, lists) \
+	do { \
+		MCAST_FETCH(record->group, record->item + at->items##_group); \
+		MCAST_FETCH(record->ifindex, record->item + at->items##_ifindex); \
+		MCAST_FETCH(record->mode, record->item + at->items##_mode); \
+		record->list = 0; \
+		record->total = 0; \
+		MCAST_FETCH(record->list, record->item + at->items##_list); \
+		MCAST_FETCH(record->total, record->list + at->lists##_count); \
+		size = (uint64_t)(record->total - record->first) * record->width; \
+		asm volatile("" : "+r"(size)); \
+		if (size > sizeof(record->sources)) \
+			size = sizeof(record->sources); \
+		bpf_probe_read_kernel(record->sources, size, \
+				      (const void *)(record->list + at->lists##_sources + \
+						     (uint64_t)record->first * record->width)); \
+		if (done >= place->done && mcast_give(record)) { \
+			place->sock = record->sock; \
+			place->fd = record->fd; \
+			place->done = done; \
+			return 1; \
+		} \
+		done++; \
+		record->first += sizeof(record->sources) / record->width; \
+		if (record->first >= record->total) { \
+			item = 0; \
+			MCAST_FETCH(item, record->item + at->items##_next); \
+			record->item = item; \
+			record->first = 0; \
+		} \
 	} while (0)
 
 int mcast_sockets(struct mcast_iterator *ctx)

@@ -59,7 +59,7 @@ struct mcast_stream {
 	uint64_t first;
 	uint64_t last;
 	uint64_t longest_gap;
-	uint64_t lost; /* the four of the sequence numbers, whatever the format; MPEG-TS has its own */
+	uint64_t lost; /* the four of the sequence numbers; MPEG-TS has its own */
 	uint64_t reordered;
 	uint64_t duplicates;
 	uint64_t resets;
@@ -74,7 +74,7 @@ struct mcast_stream {
 	uint64_t latest; /* the number of the last packet that was in its place */
 	uint64_t step;   /* by which numbers go up, a packet */
 	uint64_t gaps[32];
-	uint64_t pids[8]; /* four PIDs in each, with bit 15 set */
+	uint64_t pids[8];       /* four PIDs in each, with bit 15 set */
 	uint8_t continuity[32]; /* by PID: its last counter, and bit 4: that was a repetition */
 	uint16_t offset;        /* of a custom number */
 	uint8_t size;           /* of it, in bytes */

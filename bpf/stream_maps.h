@@ -6,8 +6,8 @@
 #include "streams.h"
 
 enum {
-	MCAST_LOCK_TRIES = 64,   /* a processor counts one packet meanwhile, which is not long */
-	MCAST_STRANGERS = 4096,  /* places; a power of two */
+	MCAST_LOCK_TRIES = 64,  /* a processor counts one packet meanwhile, which is not long */
+	MCAST_STRANGERS = 4096, /* places; a power of two */
 	MCAST_STRANGERS_TRIED = 64,
 };
 
@@ -72,7 +72,7 @@ MCAST_INLINE uint32_t mcast_frame_length(const struct mcast_source *source)
  * for this interface. */
 MCAST_INLINE bool mcast_is_joined(const struct mcast_stream_key *key)
 {
-	struct mcast_assigned wanted = {.ifindex = key->ifindex};
+	struct mcast_assigned wanted = { .ifindex = key->ifindex };
 
 	if (key->vlan[0] | key->vlan[1])
 		return false;
@@ -84,7 +84,8 @@ MCAST_INLINE bool mcast_is_joined(const struct mcast_stream_key *key)
 MCAST_INLINE bool mcast_make_room(void)
 {
 	uint32_t came_at = MCAST_STRANGERS_CAME, went_at = MCAST_STRANGERS_WENT, index;
-	uint64_t *came = strangers_turn.lookup(&came_at), *went = strangers_turn.lookup(&went_at), i;
+	uint64_t *came = strangers_turn.lookup(&came_at), *went = strangers_turn.lookup(&went_at),
+		 i;
 	struct mcast_stream_key *key, stranger;
 
 	if (!came || !went)

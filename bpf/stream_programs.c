@@ -20,7 +20,7 @@ int mcast_xdp_streams(struct xdp_md *ctx)
 	if (data + MCAST_TELLING > end)
 		return XDP_PASS;
 	if (data[0] & 1) {
-		struct mcast_source source = {.context = ctx, .hook = MCAST_HOOK_XDP};
+		struct mcast_source source = { .context = ctx, .hook = MCAST_HOOK_XDP };
 
 		mcast_see(&source, data, end, ctx->ingress_ifindex, 0, false);
 		/* Read anew: what is kept of them, the verifier follows through all of the above. */
@@ -35,7 +35,7 @@ int mcast_xdp_streams(struct xdp_md *ctx)
 
 int mcast_tc_streams(struct __sk_buff *skb)
 {
-	struct mcast_source source = {.context = skb, .hook = MCAST_HOOK_INGRESS};
+	struct mcast_source source = { .context = skb, .hook = MCAST_HOOK_INGRESS };
 	const uint8_t *data, *end;
 
 	/* A large frame of a packet socket has only its Ethernet header in the first buffer. */

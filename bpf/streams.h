@@ -131,8 +131,7 @@ MCAST_INLINE bool mcast_take_rtp(const struct mcast_source *source, struct mcast
 /* --- sACN, MoldUDP64, and numbers that are configured ----------------------------------------- */
 
 /* Whether the payload begins as all packets of E1.31 do (E1.31 §5: preamble, postamble, identifier). */
-MCAST_INLINE bool mcast_is_acn(const struct mcast_source *source,
-			       struct mcast_datagram *datagram)
+MCAST_INLINE bool mcast_is_acn(const struct mcast_source *source, struct mcast_datagram *datagram)
 {
 	uint32_t words[4];
 	const uint8_t *start = (const uint8_t *)words;
@@ -191,7 +190,7 @@ MCAST_INLINE void mcast_take_mold(const struct mcast_source *source, struct mcas
 MCAST_INLINE void mcast_take_custom(const struct mcast_source *source, struct mcast_stream *stream,
 				    struct mcast_datagram *datagram)
 {
-	uint64_t nobody[3] = {0}, number = 0, i, size = stream->size;
+	uint64_t nobody[3] = { 0 }, number = 0, i, size = stream->size;
 	uint8_t byte;
 
 	if ((uint32_t)stream->offset + (uint32_t)size > datagram->there)
@@ -200,7 +199,8 @@ MCAST_INLINE void mcast_take_custom(const struct mcast_source *source, struct mc
 		MCAST_KEEP(i);
 		if (i >= size)
 			break;
-		if (!mcast_bytes(source, datagram->payload + stream->offset + (uint32_t)i, &byte, 1))
+		if (!mcast_bytes(source, datagram->payload + stream->offset + (uint32_t)i, &byte,
+				 1))
 			return;
 		number = number << 8 | byte;
 	}
@@ -257,8 +257,9 @@ MCAST_INLINE void mcast_take_payload(const struct mcast_source *source, struct m
 }
 
 /* Counts a datagram that came at `now`. */
-MCAST_INLINE void mcast_count_datagram(const struct mcast_source *source, struct mcast_stream *stream,
-				       struct mcast_datagram *datagram, uint64_t now)
+MCAST_INLINE void mcast_count_datagram(const struct mcast_source *source,
+				       struct mcast_stream *stream, struct mcast_datagram *datagram,
+				       uint64_t now)
 {
 	mcast_count_arrival(stream, datagram->bytes, now);
 	if (datagram->has_payload)

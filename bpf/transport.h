@@ -64,7 +64,8 @@ MCAST_INLINE void mcast_find_pid(const struct mcast_stream *stream, struct mcast
 		equal = (word - ones) & ~word & tops;
 		if (equal) {
 			equal &= -equal;
-			datagram->place = (uint32_t)(4 * i + ((equal >> 31 & 1) | (equal >> 47 & 1) * 2 |
+			datagram->place = (uint32_t)(4 * i + ((equal >> 31 & 1) |
+							      (equal >> 47 & 1) * 2 |
 							      (equal >> 63) * 3));
 			break;
 		}
@@ -73,7 +74,8 @@ MCAST_INLINE void mcast_find_pid(const struct mcast_stream *stream, struct mcast
 }
 
 /* Begins to follow the PID, if there is room. */
-MCAST_INLINE void mcast_follow_pid(struct mcast_stream *stream, const struct mcast_datagram *datagram)
+MCAST_INLINE void mcast_follow_pid(struct mcast_stream *stream,
+				   const struct mcast_datagram *datagram)
 {
 	uint32_t place = stream->pids_known;
 
@@ -106,8 +108,8 @@ MCAST_INLINE void mcast_take_continuity(struct mcast_stream *stream,
 }
 
 /* The TS packet at `datagram->at`. */
-MCAST_INLINE void mcast_take_ts_packet(const struct mcast_source *source, struct mcast_stream *stream,
-				       struct mcast_datagram *datagram)
+MCAST_INLINE void mcast_take_ts_packet(const struct mcast_source *source,
+				       struct mcast_stream *stream, struct mcast_datagram *datagram)
 {
 	uint32_t words[2], control;
 	const uint8_t *packet = (const uint8_t *)words;

@@ -289,7 +289,8 @@ MCAST_INLINE void mcast_check_mld_length(const struct mcast_frame *frame, const 
 		mcast_refuse(message, MCAST_FRAGMENT);
 }
 
-MCAST_INLINE void mcast_walk_icmpv6(const struct mcast_frame *frame, const struct mcast_rules *rules)
+MCAST_INLINE void mcast_walk_icmpv6(const struct mcast_frame *frame,
+				    const struct mcast_rules *rules)
 {
 	struct mcast_work *work = frame->work;
 	struct mcast_message *message = &work->message;

@@ -16,13 +16,13 @@ enum { MCAST_WINDOW = 256 }; /* headers are followed no deeper into a frame */
  * in registers, for the verifier's sake: see MCAST_FORGET(). All before `source` is zero at first. */
 struct mcast_work {
 	struct mcast_message message;
-	uint32_t length;     /* of the whole frame */
-	uint32_t readable;   /* the bytes of it that are in the window */
-	uint32_t offset;     /* of the header or option looked at */
-	uint32_t end;        /* where its options end */
-	uint64_t sum;        /* of what a long message's checksum covers besides itself */
-	uint8_t next;        /* which header that is (IPv6) */
-	uint8_t following;   /* and which comes after it */
+	uint32_t length;   /* of the whole frame */
+	uint32_t readable; /* the bytes of it that are in the window */
+	uint32_t offset;   /* of the header or option looked at */
+	uint32_t end;      /* where its options end */
+	uint64_t sum;      /* of what a long message's checksum covers besides itself */
+	uint8_t next;      /* which header that is (IPv6) */
+	uint8_t following; /* and which comes after it */
 	uint8_t router_alert;
 	uint8_t fragment;
 	uint8_t malformed;
@@ -61,7 +61,8 @@ MCAST_INLINE bool mcast_frame_sum(const struct mcast_frame *frame, uint32_t offs
 
 /* The `size` bytes at `offset`, or NULL if they are not all there. The mask changes nothing: it is
  * what the verifier understands. */
-MCAST_INLINE const uint8_t *mcast_at(const struct mcast_frame *frame, uint32_t offset, uint32_t size)
+MCAST_INLINE const uint8_t *mcast_at(const struct mcast_frame *frame, uint32_t offset,
+				     uint32_t size)
 {
 	if (offset + size > frame->work->readable)
 		return NULL;

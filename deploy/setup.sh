@@ -16,7 +16,7 @@ readonly SYSTEM_PYTHON=/usr/bin/python3
 readonly VENV=.venv
 # python3-bpfcc is the real bcc; the package of that name on PyPI is something else.
 readonly PACKAGES="python3 python3-venv python3-dev python3-bpfcc libbpf-dev gcc make iproute2"
-readonly TEST_PACKAGES="tshark tcpdump nftables iptables frr prometheus bpftool ethtool procps curl systemd clang-14 libclang-rt-14-dev \
+readonly TEST_PACKAGES="tshark tcpdump nftables iptables frr prometheus bpftool ethtool procps curl systemd clang-14 clang-format-14 libclang-rt-14-dev \
 	qemu-system-x86 mmdebstrap kmod util-linux libteam-utils"
 readonly IMAGE_PACKAGES="podman crun mmdebstrap libcap2-bin"
 readonly SITE_PACKAGES="mkdocs"

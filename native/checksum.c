@@ -87,7 +87,8 @@ AVX2 static uint64_t sum_avx2(const uint8_t *data, size_t length)
 	uint64_t sum = 0;
 
 	while (length >= UNROLLED) {
-		size_t times = length / UNROLLED < MOST_ADDITIONS ? length / UNROLLED : MOST_ADDITIONS;
+		size_t times = length / UNROLLED < MOST_ADDITIONS ? length / UNROLLED :
+								    MOST_ADDITIONS;
 		__m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
 
 		for (size_t i = 0; i < times; i++, data += UNROLLED) {

@@ -34,7 +34,7 @@ static struct mcast_frame frame_of(const uint8_t *bytes, size_t length, struct m
 	memset(work, 0, sizeof(*work));
 	work->length = bounded;
 	work->readable = bounded < MCAST_WINDOW ? bounded : MCAST_WINDOW;
-	return (struct mcast_frame){.window = bytes, .work = work};
+	return (struct mcast_frame){ .window = bytes, .work = work };
 }
 
 void mcast_classify_frame(const uint8_t *bytes, size_t length, const struct mcast_rules *rules,

@@ -27,7 +27,7 @@ static uint32_t count_features(int fd, struct ifreq *request)
 	struct {
 		struct ethtool_sset_info head;
 		uint32_t count;
-	} info = {.head = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+	} info = { .head = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES } };
 
 	if (!ask(fd, request, &info) || !info.head.sset_mask || info.count > MOST_FEATURES)
 		return 0;
@@ -59,9 +59,10 @@ static bool takes_tags_out(int fd, struct ifreq *request)
 	names = calloc(1, sizeof(*names) + (size_t)count * ETH_GSTRING_LEN);
 	features = calloc(1, sizeof(*features) + blocks * sizeof(features->features[0]));
 	if (names && features) {
-		*names = (struct ethtool_gstrings){
-			.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES, .len = count};
-		*features = (struct ethtool_gfeatures){.cmd = ETHTOOL_GFEATURES, .size = blocks};
+		*names = (struct ethtool_gstrings){ .cmd = ETHTOOL_GSTRINGS,
+						    .string_set = ETH_SS_FEATURES,
+						    .len = count };
+		*features = (struct ethtool_gfeatures){ .cmd = ETHTOOL_GFEATURES, .size = blocks };
 		if (ask(fd, request, names) && ask(fd, request, features) && names->len <= count)
 			found = is_on(names, features, "rx-vlan-hw-parse") ||
 				is_on(names, features, "rx-vlan-stag-hw-parse");
@@ -73,8 +74,8 @@ static bool takes_tags_out(int fd, struct ifreq *request)
 
 int mcast_link_facts_of(int ifindex, struct mcast_link_facts *facts)
 {
-	struct ifreq request = {.ifr_ifindex = ifindex};
-	struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq request = { .ifr_ifindex = ifindex };
+	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), error = 0;
 
 	memset(facts, 0, sizeof(*facts));

@@ -37,7 +37,7 @@ struct view {
 };
 
 typedef size_t set_operation(const uint8_t *a, size_t na, const uint8_t *b, size_t nb, size_t width,
-			 uint8_t *out);
+			     uint8_t *out);
 
 static struct packed_list *as_list(PyObject *object)
 {
@@ -158,8 +158,9 @@ static size_t run(set_operation *operation, struct view a, struct view b, size_t
 /* One of the operands, if the result is as long as it: then it is the same. */
 static PyObject *same_as(PyObject *a, PyObject *b, size_t n, int may_be_b)
 {
-	PyObject *same = n == view_of(as_list(a)).n ? a :
-			 may_be_b && n == view_of(as_list(b)).n ? b : NULL;
+	PyObject *same = n == view_of(as_list(a)).n             ? a :
+			 may_be_b && n == view_of(as_list(b)).n ? b :
+								  NULL;
 
 	Py_XINCREF(same);
 	return same;
@@ -308,19 +309,19 @@ static int is_equal(PyObject *a, PyObject *b)
 	       PyObject_RichCompareBool(as_list(a)->packed, as_list(b)->packed, Py_EQ) == 1;
 }
 
-static PyObject *list_compare(PyObject *a, PyObject *b, int operator)
+static PyObject *list_compare(PyObject *a, PyObject *b, int op)
 {
 	int both;
 
-	if (operator == Py_EQ || operator == Py_NE) {
+	if (op == Py_EQ || op == Py_NE) {
 		if (!is_list(b))
 			return not_comparable(0);
-		return PyBool_FromLong(is_equal(a, b) == (operator == Py_EQ));
+		return PyBool_FromLong(is_equal(a, b) == (op == Py_EQ));
 	}
 	both = comparable(a, b);
 	if (both != 1)
 		return not_comparable(both);
-	switch (operator) {
+	switch (op) {
 	case Py_LE:
 		return PyBool_FromLong(is_subset(a, b));
 	case Py_GE:
@@ -480,7 +481,8 @@ static PyObject *checksum(PyObject *module, PyObject *const *args, Py_ssize_t n)
 
 	(void)module;
 	if (n < 1 || n > 2)
-		return PyErr_Format(PyExc_TypeError, "checksum() takes the data and a sum to start from");
+		return PyErr_Format(PyExc_TypeError,
+				    "checksum() takes the data and a sum to start from");
 	if (n == 2 && number_from(args[1], &initial) < 0)
 		return NULL;
 	if (PyBytes_Check(args[0])) {
@@ -502,8 +504,9 @@ static PyObject *icmpv6_checksum(PyObject *module, PyObject *const *args, Py_ssi
 	(void)module;
 	if (n != 3 || !PyBytes_Check(args[0]) || !PyBytes_Check(args[1]) ||
 	    PyBytes_Size(args[0]) != 16 || PyBytes_Size(args[1]) != 16)
-		return PyErr_Format(PyExc_TypeError, "icmpv6_checksum() takes two addresses of 16 bytes "
-						     "and a message");
+		return PyErr_Format(PyExc_TypeError,
+				    "icmpv6_checksum() takes two addresses of 16 bytes "
+				    "and a message");
 	if (PyObject_GetBuffer(args[2], &message, PyBUF_SIMPLE) < 0)
 		return NULL;
 	result = mcast_checksum_icmpv6(contents(args[0]), contents(args[1]), message.buf,
@@ -518,7 +521,8 @@ static PyObject *checksum_update(PyObject *module, PyObject *const *args, Py_ssi
 
 	(void)module;
 	if (n != 3)
-		return PyErr_Format(PyExc_TypeError, "checksum_update() takes the old checksum and two sums");
+		return PyErr_Format(PyExc_TypeError,
+				    "checksum_update() takes the old checksum and two sums");
 	if (number_from(args[0], &old) < 0 || number_from(args[1], &removed) < 0 ||
 	    number_from(args[2], &added) < 0)
 		return NULL;

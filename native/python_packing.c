@@ -50,7 +50,8 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "n", names, &width))
 		return NULL;
 	if (width != 4 && width != 16)
-		return PyErr_Format(PyExc_ValueError, "an address has 4 or 16 bytes, not %zd", width);
+		return PyErr_Format(PyExc_ValueError, "an address has 4 or 16 bytes, not %zd",
+				    width);
 	self = type->tp_alloc(type, 0);
 	if (self)
 		table_of(self)->width = (size_t)width;
@@ -84,7 +85,8 @@ static int are_sources(PyObject *self, PyObject *sources)
 	if (PyBytes_Check(sources) &&
 	    (size_t)PyBytes_GET_SIZE(sources) % table_of(self)->width == 0)
 		return 1;
-	PyErr_SetString(PyExc_TypeError, "sources are bytes, whole addresses of the table's family");
+	PyErr_SetString(PyExc_TypeError,
+			"sources are bytes, whole addresses of the table's family");
 	return 0;
 }
 
@@ -345,7 +347,8 @@ static PyObject *table_pack(PyObject *self, PyObject *args)
 	if (!is_address(group, table->width, &start.group) ||
 	    !is_address(source, table->width, &start.source) || (start.source && !start.group) ||
 	    room > LARGEST || room < RECORD_HEAD + 2 * (Py_ssize_t)table->width || most < 1)
-		return PyErr_Format(PyExc_ValueError, "a position of this family, and room for a record");
+		return PyErr_Format(PyExc_ValueError,
+				    "a position of this family, and room for a record");
 	messages = PyList_New(0);
 	if (!messages)
 		return NULL;
@@ -367,7 +370,8 @@ static PyObject *table_pack(PyObject *self, PyObject *args)
 static PyMethodDef table_methods[] = {
 	{ "put", (PyCFunction)(void (*)(void))table_put, METH_FASTCALL,
 	  "put(group, type, sources): adds or replaces a record." },
-	{ "drop", table_drop, METH_O, "drop(group): removes its record; KeyError if there is none." },
+	{ "drop", table_drop, METH_O,
+	  "drop(group): removes its record; KeyError if there is none." },
 	{ "groups", table_groups, METH_VARARGS,
 	  "groups(behind, most): the next groups, b\"\" being before all." },
 	{ "pack", table_pack, METH_VARARGS,

@@ -134,41 +134,42 @@ static always_inline void merge_walk(struct merge *m, size_t width, enum keep ke
 
 /* Makes one call with a constant width and operation of each combination, so that each is compiled
  * for itself. */
-#define FOR_EACH_FORM(function, m, width, keep)                    \
-	do {                                                       \
-		switch (keep) {                                    \
-		case KEEP_ALL:                                     \
-			if ((width) == 4)                          \
-				function(m, 4, KEEP_ALL);          \
-			else                                       \
-				function(m, 16, KEEP_ALL);         \
-			break;                                     \
-		case KEEP_COMMON:                                  \
-			if ((width) == 4)                          \
-				function(m, 4, KEEP_COMMON);       \
-			else                                       \
-				function(m, 16, KEEP_COMMON);      \
-			break;                                     \
-		case KEEP_ONLY_A:                                  \
-			if ((width) == 4)                          \
-				function(m, 4, KEEP_ONLY_A);       \
-			else                                       \
-				function(m, 16, KEEP_ONLY_A);      \
-			break;                                     \
-		case KEEP_ONLY_EACH:                               \
-			if ((width) == 4)                          \
-				function(m, 4, KEEP_ONLY_EACH);    \
-			else                                       \
-				function(m, 16, KEEP_ONLY_EACH);   \
-			break;                                     \
-		}                                                  \
+#define FOR_EACH_FORM(function, m, width, keep) \
+	do { \
+		switch (keep) { \
+		case KEEP_ALL: \
+			if ((width) == 4) \
+				function(m, 4, KEEP_ALL); \
+			else \
+				function(m, 16, KEEP_ALL); \
+			break; \
+		case KEEP_COMMON: \
+			if ((width) == 4) \
+				function(m, 4, KEEP_COMMON); \
+			else \
+				function(m, 16, KEEP_COMMON); \
+			break; \
+		case KEEP_ONLY_A: \
+			if ((width) == 4) \
+				function(m, 4, KEEP_ONLY_A); \
+			else \
+				function(m, 16, KEEP_ONLY_A); \
+			break; \
+		case KEEP_ONLY_EACH: \
+			if ((width) == 4) \
+				function(m, 4, KEEP_ONLY_EACH); \
+			else \
+				function(m, 16, KEEP_ONLY_EACH); \
+			break; \
+		} \
 	} while (0)
 
 /* `a` is far shorter than `b`. */
 static always_inline void merge_short_a(struct merge *m, size_t width, enum keep keep)
 {
 	for (; m->a < m->a_end; m->a += width) {
-		const uint8_t *at = m->b + width * gallop(m->b, left_in(m->b, m->b_end, width), m->a, width);
+		const uint8_t *at = m->b + width * gallop(m->b, left_in(m->b, m->b_end, width),
+							  m->a, width);
 		int common = at < m->b_end && memcmp(at, m->a, width) == 0;
 
 		if (keep == KEEP_ALL)
@@ -186,7 +187,8 @@ static always_inline void merge_short_a(struct merge *m, size_t width, enum keep
 static always_inline void merge_short_b(struct merge *m, size_t width, enum keep keep)
 {
 	for (; m->b < m->b_end; m->b += width) {
-		const uint8_t *at = m->a + width * gallop(m->a, left_in(m->a, m->a_end, width), m->b, width);
+		const uint8_t *at = m->a + width * gallop(m->a, left_in(m->a, m->a_end, width),
+							  m->b, width);
 		int common = at < m->a_end && memcmp(at, m->b, width) == 0;
 
 		if (keep != KEEP_COMMON)

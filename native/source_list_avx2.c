@@ -166,7 +166,8 @@ static void finish_differences(struct merge *m, unsigned int common_a, unsigned 
 		short_rest.a = m->b;
 		short_rest.a_end = m->b_end;
 	} else {
-		finish_block(m->b, common_b, lanes, m->a, m->a_end, width, &m->out_b, survivors, &n);
+		finish_block(m->b, common_b, lanes, m->a, m->a_end, width, &m->out_b, survivors,
+			     &n);
 		m->b += lanes * width;
 		short_rest.a = m->a;
 		short_rest.a_end = m->a_end;
@@ -274,16 +275,16 @@ AVX2 static always_inline void merge_blocks(struct merge *m, size_t width, enum 
 /* 8 addresses as numbers, and in reverse order. */
 AVX2 static always_inline __m256i numbers(__m256i addresses)
 {
-	return _mm256_shuffle_epi8(addresses, _mm256_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15,
-							       14, 13, 12, 3, 2, 1, 0, 7, 6, 5, 4, 11,
-							       10, 9, 8, 15, 14, 13, 12));
+	return _mm256_shuffle_epi8(addresses, _mm256_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8,
+							       15, 14, 13, 12, 3, 2, 1, 0, 7, 6, 5,
+							       4, 11, 10, 9, 8, 15, 14, 13, 12));
 }
 
 AVX2 static always_inline __m256i reversed_numbers(__m256i addresses)
 {
 	return SWAP(_mm256_shuffle_epi8(
-		addresses, _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 15, 14,
-					    13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)));
+		addresses, _mm256_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0,
+					    15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)));
 }
 
 /* Sorts 8 numbers that rise and then fall, or fall and then rise. */

@@ -105,8 +105,8 @@ size_t mcast_list_lower_bound(const uint8_t *list, size_t n, const uint8_t *addr
 static always_inline struct merge split(struct merge *low, size_t width, enum keep keep)
 {
 	size_t na = left_in(low->a, low->a_end, width) / 2;
-	size_t nb = mcast_list_lower_bound(low->b, left_in(low->b, low->b_end, width), low->a + na * width,
-					   width);
+	size_t nb = mcast_list_lower_bound(low->b, left_in(low->b, low->b_end, width),
+					   low->a + na * width, width);
 	struct merge high = {
 		.a = low->a + na * width,
 		.a_end = low->a_end,

@@ -149,9 +149,9 @@ static void find_in(const struct mcast_source *source, struct mcast_datagram *da
 		if (link == MCAST_LINK_COOKED || (source->captured && bytes[0] & 1))
 			mcast_find_datagram(source, datagram);
 	} else if (source->captured) {
-		mcast_find_in_packet(source, datagram,
-				     bytes[0] >> 4 == 6 ? MCAST_ETHERTYPE_IPV6 : MCAST_ETHERTYPE_IPV4,
-				     0);
+		mcast_find_in_packet(
+			source, datagram,
+			bytes[0] >> 4 == 6 ? MCAST_ETHERTYPE_IPV6 : MCAST_ETHERTYPE_IPV4, 0);
 	}
 }
 
@@ -168,7 +168,7 @@ void mcast_streams_take(struct mcast_stream_table *table, const uint8_t *bytes, 
 		.captured = bounded(captured),
 		.length = bounded(length > captured ? length : captured),
 	};
-	struct mcast_datagram datagram = {.key.ifindex = interface};
+	struct mcast_datagram datagram = { .key.ifindex = interface };
 	struct mcast_stream_entry *entry;
 
 	find_in(&source, &datagram, link);
