@@ -23,6 +23,20 @@ WIDTH = 24
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
+LINK = {
+    "type": "dashboards",
+    "tags": ["mcastd"],
+    "title": "mcastd",
+    "icon": "external link",
+    "tooltip": "",
+    "url": "",
+    "asDropdown": True,
+    "targetBlank": False,
+    "includeVars": True,
+    "keepTime": True,
+}
+"""From one dashboard to the others, with the time and the host that are looked at."""
+
 HOST = 'job=~"$job", instance=~"$instance"'
 THERE = f'{HOST}, interface=~"$interface"'
 FLEET = 'job=~"$job"'
@@ -380,6 +394,10 @@ def placed(panels: Sequence[Panel]) -> Iterator[dict[str, object]]:
 
 def panel_object(number: int, panel: Panel, place: dict[str, int]) -> dict[str, object]:
     instant = panel.kind in ("stat", "table", "bargauge", "piechart")
+    # As time series, a table shows one of them at a time.
+    form = "table" if panel.kind == "table" else "time_series"
+    # A bar that is full is a limit that is reached, not the largest of them.
+    whole = {"max": 1} if panel.unit == "percentunit" else {}
     return {
         "id": number,
         "type": panel.kind,
@@ -387,7 +405,7 @@ def panel_object(number: int, panel: Panel, place: dict[str, int]) -> dict[str, 
         "description": panel.says,
         "datasource": SOURCE,
         "gridPos": place,
-        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0, **whole}, "overrides": []},
         "options": {},
         "targets": [
             {
@@ -395,6 +413,7 @@ def panel_object(number: int, panel: Panel, place: dict[str, int]) -> dict[str, 
                 "datasource": SOURCE,
                 "expr": query.expression,
                 "legendFormat": query.legend,
+                "format": form,
                 "instant": instant,
                 "range": not instant,
             }
@@ -433,9 +452,7 @@ def dashboard_object(dashboard: Dashboard) -> dict[str, object]:
         "timezone": "browser",
         "templating": {"list": [source, *map(variable_object, dashboard.variables)]},
         "annotations": {"list": []},
-        "links": [
-            {"type": "dashboards", "tags": ["mcastd"], "title": "mcastd", "asDropdown": True}
-        ],
+        "links": [LINK],
         "panels": list(placed(dashboard.panels)),
     }
 

@@ -58,3 +58,32 @@ def test_every_metric_is_one_that_the_agent_has(where: str, expression: str) -> 
     names = set(re.findall(r"\b(mcastd_\w+|up(?=\{))", expression))
     assert names, where
     assert names <= known | of_histograms | PROMETHEUS_OWN
+
+
+@dashboards
+def test_a_table_shows_all_series_at_once(document: dict[str, Any]) -> None:
+    """Asked as time series, Grafana's table has one of them, and a list to choose from."""
+    for panel in document["panels"]:
+        forms = {target["format"] for target in panel["targets"]}
+        assert forms == {"table" if panel["type"] == "table" else "time_series"}, panel["title"]
+
+
+@dashboards
+def test_a_share_is_drawn_against_the_whole(document: dict[str, Any]) -> None:
+    for panel in document["panels"]:
+        defaults = panel["fieldConfig"]["defaults"]
+        assert (defaults["unit"] == "percentunit") == (defaults.get("max") == 1), panel["title"]
+
+
+LINK = {
+    **dict.fromkeys(("title", "type", "icon", "tooltip", "url"), str),
+    **dict.fromkeys(("asDropdown", "targetBlank", "includeVars", "keepTime"), bool),
+    "tags": list,
+}
+"""What Grafana's schema of a dashboard asks of a link, none of it optional."""
+
+
+@dashboards
+def test_links_have_all_that_grafanas_schema_asks_for(document: dict[str, Any]) -> None:
+    for link in document["links"]:
+        assert {name: type(value) for name, value in link.items()} == LINK
