@@ -46,6 +46,7 @@ tree() {
 	mmdebstrap --quiet --variant=essential --include=mcastd,systemd-standalone-sysusers \
 		--aptopt='APT::Install-Recommends "false"' --aptopt='APT::Sandbox::User "root"' \
 		--dpkgopt=force-unsafe-io "${excluded[@]}" --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+		--skip=cleanup/apt --skip=cleanup/run \
 		--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
 		--setup-hook="install -D -m 644 $PLACE/preferences \"\$1/etc/apt/preferences.d/mcastd\"" \
 		--essential-hook="echo mcastd:x:$USER_ID: >>\"\$1/etc/group\"" \

@@ -9,7 +9,9 @@ root=$1 capabilities=$2 user=$3
 install -d -o "$user" -g "$user" -m 1777 "$root/run/mcastd"
 install -d -o "$user" -g "$user" -m 755 "$root/var/lib/mcastd"
 find "$root" -xdev -type f -perm /6000 -exec chmod ug-s {} +
-rm -rf "$root"/etc/apt "$root"/var/lib/apt "$root"/var/cache/* "$root"/var/log/* "$root"/etc/resolv.conf \
+# The one file of apt's settings that stays is mmdebstrap's, which takes it away itself.
+find "$root/etc/apt" -type f ! -name 00mmdebstrap -delete
+rm -rf "$root"/var/lib/apt "$root"/var/cache/* "$root"/var/log/* "$root"/etc/resolv.conf \
 	"$root"/etc/hostname "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$root"/tmp/* "$root"/usr/share/zoneinfo
 rm -rf "$root"/usr/lib/python3.*/{test,lib2to3,pydoc_data,ensurepip,idlelib,turtledemo,tkinter}
 find "$root/usr/lib/python3" "$root"/usr/lib/python3.* -name __pycache__ -prune -exec rm -rf {} +

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from mcastd.fastpath.record import KEPT_MAPS
+from support.markdown import indented_blocks
 from support.packages import TREES, Copy, copy_of, install, tree
 from support.waiting import eventually
 
@@ -57,7 +58,9 @@ class System:
 
 
 @pytest.fixture
-def system(suite: str, packages: list[Path]) -> Iterator[System]:
+def system(suite: str, packages: list[Path], request: pytest.FixtureRequest) -> Iterator[System]:
+    """`request.param`: packages of the suite that are wanted besides."""
+    besides = f"iproute2 {getattr(request, 'param', '')}"
     unified = next((each for each in CGROUPS if (each / "cgroup.procs").exists()), None)
     if unified is None:
         pytest.skip("systemd wants a cgroup2 hierarchy")
@@ -66,8 +69,9 @@ def system(suite: str, packages: list[Path]) -> Iterator[System]:
     with copy_of(tree(suite, "minimal"), place) as copy:
         install(copy, packages)
         copy.run(
-            "sh", "-ec", "apt-get -q -y --no-install-recommends install iproute2 >/dev/null 2>&1"
-        )
+            "sh", "-ec",
+            f"apt-get -q -y --no-install-recommends install {besides} >/dev/null 2>&1",
+        )  # fmt: skip
         cgroup.mkdir()
         boot = subprocess.Popen(
             ["sh", "-ec", BOOT, str(copy.root), str(cgroup)],
@@ -153,3 +157,46 @@ def test_the_service_runs_as_it_is_confined_and_is_reloaded_and_ended(system: Sy
     eventually(lambda: "xdp" not in system.say("ip", "link", "show", "eth0"))
     assert system.say("systemctl", "show", "-P", "Result", "mcastd") == "success"
     assert system.run("test", "-e", "/run/mcastd").returncode != 0
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "quickstart.md"
+
+
+def steps() -> list[list[str]]:
+    """Of the quick start: of each step what is to be typed, and what is to be seen of it."""
+    parts = re.split(r"^## \d\. ", PAGE.read_text(), flags=re.M)[1:]
+    return [list(indented_blocks(each.partition("\n## ")[0])) for each in parts]
+
+
+def typed(system: System, text: str) -> str:
+    """By root: there is no sudo in a minimal system. What waits in the background keeps no pipe."""
+    text = text.replace("sudo ", "").replace(":9091 &", ":9091 >/tmp/prometheus.log 2>&1 &")
+    done = system.run("bash", "-c", f"umask 022; {text}")
+    assert done.returncode == 0, (text, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.parametrize("system", ["curl prometheus"], indirect=True)
+def test_the_quick_start_holds_word_for_word(system: System) -> None:
+    """The packages are there, which is its first step."""
+    eventually(lambda: system.say("systemctl", "is-active", "mcastd") == "active", within=300)
+    _, interface, scrape, cap, alert = steps()
+    shown = typed(system, interface[0]).splitlines()
+    for line in interface[1].splitlines():
+        assert any(each.split()[:5] == line.split()[:5] for each in shown), shown
+    commands, lines = scrape[0].split("\n\n", 1)
+    assert typed(system, commands).splitlines()[-2:] == lines.splitlines()
+    commands, lines = cap[0].split("\n\n", 1)
+    told = typed(system, commands).splitlines()
+    assert [told[0], told[2]] == [lines.splitlines()[0], lines.splitlines()[2]]
+    commands, line = alert[0].split("\n\n", 1)
+    *before, last = commands.splitlines()
+    typed(system, "\n".join(before))
+    query = last.partition("; ")[2]
+    begin = line.partition(", ...")[0]
+    eventually(lambda: begin in typed(system, query), within=300)
+    page = re.search(r"/usr/share/doc/mcastd-prometheus/alerts/\w+.md", PAGE.read_text())
+    assert page is not None
+    assert system.say("cat", page[0]).startswith("# MulticastHookMissing\n")
+    typed(system, alert[1])
+    eventually(lambda: begin not in typed(system, query), within=300)

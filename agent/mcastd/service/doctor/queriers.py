@@ -186,8 +186,8 @@ def of_current(interface: Interface, observer: Observer, shows: str) -> Iterator
             f"{len(recent)} queriers ask at once: {', '.join(sorted(recent))}",
             "one of them should have won: look for a split network, or for versions that differ; "
             "name the one that is meant: queriers (mcastd.toml)",
-            why="by RFC 9776 (7.1) the lowest address alone asks: the others do not hear it, and "
-            "switches may take the wrong port for the router's",
+            why="the lowest address alone should ask (RFC 9776 §6.6.2): the others do not hear it, "
+            "and switches may take the wrong port for the router's",
             evidence=(Evidence("their queries", shows),),
         )
     if current.lacks_router_alert:
