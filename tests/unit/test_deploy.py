@@ -87,3 +87,11 @@ def test_the_unit_is_hardened() -> None:
 
 def test_the_shipped_configuration_is_good() -> None:
     assert load(DEPLOY / "mcastd.toml").interfaces == {}
+
+
+def test_the_image_leaves_to_mmdebstrap_what_its_apt_reads() -> None:
+    """Its apt, without that, would update and empty the lists of the machine that builds."""
+    finish = (DEPLOY / "image" / "finish.sh").read_text()
+    assert not re.search(r'"\$root"/(tmp|etc/apt)(/\*)?[\s"]', finish)
+    assert "! -name 00mmdebstrap" in finish
+    assert "--skip=cleanup/apt " in (DEPLOY / "image.sh").read_text()
