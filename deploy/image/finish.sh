@@ -3,7 +3,8 @@
 # the number of the user. Nothing stays that tells where it was built, changes the user or installs.
 set -euo pipefail
 
-root=$1 capabilities=$2 user=$3
+root=${1:?a tree} capabilities=$2 user=$3
+[ "$(realpath "$root")" != / ] || exit 2
 
 # A tmpfs that covers it is root's and, with runc, gets its mode.
 install -d -o "$user" -g "$user" -m 1777 "$root/run/mcastd"
