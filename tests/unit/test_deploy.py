@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import tomllib
@@ -106,3 +107,11 @@ def test_the_socket_unit_is_sound(tmp_path: Path) -> None:
 
 def test_the_shipped_configuration_is_good() -> None:
     assert load(DEPLOY / "mcastd.toml").interfaces == {}
+
+
+def test_the_image_leaves_to_mmdebstrap_what_its_apt_reads() -> None:
+    """Its apt, without that, would update and empty the lists of the machine that builds."""
+    finish = (DEPLOY / "image" / "finish.sh").read_text()
+    assert not re.search(r'"\$root"/(tmp|etc/apt)(/\*)?[\s"]', finish)
+    assert "! -name 00mmdebstrap" in finish
+    assert "--skip=cleanup/apt " in (DEPLOY / "image.sh").read_text()
