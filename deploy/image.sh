@@ -67,7 +67,7 @@ build() {
 	SOURCE_DATE_EPOCH=$(dpkg-parsechangelog --file deploy/debian/changelog --show-field Timestamp)
 	tree "$suite" "$packages"
 	store=$(mktemp -d)
-	trap 'rm -rf "$store"' EXIT
+	trap "rm -rf '$store'" EXIT
 	podman --root "$store/store" --runroot "$store/run" --storage-driver vfs --events-backend none \
 		build --quiet --format docker --timestamp "$SOURCE_DATE_EPOCH" --tag "mcastd:$version" \
 		--file deploy/image/Containerfile "$PLACE" >&2
