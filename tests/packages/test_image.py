@@ -45,7 +45,7 @@ def test_it_is_small_and_has_nothing_that_compiles_installs_or_changes_the_user(
     granted = []
     for each in image.files():
         name = "/" + each.name.removeprefix("./").lstrip("/")
-        assert not NEVER.search(name), name
+        assert each.isdir() or not NEVER.search(name), name
         assert not each.mode & 0o6000 or not each.isfile(), f"{name} changes the user or group"
         if CAPABILITY in each.pax_headers:
             granted.append(name)
