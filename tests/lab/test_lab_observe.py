@@ -207,6 +207,7 @@ def test_a_group_says_when_it_was_joined_and_last_reported(
     def reported() -> dict[str, Any]:
         (entry,) = observed.agent.ask("groups", name="eth0", group=group)
         assert isinstance(entry, dict)
+        assert entry["last_reported"] is not None, "the socket was seen before its report"
         assert entry["last_reported"] > entry["since"]
         return entry
 
