@@ -225,8 +225,13 @@ def test_a_kernel_that_is_stuck_is_spoken_for_and_it_is_said_until_when(
     until = time.monotonic() + found["until"] - time.time()
     since = time.monotonic()
     member.join_source("232.1.1.1", "10.0.0.3")
-    eventually("its sources", lambda: quiet.sniffer.records("232.1.1.1", since) or None)
-    assert {type_ for type_, _ in quiet.sniffer.records("232.1.1.1", since)} == {"ALLOW"}
+
+    def told() -> set[str]:
+        return {type_ for type_, _ in quiet.sniffer.records("232.1.1.1", since)}
+
+    eventually("its sources", lambda: "ALLOW" in told())
+    # Where an answer of the kernel's is held back just now, what it stands for is said instead.
+    assert told() <= {"ALLOW", "IS_IN"}
     member.leave_source("232.1.1.1", "10.0.0.2")
     quiet.expect({"232.1.1.1": only("10.0.0.3")})
     last_older = newest = time.monotonic()
