@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.util import source_hash
 from pathlib import Path
 
 import mcastd._bpf
+
+try:  # hashlib would load OpenSSL, which takes a start five milliseconds
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
 
 FORMAT = 1
 """Of the kept files; part of the key."""
@@ -42,12 +46,13 @@ def source(main: str = MAIN, directory: Path = BPF_DIRECTORY) -> str:
 
 def key_of(main: str, flags: tuple[str, ...], directory: Path = BPF_DIRECTORY) -> str:
     """Of all files in the directory, whichever of them `main` needs: to put these together would
-    take a start longer.
+    take a start longer. The same in every Python: a package's file is made by another one.
     """
     names = sorted(name for name in os.listdir(directory) if name.endswith((".c", ".h")))
     parts = [str(FORMAT), os.uname().machine, main, *FLAGS, *flags, *names]
     texts = [(directory / name).read_bytes() for name in names]
-    return source_hash(b"\0".join([*map(str.encode, parts), *texts])).hex()
+    whole = b"\0".join([*map(str.encode, parts), *texts])
+    return blake2b(whole, digest_size=8).hexdigest()
 
 
 def file_name(flags: tuple[str, ...] = (), main: str = MAIN) -> str:
