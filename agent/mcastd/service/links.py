@@ -179,7 +179,8 @@ class Links:
             del self._agent.interfaces[name]
         self._agent.by_hand.rename(interface.name, name)
         self._fast_path.rename(interface.name, name)
-        self._agent.look.floods.rename(interface.name, name)
+        self._agent.look.rename(interface.name, name)
+        self._agent.streams.growing.rename(interface.name, name)
         self._agent.interfaces.pop(interface.name, None)
         interface.name = name
         self._agent.interfaces[name] = interface

@@ -81,6 +81,11 @@ class RegularLook:
         self.looked()
         self.turned_at = now()
 
+    def rename(self, old: str, new: str) -> None:
+        """What was seen of an interface goes on under its new name."""
+        self.floods.rename(old, new)
+        self.losing.rename(old, new)
+
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

@@ -200,6 +200,24 @@ def test_a_bond_that_fails_over_says_from_which_port_to_which(
     assert "play0: the active port is port2 now, after port1" in caplog.messages
 
 
+def test_when_counters_grew_last_goes_with_a_device_that_is_renamed(
+    tell: Callable[..., None],
+) -> None:
+    async def story(played: Played) -> None:
+        await played.link(a_link("play0"))
+        lost, rests = played.agent.look.losing, played.agent.streams.growing
+        for number in range(2):
+            lost.look(clock.now(), {"play0": {("query", "ring_full"): number}})
+            rests.look(clock.now(), {"play0": {"fragments": number}})
+
+        played.links.take([LinkChanged(a_link("wan0"), False)])
+
+        assert [*lost.of("wan0"), *rests.of("wan0")] == [("query", "ring_full"), "fragments"]
+        assert not lost.of("play0")
+
+    tell(story)
+
+
 def test_a_device_that_is_renamed_goes_on_with_what_the_name_had(tell: Callable[..., None]) -> None:
     async def story(played: Played) -> None:
         await played.link(a_link("play1", INDEX + 1))
