@@ -40,13 +40,21 @@ class Losses:
             self._waiting.pop(name, None)
 
 
+def lost_events(counters: Counters) -> dict[str, dict[str, int]]:
+    """By ring and cause."""
+    return {
+        ring: dict(zip(CAUSES, counters.lost[index], strict=True))
+        for index, ring in enumerate(RINGS)
+    }
+
+
 def by_ring_and_cause(counted: Mapping[str, Counters]) -> dict[str, dict[tuple[str, str], int]]:
     """Events that were lost, of each interface."""
     return {
         name: {
             (ring, cause): count
-            for index, ring in enumerate(RINGS)
-            for cause, count in zip(CAUSES, values.lost[index], strict=True)
+            for ring, causes in lost_events(values).items()
+            for cause, count in causes.items()
         }
         for name, values in counted.items()
     }

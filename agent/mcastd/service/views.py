@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import mcastd
-from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS, Counters
+from mcastd.fastpath.counters import DIRECTIONS, PROTOCOLS, RINGS, Counters
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import Instant, in_seconds
@@ -19,6 +19,7 @@ from mcastd.service.floods import FLOODED, History
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
 from mcastd.service.joined import Joined
+from mcastd.service.losses import lost_events
 from mcastd.service.observer import Observer
 from mcastd.service.processes import container_of
 from mcastd.service.querier import QuerierView
@@ -157,14 +158,6 @@ def older_queriers(observer: Observer) -> list[Own]:
         }
         for version, until in sorted(observer.host.older_querier_deadlines.items())
     ]
-
-
-def lost_events(counters: Counters) -> dict[str, dict[str, int]]:
-    """By ring and cause."""
-    return {
-        ring: dict(zip(CAUSES, counters.lost[index], strict=True))
-        for index, ring in enumerate(RINGS)
-    }
 
 
 def querier(agent: Agent, name: str | None = None) -> Iterator[JsonObject]:
