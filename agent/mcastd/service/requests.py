@@ -52,20 +52,22 @@ def is_application(value: object) -> bool:
     return printable(value) == value and value.strip() == value
 
 
+def whole(most: int, of: str = "") -> Kind:
+    """A whole number from 0 on; `of`: of what, in words."""
+    return Kind(
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most,
+        f"a whole number{of} from 0 to {most}",
+    )
+
+
 TEXT = Kind(is_text, f"a text of at most {LONGEST_TEXT} characters")
 YES_OR_NO = Kind(lambda value: isinstance(value, bool), "true or false")
-NUMBER = Kind(
-    lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 256,
-    "a whole number from 0 to 255",
-)
+NUMBER = whole(255)
 APPLICATION = Kind(
     is_application,
     f"a name of at most {LONGEST_APPLICATION} visible characters, without spaces around it",
 )
-HOLD_AFTER_LEAVE = Kind(
-    lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LONGEST,
-    f"a whole number of seconds from 0 to {LONGEST}",
-)
+HOLD_AFTER_LEAVE = whole(LONGEST, " of seconds")
 ADDRESSES = Kind(
     lambda value: isinstance(value, list) and all(map(is_text, value)), "a list of addresses"
 )
