@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from mcastd_lab import Lab
 from support.bytecode import bring
+from support.disks import mounted
 from support.lab import Cable, Segment
 
 
@@ -43,3 +46,14 @@ def observed() -> Iterator[Segment]:
         segment = Segment(made)
         segment.observe()
         yield segment
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if mounted(place).returncode:
+        pytest.skip("file systems may not be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)

@@ -18,6 +18,7 @@ from mcastd.fastpath.kernel import AttachType
 from mcastd_lab import Lab, Wire
 from mcastd_lab.iproute2 import ip
 from support.ailing import Patient, joined, sending
+from support.disks import remounted
 from support.host_lab import HostLab, host_lab
 from support.lab import XDP_PASS, Attached, interface, mcastctl, returning
 from support.namespaces import Several
@@ -28,7 +29,6 @@ pytestmark = pytest.mark.lab
 
 GROUP = "239.1.1.1"
 MOST_SOURCES = 360
-ROOM = "64k"
 
 
 @pytest.fixture(scope="module")
@@ -151,24 +151,6 @@ def test_events_that_an_agent_without_a_processor_has_lost_are_told(
 
     assert {each["severity"] for each in patient.of_kind("events_lost")} == {"note"}
     patient.agent.close()
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", place], check=False
-    )
-    if made.returncode:
-        pytest.skip("file systems may not be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
-
-
-def remounted(place: Path, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how},size={ROOM}", place], check=True)
 
 
 def test_a_state_directory_that_cannot_be_written_is_named(net: HostLab, disk: Path) -> None:

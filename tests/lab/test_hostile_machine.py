@@ -7,34 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mcastd.service.memberships import STATE_FILE
 from mcastd_lab import Lab, RunningAgent
 from mcastd_lab.agent import AgentError
+from support.disks import remounted
 from support.host_lab import HostLab
 from support.lab import METRICS_TEXT, Cable, interface, mcastctl, mcastd, scrape
 from support.waiting import eventually
 
 pytestmark = pytest.mark.lab
-
-ROOM = "64k"
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", place], check=False
-    )
-    if mount.returncode:
-        pytest.skip("file systems may not be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
 
 
 def keeping(lab: Lab, place: Path, *arguments: str | Path) -> tuple[HostLab, RunningAgent]:
@@ -54,10 +38,6 @@ def fill(place: Path) -> Path:
         except OSError:
             pass
     return whole
-
-
-def remounted(place: Path, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how},size={ROOM}", place], check=True)
 
 
 def problem(agent: RunningAgent) -> str | None:
