@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from mcastd_lab import Namespace
 from support.dashboard_picture import Series, picture
-from support.dashboards import filled, generator, queries
+from support.dashboards import MAKE, filled, queries
 from support.host_lab import HostLab, host_lab
 from support.lab import METRICS_TEXT
 from support.stream_packets import rtp
@@ -138,7 +138,7 @@ def test_every_query_of_every_dashboard_returns_data(net: HostLab) -> None:
     net.member().join(GROUP)
     net.lab.keep(Sender(other))
     with prometheus(net):
-        left = dict(queries(generator()))
+        left = dict(queries())
         assert len(left) > 30
 
         def all_answered() -> bool:
@@ -163,8 +163,8 @@ def drawn(net: HostLab, directory: Path) -> None:
     """The pictures of the documentation."""
     started = time.monotonic()
     eventually(lambda: time.monotonic() > started + SHOWN, within=2 * SHOWN)
-    for dashboard in generator().DASHBOARDS:
-        document = generator().dashboard_object(dashboard)
+    for dashboard in MAKE.DASHBOARDS:
+        document = MAKE.dashboard_object(dashboard)
         host = METRICS_TEXT if dashboard.uid == "mcastd-host" else ".*"
         answers = {panel["id"]: list(answered(net, panel, host)) for panel in document["panels"]}
         (directory / f"{dashboard.uid}.svg").write_text(picture(document, answers))

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 
-GRAFANA = Path(__file__).resolve().parents[2] / "deploy" / "grafana"
+from support.scripts import DEPLOY, loaded
 
-
-def generator() -> ModuleType:
-    """deploy/grafana/make.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location("grafana_make", GRAFANA / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+GRAFANA = DEPLOY / "grafana"
+MAKE = loaded(GRAFANA / "make.py")
 
 
-def queries(module: ModuleType) -> Iterator[tuple[str, str]]:
+def queries() -> Iterator[tuple[str, str]]:
     """Of all panels and variables: where it stands, and the expression."""
-    for dashboard in module.DASHBOARDS:
+    for dashboard in MAKE.DASHBOARDS:
         for panel in dashboard.panels:
             for query in panel.queries:
                 yield f"{dashboard.title}: {panel.title}", query.expression

@@ -8,10 +8,9 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from support.dashboards import GRAFANA, generator, queries
+from support.dashboards import GRAFANA, MAKE, queries
 from support.pages.metrics import families
 
-MAKE = generator()
 MADE = MAKE.made()
 DOCUMENTS = {path.stem: json.loads(text) for path, text in MADE.items()}
 PROMETHEUS_OWN = {"up"}
@@ -51,7 +50,7 @@ def test_what_is_asked_for_is_chosen_on_the_dashboard(document: dict[str, Any]) 
         assert panel["targets"], panel["title"]
 
 
-@pytest.mark.parametrize(("where", "expression"), list(queries(MAKE)))
+@pytest.mark.parametrize(("where", "expression"), list(queries()))
 def test_every_metric_is_one_that_the_agent_has(where: str, expression: str) -> None:
     known = {each.name for each in families()}
     of_histograms = {f"{name}_{part}" for name in known for part in ("bucket", "sum", "count")}

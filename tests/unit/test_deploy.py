@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -12,8 +11,8 @@ from pathlib import Path
 import mcastd
 import pytest
 from mcastd.service.config import load
+from support.scripts import DEPLOY, loaded
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNIT = DEPLOY / "systemd" / "mcastd.service"
 
 
@@ -25,11 +24,7 @@ def test_the_completions_are_those_of_the_programs(monkeypatch: pytest.MonkeyPat
     """`make completions` makes them."""
     pytest.importorskip("shtab")
     monkeypatch.delenv("MCASTD_CONTROL", raising=False)
-    spec = importlib.util.spec_from_file_location("make", DEPLOY / "completions" / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
+    make = loaded(DEPLOY / "completions" / "make.py")
     for path, text in make.made().items():
         assert path.read_text() == text, path.name
         assert "mcastctl names interfaces" in text or path.name.startswith(("mcastd", "_mcastd"))

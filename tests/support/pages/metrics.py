@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -48,14 +49,15 @@ class Family(NamedTuple):
         return {each for each in self.labels if not each.startswith("[")}
 
 
-def families() -> list[Family]:
+@cache
+def families() -> tuple[Family, ...]:
     found = [
         family
         for path in sorted(SERVICE.rglob("*.py"))
         if any(kind in path.read_text() for kind in KINDS)
         for family in families_of(path)
     ]
-    return sorted(set(found))
+    return tuple(sorted(set(found)))
 
 
 def families_of(path: Path) -> Iterator[Family]:
