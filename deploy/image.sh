@@ -56,7 +56,7 @@ tree() {
 }
 
 build() {
-	local packages=$1 suite version store
+	local packages=$1 suite version store podman
 	[ "$(id -u)" = 0 ] || die "as root: files of the image grant capabilities"
 	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	version=$(sed -n '1s/.*(\(.*\)).*/\1/p' deploy/debian/changelog)
@@ -68,11 +68,10 @@ build() {
 	tree "$suite" "$packages"
 	store=$(mktemp -d)
 	trap "rm -rf '$store'" EXIT
-	podman --root "$store/store" --runroot "$store/run" --storage-driver vfs --events-backend none \
-		build --quiet --format docker --timestamp "$SOURCE_DATE_EPOCH" --tag "mcastd:$version" \
+	podman=(podman --root "$store/store" --runroot "$store/run" --storage-driver vfs --events-backend none)
+	"${podman[@]}" build --quiet --format docker --timestamp "$SOURCE_DATE_EPOCH" --tag "mcastd:$version" \
 		--file deploy/image/Containerfile "$PLACE" >&2
-	podman --root "$store/store" --runroot "$store/run" --storage-driver vfs --events-backend none \
-		save --quiet --format docker-archive --output "$PLACE/mcastd-$version.tar" "mcastd:$version"
+	"${podman[@]}" save --quiet --format docker-archive --output "$PLACE/mcastd-$version.tar" "mcastd:$version"
 	rm -rf "$PLACE/packages" "$PLACE/preferences" "$PLACE/tree.tar"
 	ls "$PLACE"/*.tar
 }
