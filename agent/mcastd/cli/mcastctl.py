@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mcastd
-from mcastd.cli import bundle, findings, tables, walk
+from mcastd.cli import bundle, change_texts, findings, tables, walk
 from mcastd.cli.namespace_tables import qualified
 from mcastd.cli.ranges import RangeError, groups_of
 from mcastd.cli.watching import watch
@@ -266,7 +266,7 @@ def join(args: argparse.Namespace) -> int:
             )  # fmt: skip
             results.append(result)
             if not args.json:
-                print(tables.membership_line(cleaned(result)), flush=True)
+                print(change_texts.membership_line(cleaned(result)), flush=True)
         if args.json:
             print(json.dumps(results if "/" in args.group else results[0]), flush=True)
         if not args.hold:
@@ -311,7 +311,7 @@ def change(args: argparse.Namespace) -> int:
 def reload(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         result = client.call("reload", undo=args.undo)
-    show(args, result, tables.reloaded(cleaned(result)))
+    show(args, result, change_texts.reloaded(cleaned(result)))
     return NO if result.get("needs_restart") else DONE
 
 
@@ -323,18 +323,18 @@ def version(args: argparse.Namespace) -> int:
             versions = [
                 {key: each[key] for key in ("namespace",) if key in each}
                 | {"interface": each["name"], "protocol": name}
-                | tables.versions(each[name])
+                | change_texts.versions(each[name])
                 for each in shown
                 for name in ("igmp", "mld")
                 if args.protocol in (None, name)
             ]
-            show(args, versions, tables.version_table(cleaned(versions)))
+            show(args, versions, change_texts.version_table(cleaned(versions)))
             return DONE
         result = client.call(
             "version", name=args.name, protocol=args.protocol, version=args.version,
             dry_run=args.dry_run, announce=args.announce, persist=args.persist,
         )  # fmt: skip
-    show(args, result, tables.version_change(cleaned(result), args.dry_run))
+    show(args, result, change_texts.version_change(cleaned(result), args.dry_run))
     return DONE
 
 

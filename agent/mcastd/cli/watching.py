@@ -17,7 +17,7 @@ import sys
 from collections import deque
 from typing import Any
 
-from mcastd.cli import tables
+from mcastd.cli.event_lines import event_line
 from mcastd.client import Client
 from mcastd.printable import cleaned, printable
 
@@ -108,7 +108,7 @@ def watch(args: argparse.Namespace) -> int:
                 if runs is not None:
                     runs.run(event)
                 else:
-                    text = json.dumps(event) if args.json else tables.event_line(cleaned(event))
+                    text = json.dumps(event) if args.json else event_line(cleaned(event))
                     print(text, flush=True)
                 if args.count is not None and count >= args.count:
                     break
