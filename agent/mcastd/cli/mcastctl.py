@@ -169,30 +169,38 @@ def add_membership(added: argparse.ArgumentParser) -> None:
     )
 
 
-def ask(args: argparse.Namespace) -> int:
-    """One request, one answer."""
-    names = {"name", "group"} & vars(args).keys()
-    parameters = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    with Client(args.control) as client:
-        result = client.call(args.method, **parameters)
+def asked_of(args: argparse.Namespace) -> dict[str, str]:
+    """The interface and the group that the answer is to be about, if any are named."""
+    return {name: value for name in ("name", "group") if (value := getattr(args, name))}
+
+
+def tell_lacking(client: Client) -> None:
+    """Says which namespaces have not answered."""
     for namespace, problem in client.lacking.items():
         print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
+
+
+def ask(args: argparse.Namespace) -> int:
+    """One request, one answer."""
+    given = {name: getattr(args, name, None) for name in ("name", "group")}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    with Client(args.control) as client:
+        result = client.call(args.method, **parameters)
+    tell_lacking(client)
     show(args, result, tables.render(args.method, cleaned(result)))
     return NO if args.method == "groups" and not result else DONE
 
 
 def doctor(args: argparse.Namespace) -> int:
     """The findings; what was looked at, if there are none. Notes alone are no answer "no"."""
-    wanted = {name: value for name in ("name", "group") if (value := getattr(args, name))}
+    wanted = asked_of(args)
     with Client(args.control) as client:
         result = client.call("doctor", **wanted)
-        lacking = client.lacking
+        tell_lacking(client)
         status = None if args.json else client.call("status")
         has_fault = any(each["severity"] == "fault" for each in result)
-        is_walked = args.name and args.group and (has_fault or args.json)
+        is_walked = len(wanted) == 2 and (has_fault or args.json)
         walked = way(client, result, args.name, args.group) if is_walked else None
-    for namespace, problem in lacking.items():
-        print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
     text = "" if status is None else findings.render(cleaned(result), cleaned(status), **wanted)
     if walked is not None:
         text += f"\n{walked.text()}"
@@ -242,17 +250,22 @@ def top(args: argparse.Namespace) -> int:
 
 def streams(args: argparse.Namespace) -> int:
     """The streams, once or again and again; as JSON a line for each time."""
-    names = {name: value for name in ("name", "group") if (value := getattr(args, name))}
-    plain = args.json or not sys.stdout.isatty() or not args.watch
+    most = args.count if args.watch else 1
     with Client(args.control) as client:
         for count in itertools.count(1):
-            result = client.call("streams", **names)
-            text = json.dumps(result) if args.json else tables.streams(cleaned(result))
-            print(text if plain else f"{CLEAR}{text}", flush=True)
-            if not args.watch or (args.count is not None and count >= args.count):
+            result = client.call("streams", **asked_of(args))
+            show_streams(args, result)
+            if most is not None and count >= most:
                 return DONE if result else NO
             time.sleep(args.interval)
     return DONE
+
+
+def show_streams(args: argparse.Namespace, result: list[dict[str, Any]]) -> None:
+    """On a terminal that is watched, in place of what was shown before."""
+    on_screen = args.watch and sys.stdout.isatty() and not args.json
+    text = f"{CLEAR if on_screen else ''}{tables.streams(cleaned(result))}"
+    show(args, result, text)
 
 
 def join(args: argparse.Namespace) -> int:
