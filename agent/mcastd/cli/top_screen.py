@@ -274,16 +274,24 @@ def section_lines(
         view.offsets[section.title] = offset
     shown = rows[offset : offset + count]
     style = Style.CHOSEN if is_focus else Style.HEAD
-    where = f"{offset + 1}/" if offset else ""
-    title = f"{section.title} {where}{len(rows)}" if len(rows) > len(shown) else section.title
+    title = section.title if len(rows) == len(shown) else title_of(section, offset, len(rows))
     cells = [[each.text(row, look) for each in section.columns] for row in shown]
     columns = fitting(section.columns, title, cells, width)
     yield [Piece(fit(heads(columns, title, view.sort.get(section.title)), width), style)]
     for row, texts in zip(shown, cells, strict=True):
         yield row_line(columns, row, texts, width)
     if not rows and count:
-        nothing = f"none with {view.filter!r}" if view.filter else section.nothing
-        yield [Piece(fit(f"  {nothing}", width), Style.DIM)]
+        yield [Piece(fit(f"  {nothing_of(section, view)}", width), Style.DIM)]
+
+
+def title_of(section: Section, offset: int, count: int) -> str:
+    """Of a section with more rows than are shown: from which on, and how many there are."""
+    return f"{section.title} {f'{offset + 1}/' if offset else ''}{count}"
+
+
+def nothing_of(section: Section, view: View) -> str:
+    """What stands in place of rows, if there are none."""
+    return f"none with {view.filter!r}" if view.filter else section.nothing
 
 
 class Placed(NamedTuple):

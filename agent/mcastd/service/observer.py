@@ -362,12 +362,8 @@ class Observer:
                     found.append(events.Warned(effect.text))
                 case SendRecords() | SendReport() | SendLeave():
                     self._send(now, effect, urgent)
-                case ReportsMatter():
-                    if self.voice is not None:
-                        self.voice.listen(effect)
-                case gmp.Refreshed(within):
-                    if self.voice is not None and not self.is_holding:
-                        self.voice.refresh(within)
+                case ReportsMatter() | gmp.Refreshed():
+                    self._ask_of_voice(effect)
                 case gmp.Refused():
                     found.append(events.Refused(effect.text))
                 case _:
@@ -381,6 +377,15 @@ class Observer:
             return
         self.voice.send(order, urgent=urgent)
         self.reports.sent(now, order)
+
+    def _ask_of_voice(self, effect: ReportsMatter | gmp.Refreshed) -> None:
+        """That it hears others' reports, or has the kernel report its groups anew."""
+        if self.voice is None:
+            return
+        if isinstance(effect, ReportsMatter):
+            self.voice.listen(effect)
+        elif not self.is_holding:
+            self.voice.refresh(effect.within)
 
     def _version_changed(self, now: Instant, effect: gmp.VersionChanged) -> events.VersionChanged:
         way = (effect.previous, effect.version)
