@@ -11,7 +11,7 @@ from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.subscription import refusal
 from mcastd.net.names import word
 from mcastd.printable import brief
-from mcastd.service import drop_in
+from mcastd.service import drop_in, modes
 from mcastd.service.agent import Agent
 from mcastd.service.callers import Caller
 from mcastd.service.clock import wall_now
@@ -195,7 +195,7 @@ def mode(agent: Agent, _caller: Caller, parameters: Parameters) -> JsonObject:
         text = f"mode = {brief(asked)}: allowed is observe or host"
         raise ChangeError("bad_parameter", text) from None
     before = interface.mode
-    problem = agent.set_mode(interface, wanted)
+    problem = modes.set_by_hand(agent, interface, wanted)
     if problem is not None:
         raise ChangeError("refused", problem)
     return {"interface": interface.name, "from": before, "to": interface.mode}
