@@ -17,12 +17,13 @@ from pathlib import Path
 from mcastd.fastpath.policies import Policy
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.time import Duration, Instant, milliseconds, seconds
+from mcastd.service.engine import AT_ONCE
 from mcastd.service.events import FamilyEvent
 from mcastd.service.heartbeat import Heartbeat
 from mcastd.service.interface import Interface
 from mcastd.service.machine import Machine
 from mcastd.service.mode import Mode
-from mcastd.service.observer import AT_ONCE, Observer
+from mcastd.service.observer import Observer
 from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader, raise_error
 from mcastd.service.transmit import FrameSender, Place, Transmitter, frame
@@ -354,7 +355,7 @@ class HostMode:
         """Answers what is to be answered yet, and ends speaking everywhere."""
         for interface in list(self._interfaces.values()):
             for name, observer in interface.observers.items():
-                self._report(interface, name, observer.finish(self._clock()))
+                self._report(interface, name, observer.engine.finish(self._clock()))
             self.stop(interface)
         if self._sender is not None:
             self._sender.close()
