@@ -16,6 +16,7 @@ from mcastd.service.clock import now
 from mcastd.service.doctor import (
     bridges,
     firewall,
+    forwarding,
     groups,
     interface,
     limits,
@@ -32,6 +33,7 @@ from mcastd.service.gradual import Gradual, Steps, gradually
 from mcastd.service.interface import Interface
 from mcastd.service.namespaces.inside import command
 from mcastd.service.observer import Observer
+from mcastd.streams.states import Watched
 
 MOST_SENDERS = 256
 """Sources of one interface whose routes are asked for."""
@@ -182,6 +184,7 @@ def of_host(agent: Agent, each: Interface, sights: Sights) -> Iterator[Finding]:
     ways = Ways(sights.routes, names, sights.growth)
     how = Filter(*sights.reverse_path[index])
     yield from reverse_path.judge(index, each.name, senders(agent, each), how, ways)
+    yield from forwarding.judge(each.name, arriving(agent, index), sights.forwarded)
     for protocol, observer in each.observers.items():
         if observer.received.groups:
             yield from of_firewall(agent, each, observer, sights)
@@ -191,6 +194,13 @@ def of_host(agent: Agent, each: Interface, sights: Sights) -> Iterator[Finding]:
             heard = was_heard(observer)
             yield from bridges.judge(bridge, protocol, joined, heard=heard)
     yield from whole.second_agent(each.name, sights.agents.get(index, 0))
+
+
+def arriving(agent: Agent, index: int) -> Iterator[Watched]:
+    """Streams that come by an interface now."""
+    for each in list(agent.streams.watch.streams.values()):
+        if each.key.ifindex == index and each.state.value in streams.COMING:
+            yield each
 
 
 def was_heard(observer: Observer) -> bool:
