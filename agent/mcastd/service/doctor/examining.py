@@ -132,24 +132,32 @@ def examine(
         found += streams.silent(seen, group)
     host = coexistence.Host.now()
     for each in list(views.chosen(agent, name)):
-        found += (e.about(each.name) for e in of_host(agent, each, sights))
-        yield
-        found += (e.about(each.name) for e in interface.of_interface(agent, each, host))
-        growing = agent.streams.growing.of(each.name)
-        found += (e.about(each.name) for e in streams.rests(each.name, growing, now()))
-        bridge = sights.bridges.get(each.index or 0)
-        asks = bridge is not None and bridge.querier and not bridge.is_port
-        for protocol, observer in each.observers.items():
-            of_queriers = queriers.of_family(agent, each, observer, bridge_asks=asks)
-            found += (e.about(each.name, protocol) for e in of_queriers)
-            found += (e.about(each.name, protocol) for e in groups.of_family(agent, each, observer))
-        yield
+        for piece in of_one(agent, each, sights, host):
+            found += piece
+            yield
     found += streams.judge(seen)
     yield
     found += of_everything(sights, found, agent)
     found += whole.of_agent(agent)
     found += (unseen(each) for each in sights.problems)
     return [each.as_object() for each in unique(found)]
+
+
+def of_one(
+    agent: Agent, each: Interface, sights: Sights, host: coexistence.Host
+) -> Iterator[list[Finding]]:
+    """All findings of an interface, in two pieces."""
+    yield [e.about(each.name) for e in of_host(agent, each, sights)]
+    found = [e.about(each.name) for e in interface.of_interface(agent, each, host)]
+    growing = agent.streams.growing.of(each.name)
+    found += (e.about(each.name) for e in streams.rests(each.name, growing, now()))
+    bridge = sights.bridges.get(each.index or 0)
+    asks = bridge is not None and bridge.querier and not bridge.is_port
+    for protocol, observer in each.observers.items():
+        of_queriers = queriers.of_family(agent, each, observer, bridge_asks=asks)
+        found += (e.about(each.name, protocol) for e in of_queriers)
+        found += (e.about(each.name, protocol) for e in groups.of_family(agent, each, observer))
+    yield found
 
 
 def unseen(problem: str) -> Finding:
@@ -182,12 +190,7 @@ def of_host(agent: Agent, each: Interface, sights: Sights) -> Iterator[Finding]:
             yield from of_firewall(agent, each, observer, sights)
         bridge = sights.bridges.get(index)
         if bridge is not None:
-            joined = [
-                group
-                for group in observer.received.groups
-                if observer.family.is_reportable(group)
-                and not observer.family.link_local_groups.matches(group)
-            ]
+            joined = [each for each in observer.received.groups if groups.is_told(observer, each)]
             heard = was_heard(observer)
             yield from bridges.judge(bridge, protocol, joined, heard=heard)
     yield from whole.second_agent(each.name, sights.agents.get(index, 0))
