@@ -237,8 +237,16 @@ class FastPath:
         self._slots.forget_gone(most)
 
     def rename(self, old: str, new: str) -> None:
-        """Counters go on under the new name."""
+        """Counters go on under the new name, and those that it has from a device that is gone."""
+        slot = self._slots.by_name.get(old)
         self._slots.rename(old, new)
+        if slot == self._slots.by_name.get(new):
+            return
+        for ifindex, (each, policy) in list(self._in_force.items()):
+            if each == slot:
+                self._slots.leave(slot)
+                self._in_force[ifindex] = (self._slots.take(new), policy)
+                self._write_policy(ifindex)
 
     def policy(self, ifindex: int) -> Policy:
         return self._in_force[ifindex][1]
