@@ -43,6 +43,7 @@ struct mcast_datagram {
 	uint32_t until;      /* where they end, */
 	uint32_t pid;        /* its PID, */
 	uint32_t place;      /* and where that is kept */
+	uint32_t ttl;        /* the IP packet's time to live, or hop limit */
 	uint32_t has_start;  /* the first words of the payload are known: */
 	uint32_t start[MCAST_START_WORDS];
 };
@@ -100,6 +101,7 @@ MCAST_INLINE void mcast_find_in_ipv4(const struct mcast_source *source,
 		return;
 	}
 	datagram->bytes = total;
+	datagram->ttl = ip[8];
 	datagram->key.width = 4;
 	__builtin_memcpy(datagram->key.source, &words[3], 4);
 	__builtin_memcpy(datagram->key.group, &words[4], 4);
@@ -169,6 +171,7 @@ MCAST_INLINE void mcast_find_in_ipv6(const struct mcast_source *source,
 	if (ip[0] >> 4 != 6 || ip[24] != 0xff || total > source->length - network)
 		return;
 	datagram->bytes = total;
+	datagram->ttl = ip[7];
 	datagram->key.width = 16;
 	__builtin_memcpy(datagram->key.source, &words[2], 16);
 	__builtin_memcpy(datagram->key.group, &words[6], 16);
@@ -258,6 +261,7 @@ MCAST_INLINE bool mcast_is_usual_datagram(struct mcast_datagram *datagram, const
 	if (ethertype == MCAST_ETHERTYPE_IPV4) {
 		total = mcast_total_at(ip + 2);
 		header = MCAST_IPV4_HEADER;
+		datagram->ttl = ip[8];
 		if (ip[0] != 0x45 || ip[9] != MCAST_PROTOCOL_UDP || mcast_be16(ip + 6) & 0x3fff ||
 		    ip[16] >> 4 != 14)
 			return false;
@@ -271,6 +275,7 @@ MCAST_INLINE bool mcast_is_usual_datagram(struct mcast_datagram *datagram, const
 		    ip[6] != MCAST_PROTOCOL_UDP || ip[24] != 0xff)
 			return false;
 		total = MCAST_IPV6_HEADER + mcast_total_at(ip + 4);
+		datagram->ttl = ip[7];
 		header = MCAST_IPV6_HEADER;
 		mcast_copy_words(datagram->key.source, ip + 8, 4);
 		mcast_copy_words(datagram->key.group, ip + 24, 4);

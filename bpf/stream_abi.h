@@ -90,7 +90,7 @@ struct mcast_stream {
 	uint8_t pids_known;
 	uint8_t ts_before; /* the datagram before this one was MPEG-TS, and the format is not known */
 	uint8_t is_joined; /* when its first packet came, its group was */
-	uint8_t reserved[1];
+	uint8_t ttl;       /* of the last packet: IPv4's time to live, IPv6's hop limit */
 };
 
 /* What is counted of multicast UDP besides streams, of one interface. */

@@ -261,6 +261,7 @@ MCAST_INLINE void mcast_count_datagram(const struct mcast_source *source,
 				       struct mcast_stream *stream, struct mcast_datagram *datagram,
 				       uint64_t now)
 {
+	stream->ttl = (uint8_t)datagram->ttl;
 	mcast_count_arrival(stream, datagram->bytes, now);
 	if (datagram->has_payload)
 		mcast_take_payload(source, stream, datagram);

@@ -57,7 +57,9 @@ def kernel(made: KernelStreams) -> KernelStreams:
 def told(sample: Sample) -> tuple[object, ...]:
     """All but times, which are the kernel's own."""
     numbers = (sample.lost, sample.reordered, sample.duplicates, sample.resets, sample.received)
-    return (sample.packets, sample.size, sum(sample.gaps), sample.format, *numbers)
+    return (
+        sample.packets, sample.size, sum(sample.gaps), sample.format, sample.ttl, *numbers
+    )  # fmt: skip
 
 
 def natively(events: list[Event], story: Story) -> tuple[dict[Key, tuple[object, ...]], int]:

@@ -24,6 +24,7 @@ class Datagram(NamedTuple):
     payload: bytes | None
     length: int
     whole: bool
+    ttl: int = 0
 
 
 LATER = "a later fragment"
@@ -49,12 +50,17 @@ def find(frame: bytes, wire: int, link: str) -> Datagram | str | None:
 
 def find_ip(kind: int, packet: bytes, wire: int, tags: tuple[int, ...]) -> Datagram | str | None:
     if kind == 0x0800 and len(packet) >= 20 and packet[0] >> 4 == 4:
-        return find_ipv4(packet, wire, tags)
+        return with_ttl(find_ipv4(packet, wire, tags), packet[8])
     if kind == 0x86DD and len(packet) >= 40 and packet[0] >> 4 == 6:
         total = 40 + int.from_bytes(packet[4:6])
         if packet[24] == 0xFF and total <= wire:
-            return find_behind(packet[:total], total, (tags, packet[8:24], packet[24:40]))
+            found = find_behind(packet[:total], total, (tags, packet[8:24], packet[24:40]))
+            return with_ttl(found, packet[7])
     return None
+
+
+def with_ttl(found: Datagram | str | None, ttl: int) -> Datagram | str | None:
+    return found._replace(ttl=ttl) if isinstance(found, Datagram) else found
 
 
 def find_ipv4(packet: bytes, wire: int, tags: tuple[int, ...]) -> Datagram | str | None:
@@ -353,6 +359,7 @@ class Stream:
     configured: Format | None = None
     times: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    ttl: int = 0
     format: str = "none"
     rtp: Wide = field(default_factory=lambda: Wide(16))
     sacn: Narrow = field(default_factory=Narrow)
@@ -374,6 +381,7 @@ class Stream:
     def take(self, datagram: Datagram, now: int) -> None:
         self.times.append(now)
         self.sizes.append(datagram.ip_length)
+        self.ttl = datagram.ttl
         if datagram.payload is None:
             self._break_ts()
             return
@@ -456,6 +464,7 @@ class Stream:
             "longest_gap": max(gaps, default=None),
             "gaps": dict(sorted(classes.items())),
             "format": self.format,
+            "ttl": self.ttl,
             **self._numbers(),
         }
 

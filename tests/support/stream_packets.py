@@ -39,10 +39,11 @@ def ipv4(
     bits: int = 0,
     options: bytes = b"",
     total: int | None = None,
+    ttl: int = 16,
 ) -> bytes:
     words = 5 + len(options) // 4
     length = 4 * words + len(packet) if total is None else total
-    head = pack(">BBHHHBBH", 0x40 | words, 0, length, 0, bits, 16, protocol, 0)
+    head = pack(">BBHHHBBH", 0x40 | words, 0, length, 0, bits, ttl, protocol, 0)
     return head + packed(source) + packed(group) + options + packet
 
 
@@ -53,6 +54,7 @@ def ipv6(
     group: str = GROUP_6,
     headers: tuple[tuple[int, bytes], ...] = (),
     length: int | None = None,
+    ttl: int = 16,
 ) -> bytes:
     """`headers`: number of each extension header, and its bytes but for the first."""
     numbers = [number for number, _ in headers] + [17]
@@ -61,7 +63,7 @@ def ipv6(
         for following, (_, rest) in zip(numbers[1:], headers, strict=True)
     )
     size = len(chain) + len(packet) if length is None else length
-    head = pack(">IHBB", 6 << 28, size, numbers[0], 16)
+    head = pack(">IHBB", 6 << 28, size, numbers[0], ttl)
     return head + packed(source) + packed(group) + chain + packet
 
 
@@ -166,6 +168,7 @@ def said_by_native(table: StreamTable) -> list[dict[str, object]]:
             "longest_gap": sample.longest_gap,
             "gaps": {place: n for place, n in enumerate(sample.gaps) if n},
             "format": sample.format,
+            "ttl": sample.ttl,
             "lost": sample.lost,
             "reordered": sample.reordered,
             "duplicates": sample.duplicates,
@@ -249,7 +252,8 @@ class Story:
             if shapes and dice.random() < 0.3:
                 yield self._unusual(payload, at)
                 continue
-            packet = ipv6(datagram) if six else ipv4(datagram)
+            ttl = dice.choice((1, 16, 255))
+            packet = ipv6(datagram, ttl=ttl) if six else ipv4(datagram, ttl=ttl)
             yield Event(framed(packet, *tags), at)
 
     def _unusual(self, payload: bytes, at: int) -> Event:

@@ -20,7 +20,14 @@ from inspect import isawaitable
 
 from mcastd import manager
 from mcastd.printable import brief
-from mcastd.service import changes, configuration_views, recorder, stream_views, views
+from mcastd.service import (
+    changes,
+    configuration_views,
+    counter_views,
+    recorder,
+    stream_views,
+    views,
+)
 from mcastd.service.agent import Agent
 from mcastd.service.answers import error_line, pieces_of
 from mcastd.service.audit import Audit
@@ -98,7 +105,7 @@ class Control:
             "status": views.status,
             "querier": views.querier,
             "groups": views.groups,
-            "counters": views.counters,
+            "counters": counter_views.counters,
             "streams": stream_views.streams,
             "doctor": Doctor(agent).examine,
             "recording": lambda agent, name=None: recorder.objects(agent.teller.recorder, name),

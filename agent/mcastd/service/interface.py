@@ -185,11 +185,7 @@ class Interface:
         name, message = decoded.family.name, decoded.message
         observer = self.observers[name]
         if isinstance(decoded, Rejected):
-            if decoded.reason is not Reason.UNLISTED_QUERIER or not isinstance(message, Query):
-                return []
-            if self.mode is not Mode.HOST:
-                self.kernel_versions[name].hear(at, message)
-            return observer.hear_unlisted(at, message)
+            return self._hear_refused(observer, at, decoded)
         if isinstance(message, MembershipReport) and not event.went_to_many:
             return []
         if isinstance(message, Query) and not (
@@ -197,6 +193,17 @@ class Interface:
         ):
             self.kernel_versions[name].hear(at, message)
         return observer.hear(at, decoded)
+
+    def _hear_refused(
+        self, observer: Observer, at: Instant, refused: Rejected
+    ) -> list[FamilyEvent]:
+        """Of all that is refused only the queries of strangers concern the kernel."""
+        query = refused.message
+        if refused.reason is not Reason.UNLISTED_QUERIER or not isinstance(query, Query):
+            return []
+        if self.mode is not Mode.HOST:
+            self.kernel_versions[observer.family.name].hear(at, query)
+        return observer.hear_unlisted(at, query)
 
     def overhear(self, event: Event) -> list[FamilyEvent]:
         """A message of this host's kernel."""

@@ -26,6 +26,7 @@ _KEY = struct.Struct("=I3H2B16s16s")
 _COUNTS = struct.Struct("=13Q")
 _GAPS = struct.Struct(f"={abi.MCAST_GAPS}Q")
 _GAPS_AT: int = ffi.offsetof("struct mcast_stream", "gaps")
+_TTL_AT: int = ffi.offsetof("struct mcast_stream", "ttl")
 _FORMAT_AT: int = ffi.offsetof("struct mcast_stream", "format")
 
 assert _KEY.size == KEY_SIZE
@@ -63,6 +64,7 @@ class Sample(NamedTuple):
 
     `lost`, `reordered`, `duplicates` and `resets` are None where the format has none; `received` is
     what `lost` is lost of, in the same unit. `gaps`: how many, by class. `size`: bytes of IP.
+    `ttl`: of the last packet, or its hop limit.
     """
 
     packets: int
@@ -77,6 +79,7 @@ class Sample(NamedTuple):
     duplicates: int | None
     resets: int | None
     received: int
+    ttl: int = 0
 
     @classmethod
     def unpack(cls, data: bytes) -> Sample:
@@ -93,7 +96,7 @@ class Sample(NamedTuple):
         gaps = _GAPS.unpack_from(data, _GAPS_AT)
         gap = longest if packets > 1 else None
         name = FORMATS[number]
-        return cls(packets, size, first, last, gap, gaps, name, *numbers, received)
+        return cls(packets, size, first, last, gap, gaps, name, *numbers, received, data[_TTL_AT])
 
     @staticmethod
     def packets_in(data: bytes) -> int:

@@ -13,6 +13,7 @@ from mcastd.gmp.family import IGMP
 from mcastd.gmp.time import Instant, seconds
 from mcastd.net.links import Snapshot
 from mcastd.net.rtnetlink import Change, LinkChanged
+from mcastd.service import modes
 from mcastd.service.by_hand import ByHand
 from mcastd.service.callers import Caller
 from mcastd.service.changes import join, leave
@@ -112,10 +113,10 @@ def test_a_membership_goes_with_its_device_and_is_left_by_the_new_name(
 def test_it_goes_with_a_device_that_is_observed_meanwhile(told: Told, tmp_path: Path) -> None:
     async def story(played: Played) -> None:
         join(played.agent, ROOT, asked("eth0"))
-        played.agent.set_mode(played.interface("eth0"), Mode.OBSERVE)
+        modes.set_by_hand(played.agent, played.interface("eth0"), Mode.OBSERVE)
         await renamed(played, "lan0")
         assert kept(tmp_path) == {("lan0", GROUP)}
-        played.agent.set_mode(played.interface("lan0"), Mode.HOST)
+        modes.set_by_hand(played.agent, played.interface("lan0"), Mode.HOST)
         await played.settle()
         assert shown(played) == {("lan0", GROUP, "api:player")}
 
