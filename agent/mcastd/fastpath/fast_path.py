@@ -203,7 +203,6 @@ class FastPath:
         self._in_force[ifindex] = (self._slots.take(name), policy)
         self._split.discard(ifindex)  # what was attached before may have shared the work
         try:
-            self._write_policy(ifindex)
             counting = self.streams if streams else None
             if counting is not None:
                 counting.begin(ifindex)
@@ -211,7 +210,10 @@ class FastPath:
             before = resumed(
                 self._kernel, self._store, ifindex, choice, split=split, streams=counting
             )
-            return before or attach(self._kernel, ifindex, choice, split, counting)
+            if before is not None:
+                return before
+            self._write_policy(ifindex)
+            return attach(self._kernel, ifindex, choice, split, counting)
         except (OSError, FastPathError):
             self.forget(ifindex)
             raise
@@ -237,8 +239,16 @@ class FastPath:
         self._slots.forget_gone(most)
 
     def rename(self, old: str, new: str) -> None:
-        """Counters go on under the new name."""
+        """Counters go on under the new name, and those that it has from a device that is gone."""
+        slot = self._slots.by_name.get(old)
         self._slots.rename(old, new)
+        if slot == self._slots.by_name.get(new):
+            return
+        for ifindex, (each, policy) in list(self._in_force.items()):
+            if each == slot:
+                self._slots.leave(slot)
+                self._in_force[ifindex] = (self._slots.take(new), policy)
+                self._write_policy(ifindex)
 
     def policy(self, ifindex: int) -> Policy:
         return self._in_force[ifindex][1]

@@ -35,7 +35,7 @@ from mcastd.service.mode import Mode
 from mcastd.service.observer import Observer
 from mcastd.service.own_addresses import OwnAddresses
 from mcastd.service.own_memberships import OwnMemberships
-from mcastd.service.owned import Owned
+from mcastd.service.owned import Key, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
@@ -89,6 +89,8 @@ class Agent:
         """Takes over the files; `undo`: also where something else was set by hand."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
+        self.renamed: list[Callable[[Mapping[Key, Owned]], None]] = []
+        """Are told what was asked for on a device that has another name: by their old keys."""
         self._read()
         self._look()
         self._speak()
@@ -261,17 +263,17 @@ class Agent:
 
     def differences(self, interface: Interface) -> list[Difference]:
         """What was set by hand on an interface, and is otherwise in the files."""
-        written = self.settings.of(interface.name, interface.alternative_names)
+        written = interface.written(self.settings)
         return list(self.by_hand.differences(interface.name, written)) if written else []
 
     def hook_choice(self, interface: Interface) -> HookChoice:
         """Which ingress hook the interface is to have."""
-        settings = self.settings.of(interface.name, interface.alternative_names)
+        settings = interface.written(self.settings)
         return settings.hook if settings else HookChoice.AUTO
 
     def counts_streams(self, interface: Interface) -> bool:
         """Whether its streams are to be counted, and can be."""
-        settings = self.settings.of(interface.name, interface.alternative_names)
+        settings = interface.written(self.settings)
         return self.streams.is_counting and settings is not None and settings.streams
 
     def give_back(self, interface: Interface) -> None:
