@@ -1,4 +1,4 @@
-"""`mcastd streams`: the streams of multicast data in a capture file, by the code of the NIC."""
+"""`mcastd streams`: counts the multicast streams of a capture file with the code of the NIC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Single questions to rtnetlink, which the kernel answers at once; dumps are for a thread."""
+"""Asks rtnetlink single questions, which the kernel answers at once."""
 
 from __future__ import annotations
 

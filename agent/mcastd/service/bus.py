@@ -1,4 +1,4 @@
-"""Those who watch: each has a queue of bounded size, and only a slow one loses events."""
+"""Hands events to those who watch, in bounded queues: only a slow reader loses events."""
 
 from __future__ import annotations
 

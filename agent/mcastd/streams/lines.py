@@ -1,4 +1,4 @@
-"""One stream for programs and for people."""
+"""Shows one stream to programs as JSON, and to people as a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules as `nft -j list ruleset` prints them (libnftables-json(5)). Pure."""
+"""Reads rules as `nft -j list ruleset` prints them (libnftables-json(5)). Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes at the NIC, where streams are counted: on which interface, whole, and wanted? Pure."""
+"""Checks the streams that arrive: on the right interface, complete, and wanted. Pure."""
 
 from __future__ import annotations
 

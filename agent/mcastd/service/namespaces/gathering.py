@@ -1,4 +1,4 @@
-"""The control socket of an agent with other namespaces: one answer of all, or of the one named.
+"""Answers at the control socket for the agents of all namespaces together.
 
 In what is told of another namespace each thing has a "namespace"; what has none is the agent's own.
 What could not be had of a namespace stands beside the result: {"result": [...], "lacking": {"blue":

@@ -1,4 +1,4 @@
-"""An agent in a namespace that has a name: the first one brings clients, and asks for metrics."""
+"""Runs the agent of a named namespace, to which the first agent passes clients."""
 
 from __future__ import annotations
 
