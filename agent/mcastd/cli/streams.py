@@ -143,7 +143,7 @@ class Counted:
                 rate=rate if in_time else None,
                 bit_rate=8 * size if in_time else None,
             )
-            yield line if self._end is not None else line | NO_TIMES
+            yield {**line} if self._end is not None else {**line, **NO_TIMES}
 
     def _summary(self) -> dict[str, int]:
         """`packets`: those of the streams."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mcastd.service.documents import JsonObject
+from mcastd.service.documents import Document, JsonObject
 
 WAITING = 2000
 """Events kept for a watcher who does not read as fast as they come."""
@@ -169,6 +169,6 @@ def is_others_report(event: JsonObject) -> bool:
     )
 
 
-def encoded(event: JsonObject) -> bytes:
+def encoded(event: Document) -> bytes:
     """A line of JSON."""
     return json.dumps(event).encode() + b"\n"
