@@ -213,7 +213,7 @@ class Peers:
 
     def asking(self, peer: Peer, caller: Caller) -> AbstractAsyncContextManager[Connection]:
         """As `connected`, for requests of somebody's."""
-        who = {"uid": caller.uid, "pid": caller.pid, "name": caller.name}
+        who = {"uid": caller.uid, "pid": caller.pid, "name": caller.name, "task": caller.task}
         return self.connected(peer, {"caller": who})
 
     async def ask(

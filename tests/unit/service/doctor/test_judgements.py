@@ -17,10 +17,9 @@ from mcastd.service.doctor.finding import Finding, Severity
 from mcastd.service.doctor.reverse_path import Filter, Sender, Ways
 from mcastd.service.growing import Grown
 from mcastd.service.host_history import HostHistory, Reading, growth
-from mcastd.streams import Key, Sample
+from mcastd.streams import Key, Sample, StreamObject
 from mcastd.streams.states import Reading as StreamReading
-from mcastd.streams.states import Watchedfrom mcastd.streams import StreamObject
-
+from mcastd.streams.states import Watched
 
 
 def packed(text: str) -> bytes:
