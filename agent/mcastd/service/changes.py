@@ -1,4 +1,4 @@
-"""What operators and programs change through the control socket, while the agent runs."""
+"""Carries out what operators and programs change through the control socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the agent knows, as JSON documents: the answers of the control socket."""
+"""Answers questions of the control socket with JSON documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groups of an interface: what harms others, and why one group does not arrive."""
+"""Checks the groups of an interface, and why one group does not arrive."""
 
 from __future__ import annotations
 

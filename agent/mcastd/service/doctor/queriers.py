@@ -1,4 +1,4 @@
-"""Who asks on a link, and whether this host's answers leave in time."""
+"""Checks the queriers of a link, and whether this host answers them in time."""
 
 from __future__ import annotations
 
