@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mcastd.fastpath.streams import Streams
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, seconds
+from mcastd.service.answer_documents import StreamData
 from mcastd.service.clock import now, wall_clock
-from mcastd.service.documents import JsonObject
 from mcastd.service.events import StreamChanged
 from mcastd.service.growing import Growing
 from mcastd.service.happenings import Teller
@@ -291,7 +291,7 @@ class StreamReader:
                 if place[0] == index and group in (None, place[1]):
                     yield silent_object(interface.name, place)
 
-    def last_data(self, index: int | None, group: bytes) -> JsonObject:
+    def last_data(self, index: int | None, group: bytes) -> StreamData:
         """Rate and last packet of a group's streams together; {} where none are counted."""
         interface = None if index is None else self._interfaces.get(index)
         if interface is None or not interface.attachment or not interface.attachment.streams:

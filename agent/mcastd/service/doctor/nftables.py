@@ -98,10 +98,7 @@ def chains(text: str, known: Iterable[tuple[str, str]] = ()) -> Iterator[Chain]:
         (each["family"], each["table"], each["name"]): each.get("elem", [])
         for each in (of["set"] for of in objects if "set" in of)
     }
-    rules: dict[tuple[str, str, str], list[Rule]] = {}
-    for rule in (each["rule"] for each in objects if "rule" in each):
-        key = (rule["family"], rule["table"], rule["chain"])
-        rules.setdefault(key, []).extend(rules_of(rule, sets))
+    rules = rules_by_chain(objects, sets)
     for chain in (each["chain"] for each in objects if "chain" in each):
         family, table, name = chain["family"], chain["table"], chain["name"]
         if family in FAMILIES and (family, table) not in skipped:
@@ -111,6 +108,17 @@ def chains(text: str, known: Iterable[tuple[str, str]] = ()) -> Iterator[Chain]:
                 policy = end_of(family, table, name)
             priority, devices = chain.get("prio", 0), devices_of(chain)
             yield Chain(family, table, name, found, hook, priority, policy, devices)
+
+
+def rules_by_chain(
+    objects: Iterable[Listed], sets: Sets
+) -> Mapping[tuple[str, str, str], list[Rule]]:
+    """By family, table and name of the chain."""
+    rules: dict[tuple[str, str, str], list[Rule]] = {}
+    for rule in (each["rule"] for each in objects if "rule" in each):
+        key = (rule["family"], rule["table"], rule["chain"])
+        rules.setdefault(key, []).extend(rules_of(rule, sets))
+    return rules
 
 
 def devices_of(chain: ChainObject) -> tuple[str, ...] | None:
@@ -145,12 +153,13 @@ class Said:
             self.matches.append(unknown)
             return
         name, value = next(iter(statement.items()), ("", None))
+        fields: Unread = value if isinstance(value, dict) else {}
         if name in VERDICTS:
             self.verdict, self.target = VERDICTS[name], target_of(value)
-        elif name == "match" and isinstance(value, dict):
-            self.matches.append(match_of(value, rule, sets))
-        elif name == "vmap" and isinstance(value, dict):
-            self.branches += branches_of(value, rule, sets)
+        elif name == "match":
+            self.matches.append(match_of(fields, rule, sets))
+        elif name == "vmap":
+            self.branches += branches_of(fields, rule, sets)
         elif name == "counter" and isinstance(value, dict):
             self.packets = value.get("packets")
         elif name not in HARMLESS and not is_comment(name, value):
