@@ -1,4 +1,4 @@
-"""Asks the kernel single questions by netlink, which it answers at once; dumps are for a thread."""
+"""Asks netlink single questions, which the kernel answers at once; dumps are for a thread."""
 
 from __future__ import annotations
 
