@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import NotRequired, TypedDict
 
+from mcastd.service.doctor.nft_objects import ChainObject, Listed, RuleObject
 from mcastd.service.doctor.ruleset import (
     PROTOCOLS,
     Chain,
@@ -49,45 +49,6 @@ OF_DEVICES = frozenset({"ingress", "egress"})
 """Hooks whose chains are for devices that they name; nft 1.0 does not print which."""
 
 Sets = Mapping[tuple[str, str, str], list[object]]
-
-
-class RuleObject(TypedDict):
-    """A rule; `expr`: its statements, any of which may be of a kind that is not known here."""
-
-    family: str
-    table: str
-    chain: str
-    handle: NotRequired[int]
-    expr: NotRequired[list[object]]
-
-
-class ChainObject(TypedDict):
-    """A chain; without `hook` it is only jumped to."""
-
-    family: str
-    table: str
-    name: str
-    hook: NotRequired[str]
-    policy: NotRequired[str]
-    prio: NotRequired[int]
-    dev: NotRequired[object]
-
-
-class SetObject(TypedDict):
-    """A named set."""
-
-    family: str
-    table: str
-    name: str
-    elem: NotRequired[list[object]]
-
-
-class Listed(TypedDict, total=False):
-    """One of the objects that nft lists: it has one of these, or another kind."""
-
-    set: SetObject
-    rule: RuleObject
-    chain: ChainObject
 
 
 def chains(text: str, known: Iterable[tuple[str, str]] = ()) -> Iterator[Chain]:
