@@ -1,4 +1,4 @@
-"""Single questions by netlink, which the kernel answers at once; dumps are for a thread."""
+"""Asks netlink single questions, which the kernel answers at once; dumps are for a thread."""
 
 from __future__ import annotations
 

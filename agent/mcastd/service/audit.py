@@ -1,4 +1,4 @@
-"""Who has changed what: a line of the log for every change, and for every one that was refused."""
+"""Logs who has changed what, and whose change was refused."""
 
 from __future__ import annotations
 

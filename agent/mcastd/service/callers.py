@@ -1,4 +1,4 @@
-"""Who asks at the control socket, as the kernel says it, and what he may."""
+"""Finds out who asks at the control socket, and what they may do."""
 
 from __future__ import annotations
 

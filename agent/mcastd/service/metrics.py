@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, made anew for each scrape from what the agent counts anyway."""
+"""Makes the metrics for Prometheus at each scrape, from what the agent counts anyway."""
 
 from __future__ import annotations
 

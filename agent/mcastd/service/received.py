@@ -1,4 +1,4 @@
-"""What this host receives on one interface of one family: what an operator is shown."""
+"""Holds what this host receives on one interface of one family."""
 
 from __future__ import annotations
 

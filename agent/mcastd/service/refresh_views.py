@@ -1,4 +1,4 @@
-"""What is told of reports that nobody asks for: whether they are made, and when the next comes."""
+"""Shows whether groups are reported without a query, and when the next time is."""
 
 from __future__ import annotations
 
