@@ -120,7 +120,7 @@ def test_rp_filter_is_seen_by_its_counter_where_no_source_is_known(
             lambda: blind.of_kind("rp_filter"),
             "rp_filter",
         )[0]
-        assert "of which source is not known" in found["text"]
+        assert "from unknown sources" in found["text"]
         blind.shows(
             found | {"evidence": found["evidence"][:1]} if has("nstat") else {"evidence": []}
         )
