@@ -178,7 +178,7 @@ def test_a_socket_on_its_way_between_processes_is_said_not_to_be_seen(net: HostL
             ours.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         found = eventually(lambda: patient.of_kind("sockets_not_seen"), what="it is not seen")[0]
         assert (found["interface"], found["severity"]) == ("eth0", "note")
-        assert found["text"].startswith("of 1 groups it is not known")
+        assert found["text"].startswith("mcastd does not know which processes have joined 1 groups")
 
         _, ancillary, _, _ = theirs.recvmsg(1, socket.CMSG_SPACE(4))
         arrived = int.from_bytes(ancillary[0][2], sys.byteorder)
