@@ -89,8 +89,13 @@ struct mcast_stream {
 	uint8_t pair_had_ts; /* both of the first two in sequence did */
 	uint8_t pids_known;
 	uint8_t ts_before; /* the datagram before this one was MPEG-TS, and the format is not known */
-	uint8_t is_joined; /* when its first packet came, its group was */
-	uint8_t ttl;       /* of the last packet: IPv4's time to live, IPv6's hop limit */
+	uint8_t is_joined;  /* when its first packet came, its group was */
+	uint8_t ttl;        /* of the last packet: IPv4's time to live, IPv6's hop limit */
+	uint32_t legs_turn; /* of the pairs that `leg` was looked up in */
+	uint8_t leg;        /* of a pair: MCAST_LEGS_OF_PAIR times its number, and which; from 1 */
+	uint8_t taken; /* numbers in sequence that the last packet made known: 2 if its own makes
+			       the one before it believed */
+	uint8_t reserved[2];
 };
 
 /* What is counted of multicast UDP besides streams, of one interface. */
