@@ -53,13 +53,14 @@ struct mcast_taken {
 	uint64_t number;   /* the first of `count` */
 	uint64_t mask;     /* its bits; 0 if it has none */
 	uint64_t step;     /* by which numbers go up, a packet */
-	uint64_t first_at; /* when the first of them came */
+	uint64_t first_at; /* when the first of them came, if `is_two` */
 	uint64_t identity[3];
 	uint8_t source[16];
 	uint32_t count; /* a heartbeat has a number, and none of them has come */
 	uint8_t format;
-	uint8_t leg; /* 0 or 1 */
-	uint8_t reserved[2];
+	uint8_t leg;    /* 0 or 1 */
+	uint8_t is_two; /* its own number, and that of the packet before it */
+	uint8_t reserved;
 };
 
 /* Skews of one second since the clock's zero: b's arrival less a's, in nanoseconds. */
@@ -97,7 +98,9 @@ struct mcast_pair {
 	struct mcast_leg legs[2];
 	struct mcast_skews skews[2]; /* of even and odd seconds */
 	uint64_t came[2][64];        /* by leg */
-	uint32_t arrivals[4096]; /* of the first leg that brought a number: the clock's low bits */
+	uint64_t timed[64];          /* whose arrival is kept */
+	uint32_t
+		arrivals[4096]; /* of the packet that brought a number first, with which it began */
 };
 
 #endif

@@ -21,15 +21,33 @@ enum {
 		512, /* of a packet that are looked at: no Ethernet frame of 1,500 bytes has more */
 	MCAST_WORDS_DECIDED =
 		80, /* at once: the window's, and those that a packet's numbers go beyond */
-	MCAST_LEAST_SKEW = 1024 /* nanoseconds: all below are of class 0 */
+	MCAST_WORDS_BROUGHT = 9, /* by one packet */
+	MCAST_LEAST_SKEW = 1024  /* nanoseconds: all below are of class 0 */
 };
+
+/* --- Bits without branches: the verifier would go both ways of each -------------------------------- */
+
+/* The lesser of two; both are below 2^63. */
+MCAST_INLINE uint64_t mcast_least(uint64_t a, uint64_t b)
+{
+	uint64_t is_b = (b - a) >> 63;
+
+	MCAST_KEEP(is_b);
+	return a + ((b - a) & -is_b);
+}
+
+/* The lowest `count` bits, from 1 to 64. */
+MCAST_INLINE uint64_t mcast_some_low_bits(uint64_t count)
+{
+	return ~0ull >> (-count & 63);
+}
 
 /* --- What is decided -------------------------------------------------------------------------- */
 
 /* Decides all positions below `to`; they are counted if `is_counted` (0 or 1). */
 MCAST_INLINE void mcast_decide(struct mcast_pair *pair, uint64_t to, uint64_t is_counted)
 {
-	uint64_t i, from, count, which, a, b, place;
+	uint64_t i, from, count, which, place, a, b, both;
 
 	for (i = 0; i < MCAST_WORDS_DECIDED; i++) {
 		MCAST_KEEP(i);
@@ -38,19 +56,19 @@ MCAST_INLINE void mcast_decide(struct mcast_pair *pair, uint64_t to, uint64_t is
 			break;
 		place = pair->decided >> 6 & (MCAST_PAIR_WORDS - 1);
 		from = pair->decided & 63;
-		count = to - pair->decided < 64 - from ? to - pair->decided : 64 - from;
-		which = mcast_low_bits(count) << from;
-		a = pair->came[0][place] & which;
-		b = pair->came[1][place] & which;
+		count = mcast_least(to - pair->decided, 64 - from);
+		which = mcast_some_low_bits(count) << from;
+		both = mcast_bits_set(pair->came[0][place] & pair->came[1][place] & which);
+		a = mcast_bits_set(pair->came[0][place] & which) - both;
+		b = mcast_bits_set(pair->came[1][place] & which) - both;
 		pair->came[0][place] &= ~which;
 		pair->came[1][place] &= ~which;
+		pair->timed[place] &= ~which;
 		pair->decided += count;
-		if (!is_counted)
-			continue;
-		pair->both += mcast_bits_set(a & b);
-		pair->legs[0].alone += mcast_bits_set(a & ~b);
-		pair->legs[1].alone += mcast_bits_set(b & ~a);
-		pair->neither += count - mcast_bits_set(a | b);
+		pair->both += both * is_counted;
+		pair->legs[0].alone += a * is_counted;
+		pair->legs[1].alone += b * is_counted;
+		pair->neither += (count - both - a - b) * is_counted;
 	}
 	MCAST_FORGET();
 }
@@ -95,40 +113,32 @@ MCAST_INLINE void mcast_mark(struct mcast_pair *pair, uint64_t now)
 	pair->marks_end++;
 }
 
-/* Counting begins anew with the next number; what is not decided yet is not counted. */
-MCAST_INLINE void mcast_break_off(struct mcast_pair *pair)
-{
-	if (!pair->is_begun)
-		return;
-	mcast_decide(pair, pair->highest + 1, 0);
-	pair->marks_begin = pair->marks_end = 0;
-	pair->is_begun = 0;
-}
-
 /* --- Skews ------------------------------------------------------------------------------------ */
 
-/* Classes of 1.024 us and up, eight in each power of two. */
-MCAST_INLINE uint32_t mcast_skew_class(uint64_t skew)
+/* Classes of 1.024 us and up, eight in each power of two. Without a branch: the verifier would go both
+ * ways of each. */
+MCAST_INLINE uint64_t mcast_skew_class(uint64_t skew)
 {
-	uint32_t power = 0, half;
-	uint64_t rest = skew >> 10;
+	uint64_t below = skew, power, class;
 
 	if (skew < MCAST_LEAST_SKEW)
 		return 0;
-	for (half = 16; half; half /= 2) {
-		if (rest >> half) {
-			rest >>= half;
-			power += half;
-		}
-	}
-	power = 1 + 8 * power + ((uint32_t)(skew >> (power + 7)) & 7);
-	return power < MCAST_SKEWS ? power : MCAST_SKEWS - 1;
+	below |= below >> 1;
+	below |= below >> 2;
+	below |= below >> 4;
+	below |= below >> 8;
+	below |= below >> 16;
+	below |= below >> 32;
+	power = mcast_bits_set(below) - 1;
+	class = 1 + 8 * (power - 10) + (skew >> ((power - 3) & 63) & 7);
+	return class < MCAST_SKEWS ? class : MCAST_SKEWS - 1;
 }
 
 /* Counts a skew; `now` has never gone back. */
 MCAST_INLINE void mcast_note_skew(struct mcast_pair *pair, int64_t skew, uint64_t now)
 {
 	uint64_t size = skew < 0 ? (uint64_t)-skew : (uint64_t)skew, class, largest;
+	uint32_t *counts;
 	struct mcast_skews *skews;
 
 	if (now >= pair->second_ends) {
@@ -136,6 +146,7 @@ MCAST_INLINE void mcast_note_skew(struct mcast_pair *pair, int64_t skew, uint64_
 
 		skews = &pair->skews[second & 1];
 		__builtin_memset(skews->counts[0], 0, sizeof(skews->counts[0]));
+		MCAST_FORGET(); /* or both are made one, which is too long for LLVM */
 		__builtin_memset(skews->counts[1], 0, sizeof(skews->counts[1]));
 		skews->second = second;
 		skews->count = 0;
@@ -149,7 +160,8 @@ MCAST_INLINE void mcast_note_skew(struct mcast_pair *pair, int64_t skew, uint64_
 	MCAST_KEEP(class);
 	if (class >= MCAST_SKEWS)
 		return;
-	skews->counts[skew < 0][class]++;
+	counts = skew < 0 ? skews->counts[1] : skews->counts[0];
+	counts[class]++;
 	largest = skews->largest < 0 ? (uint64_t)-skews->largest : (uint64_t)skews->largest;
 	if (size > largest)
 		skews->largest = skew;
@@ -159,30 +171,56 @@ MCAST_INLINE void mcast_note_skew(struct mcast_pair *pair, int64_t skew, uint64_
 
 /* --- Packets ---------------------------------------------------------------------------------- */
 
-/* A leg has brought the number at `position`, at `at`. */
-MCAST_INLINE void mcast_bring(struct mcast_pair *pair, uint64_t leg, uint64_t position, uint64_t at,
-			      uint64_t now)
+/* A leg has brought the number at `position`, the first of a packet that came at `at`. */
+MCAST_INLINE void mcast_time(struct mcast_pair *pair, uint64_t leg, uint64_t position, uint64_t at,
+			     uint64_t now)
 {
 	uint64_t word = position >> 6 & (MCAST_PAIR_WORDS - 1), bit = 1ull << (position & 63);
-	uint64_t place = position & (MCAST_PAIR_NUMBERS - 1);
-	int32_t later;
+	uint32_t *arrival = &pair->arrivals[position & (MCAST_PAIR_NUMBERS - 1)];
+	int64_t later;
 
-	leg &= 1;
+	if (pair->came[leg & 1][word] & bit)
+		return;
+	if (!(pair->came[~leg & 1][word] & bit)) {
+		*arrival = (uint32_t)at;
+		pair->timed[word] |= bit;
+	} else if (pair->timed[word] & bit) {
+		later = (int32_t)((uint32_t)at - *arrival);
+		mcast_note_skew(pair, leg & 1 ? later : -later, now);
+	}
+	MCAST_FORGET();
+}
+
+/* A leg has brought `count` numbers from `position` on, in a packet that came at `at`. */
+MCAST_INLINE void mcast_bring(struct mcast_pair *pair, uint64_t leg, uint64_t position,
+			      uint64_t count, uint64_t at, uint64_t now)
+{
+	uint64_t end = position + count, from, which, i, word, late;
+
 	if (position < pair->decided) {
-		if (position >= pair->base)
-			pair->legs[leg].late++;
-		return;
+		late = end < pair->decided ? end : pair->decided;
+		from = position > pair->base ? position : pair->base;
+		if (late > from)
+			pair->legs[leg & 1].late += late - from;
+		position = pair->decided;
+	} else if (count) {
+		mcast_time(pair, leg, position, at, now);
 	}
-	if (pair->came[leg][word] & bit)
-		return;
-	pair->came[leg][word] |= bit;
-	pair->legs[leg].brought++;
-	if (!(pair->came[leg ^ 1][word] & bit)) {
-		pair->arrivals[place] = (uint32_t)at;
-		return;
+	MCAST_FORGET();
+	for (i = 0; i < MCAST_WORDS_BROUGHT; i++) {
+		MCAST_KEEP(i);
+		MCAST_FORGET();
+		if (position >= end)
+			break;
+		word = position >> 6 & (MCAST_PAIR_WORDS - 1);
+		from = position & 63;
+		count = mcast_least(end - position, 64 - from);
+		which = mcast_some_low_bits(count) << from & ~pair->came[leg & 1][word];
+		pair->came[leg & 1][word] |= which;
+		pair->legs[leg & 1].brought += mcast_bits_set(which);
+		position += count;
 	}
-	later = (int32_t)((uint32_t)at - pair->arrivals[place]);
-	mcast_note_skew(pair, leg ? later : -(int64_t)later, now);
+	MCAST_FORGET();
 }
 
 /* The position of a number. False if no position that the window has, or might have next, is its. */
@@ -258,53 +296,73 @@ MCAST_INLINE void mcast_begin_pair(struct mcast_pair *pair, const struct mcast_t
 	pair->identity[2] = taken->identity[2];
 	pair->format = taken->format;
 	pair->legs[0].is_in = pair->legs[1].is_in = 0;
+	pair->legs[taken->leg & 1].is_in = 1;
+	pair->marks_begin = pair->marks_end = 0;
 	pair->is_begun = 1;
 	pair->begun++;
 }
 
-/* The numbers of a packet that came on `leg`, the first of them at `position`. */
+/* The numbers of a packet, the first of them at `position`, in a pair that has begun. */
 MCAST_INLINE void mcast_take_numbers(struct mcast_pair *pair, const struct mcast_taken *taken,
-				     uint64_t position, uint64_t now)
+				     uint64_t position, uint64_t count, uint64_t now)
 {
-	struct mcast_leg *leg = &pair->legs[taken->leg & 1];
-	uint64_t count = taken->count < MCAST_MESSAGES ? taken->count : MCAST_MESSAGES, i;
+	uint64_t more = position + count - 1 - pair->highest;
 
-	if (!leg->is_in) {
-		/* A leg is not asked for what it brought before counting began. */
-		leg->is_in = 1;
-		if (pair->decided == pair->base && position > pair->base) {
-			mcast_decide(pair,
-				     position < pair->highest + 1 ? position : pair->highest + 1,
-				     0);
-			pair->base = pair->decided = position;
-		}
+	if ((int64_t)more > 0) {
+		pair->number += more * taken->step;
+		pair->highest += more;
 	}
 	MCAST_FORGET();
-	if ((int64_t)(position + count - 1 - pair->highest) > 0) {
-		pair->number += (position + count - 1 - pair->highest) * taken->step;
-		pair->highest = position + count - 1;
-		if (pair->highest + 1 > pair->decided + MCAST_PAIR_NUMBERS)
-			mcast_decide(pair, pair->highest + 1 - MCAST_PAIR_NUMBERS, 1);
+	if (taken->is_two) {
+		mcast_bring(pair, taken->leg, position, 1, taken->first_at, pair->latest);
+		position++;
+		count = 1;
 	}
 	MCAST_FORGET();
-	for (i = 0; i < MCAST_MESSAGES; i++) {
-		MCAST_KEEP(i);
-		MCAST_FORGET();
-		if (i >= count)
-			break;
-		mcast_bring(pair, taken->leg, position + i, i ? now : taken->first_at,
-			    pair->latest);
-	}
-	MCAST_FORGET();
+	mcast_bring(pair, taken->leg, position, count, now, pair->latest);
 	mcast_mark(pair, pair->latest);
+}
+
+/* What a packet does to numbers that are not decided yet. */
+enum mcast_step {
+	MCAST_STEP_ON = 0,
+	MCAST_STEP_APART = 1, /* they are dropped: legs do not match */
+	MCAST_STEP_ANEW = 2,  /* they are dropped: counting begins with this packet */
+	MCAST_STEP_IN =
+		3 /* those below its number are: it is the leg's first, and counting has just begun */
+};
+
+/* Which step that is; where the packet's numbers begin goes to `position`, if counting goes on. */
+MCAST_INLINE uint32_t mcast_step_of(struct mcast_pair *pair, const struct mcast_taken *taken,
+				    uint64_t *position)
+{
+	struct mcast_leg *leg = &pair->legs[taken->leg & 1], *other = &pair->legs[~taken->leg & 1];
+
+	if (other->is_numbered && pair->latest - other->last_numbered < pair->window &&
+	    mcast_is_apart(leg, other, taken))
+		return MCAST_STEP_APART;
+	MCAST_FORGET();
+	if (!pair->is_begun || pair->format != taken->format ||
+	    pair->identity[0] != taken->identity[0] || pair->identity[1] != taken->identity[1] ||
+	    pair->identity[2] != taken->identity[2] || !mcast_position(pair, taken, position))
+		return MCAST_STEP_ANEW;
+	MCAST_FORGET();
+	if (leg->is_in)
+		return MCAST_STEP_ON;
+	/* A leg is not asked for what it brought before counting began. */
+	leg->is_in = 1;
+	return pair->decided == pair->base && *position > pair->base ? MCAST_STEP_IN :
+								       MCAST_STEP_ON;
 }
 
 /* A packet of a leg has come at `now`. */
 MCAST_INLINE void mcast_take_in_pair(struct mcast_pair *pair, const struct mcast_taken *taken,
 				     uint64_t now)
 {
-	struct mcast_leg *leg = &pair->legs[taken->leg & 1], *other = &pair->legs[~taken->leg & 1];
-	uint64_t moment = now > pair->latest ? now : pair->latest, position = 0;
+	struct mcast_leg *leg = &pair->legs[taken->leg & 1];
+	uint64_t moment = now > pair->latest ? now : pair->latest, position = 0, to;
+	uint64_t count = taken->count < MCAST_MESSAGES ? taken->count : MCAST_MESSAGES;
+	uint32_t step;
 
 	mcast_pass(pair, moment);
 	pair->latest = moment;
@@ -315,38 +373,45 @@ MCAST_INLINE void mcast_take_in_pair(struct mcast_pair *pair, const struct mcast
 	mcast_note_leg(leg, taken, moment);
 	if (!taken->mask)
 		return;
-	if (other->is_numbered && moment - other->last_numbered < pair->window &&
-	    mcast_is_apart(leg, other, taken)) {
+	step = mcast_step_of(pair, taken, &position);
+	MCAST_FORGET();
+	if (step == MCAST_STEP_ON) {
+		to = position + count > pair->highest + 1 ? position + count : pair->highest + 1;
+		to -= MCAST_PAIR_NUMBERS;
+	} else {
+		to = pair->is_begun ? pair->highest + 1 : 0;
+		if (step == MCAST_STEP_IN && position < to)
+			to = position;
+	}
+	MCAST_FORGET();
+	mcast_decide(pair, to, step == MCAST_STEP_ON);
+	if (step == MCAST_STEP_APART) {
 		if (!pair->apart_since)
 			pair->apart_since = moment ? moment : 1;
-		mcast_break_off(pair);
+		pair->is_begun = 0;
 		return;
 	}
-	MCAST_FORGET();
 	pair->apart_since = 0;
-	if (pair->is_begun &&
-	    (pair->format != taken->format || pair->identity[0] != taken->identity[0] ||
-	     pair->identity[1] != taken->identity[1] || pair->identity[2] != taken->identity[2] ||
-	     !mcast_position(pair, taken, &position)))
-		mcast_break_off(pair);
-	MCAST_FORGET();
-	if (!pair->is_begun) {
+	if (step == MCAST_STEP_ANEW) {
 		mcast_begin_pair(pair, taken);
 		position = MCAST_PAIR_START;
+	} else if (step == MCAST_STEP_IN) {
+		pair->base = pair->decided = position;
 	}
 	MCAST_FORGET();
-	mcast_take_numbers(pair, taken, position, now);
+	mcast_take_numbers(pair, taken, position, count, now);
 }
 
 /* --- Streams ---------------------------------------------------------------------------------- */
 
-/* What the pair of a leg is told of a packet that has just been counted in the leg's stream. */
+/* What the pair is told of a packet that has been counted in the leg's stream; `leg`: as it was then. */
 MCAST_INLINE void mcast_tell(struct mcast_taken *taken, const struct mcast_stream *stream,
-			     const struct mcast_datagram *datagram, uint64_t now)
+			     const struct mcast_datagram *datagram,
+			     const struct mcast_stream_leg *leg)
 {
 	uint8_t format = stream->format;
 
-	taken->leg = (stream->leg - 1) & 1;
+	taken->leg = (leg->number - 1) & 1;
 	taken->step = stream->step ? stream->step : 1;
 	taken->identity[0] = stream->identity[0];
 	taken->identity[1] = stream->identity[1];
@@ -356,15 +421,16 @@ MCAST_INLINE void mcast_tell(struct mcast_taken *taken, const struct mcast_strea
 	taken->mask = datagram->mask;
 	taken->number = datagram->number;
 	taken->count = datagram->numbers;
-	taken->first_at = now;
+	taken->is_two = 0;
 	if (format == MCAST_FORMAT_NONE || format == MCAST_FORMAT_MPEGTS)
 		taken->mask = 0;
 	if (format == MCAST_FORMAT_SACN || format == MCAST_FORMAT_MOLDUDP64 || stream->size == 1)
 		return;
 	/* A number out of sequence has a place when the next one follows it, and both have come then. */
-	if (!stream->taken)
+	if (!leg->numbers)
 		taken->mask = 0;
-	if (stream->taken == 2) {
+	taken->is_two = leg->numbers == 2;
+	if (taken->is_two) {
 		taken->number = (taken->number - taken->step) & taken->mask;
 		taken->count = 2;
 		taken->first_at = datagram->before;

@@ -136,7 +136,7 @@ static struct mcast_stream_entry *find(struct mcast_stream_table *table,
 	entry = &table->entries[table->count++];
 	memset(entry, 0, sizeof(*entry));
 	entry->key = *key;
-	entry->stream.leg = leg_of(table, key);
+	entry->stream.leg.number = leg_of(table, key);
 	for (i = 0; i < MCAST_STREAM_FORMATS; i++) {
 		if (mcast_is_for(&table->formats[i], key)) {
 			mcast_set_format(&entry->stream, &table->formats[i]);
@@ -183,9 +183,9 @@ static void tell(struct mcast_stream_table *table, const struct mcast_stream_ent
 {
 	struct mcast_taken taken = { 0 };
 
-	mcast_tell(&taken, &entry->stream, datagram, now);
-	mcast_take_in_pair(&table->pairs[(entry->stream.leg - 1) / MCAST_LEGS_OF_PAIR], &taken,
-			   now);
+	mcast_tell(&taken, &entry->stream, datagram, &entry->stream.leg);
+	mcast_take_in_pair(&table->pairs[(entry->stream.leg.number - 1) / MCAST_LEGS_OF_PAIR],
+			   &taken, now);
 }
 
 static uint32_t bounded(size_t length)
@@ -215,7 +215,7 @@ void mcast_streams_take(struct mcast_stream_table *table, const uint8_t *bytes, 
 		return;
 	}
 	mcast_count_datagram(&source, &entry->stream, &datagram, now);
-	if (entry->stream.leg)
+	if (entry->stream.leg.number)
 		tell(table, entry, &datagram, now);
 	count_second(entry, datagram.bytes, now);
 }
@@ -252,7 +252,7 @@ _Bool mcast_streams_use_legs(struct mcast_stream_table *table, const struct mcas
 	memcpy(table->legs, legs, count * sizeof(*legs));
 	table->legs_count = count;
 	for (i = 0; i < table->count; i++)
-		table->entries[i].stream.leg = leg_of(table, &table->entries[i].key);
+		table->entries[i].stream.leg.number = leg_of(table, &table->entries[i].key);
 	return true;
 }
 

@@ -121,12 +121,20 @@ def counted(pair: Any) -> dict[str, Any]:
     }
 
 
-def native_pair(story: PairStory, frames: list[Sent]) -> dict[str, Any]:
+def native_counts(story: PairStory, frames: list[Sent], window: int) -> dict[str, Any]:
+    return counted(_counted_natively(story, frames, window))
+
+
+def _counted_natively(story: PairStory, frames: list[Sent], window: int) -> Any:
     table = StreamTable(story.formats)
-    table.use_pairs([PAIR], {}, Duration(story.window))
+    table.use_pairs([PAIR], {}, Duration(window))
     for each in frames:
         table.take(each.data, len(each.data), Link.ETHERNET, 0, each.at)
-    pair = ffi.new("struct mcast_pair *", lib.mcast_streams_pair(table._table, 0)[0])
+    return ffi.new("struct mcast_pair *", lib.mcast_streams_pair(table._table, 0)[0])
+
+
+def native_pair(story: PairStory, frames: list[Sent]) -> dict[str, Any]:
+    pair = _counted_natively(story, frames, story.window)
     before = counted(pair)
     end = max((each.at for each in frames), default=0)
     lib.mcast_pair_look(pair, end + story.window // 2)

@@ -43,6 +43,8 @@ class Packet:
     bits: int
     step: int
     first_at: int
+    is_two: bool
+    """Its own number, and that of the packet before it."""
 
 
 @dataclass
@@ -60,8 +62,8 @@ class Pair:
     decided: int = 0
     highest: int = 0
     number: int = 0
-    came: dict[int, dict[int, int]] = field(default_factory=dict)
-    """By position: which leg brought it, and when."""
+    came: dict[int, dict[int, int | None]] = field(default_factory=dict)
+    """By position: which leg brought it, and when, if a packet began with it."""
     marks: list[tuple[int, int]] = field(default_factory=list)
     skews: list[tuple[int, int]] = field(default_factory=list)
     """When each was seen, and what it was."""
@@ -156,11 +158,14 @@ class Pair:
             self.highest = last
             self._decide(last + 1 - NUMBERS)
         for each in range(position, position + count):
-            self._bring(packet.leg, each, packet.first_at if each == position else now)
+            # Only packets that begin with the same number have a skew.
+            begins = each == position or packet.is_two
+            at = packet.first_at if each == position else now
+            self._bring(packet.leg, each, at if begins else None)
         if not self.marks or self.now - self.marks[-1][0] > self.window // MARKS:
             self.marks.append((self.now, self.highest))
 
-    def _bring(self, leg: int, position: int, at: int) -> None:
+    def _bring(self, leg: int, position: int, at: int | None) -> None:
         if position < self.decided:
             self.legs[leg].late += position >= self.base
             return
@@ -169,8 +174,9 @@ class Pair:
             return
         legs[leg] = at
         self.legs[leg].brought += 1
-        if len(legs) == 2:
-            self.skews.append((self.now, legs[1] - legs[0]))
+        times = [legs.get(0), legs.get(1)]
+        if times[0] is not None and times[1] is not None:
+            self.skews.append((self.now, times[1] - times[0]))
 
     def skews_of(self, second: int) -> list[int]:
         return [skew for at, skew in self.skews if at // SECOND == second]
@@ -220,6 +226,9 @@ class Pairs:
         whose = {"rtp": stream.rtp.whose, "sacn": stream.sacn.whose, "moldudp64": stream.mold.whose}
         step = stream.configured.step if stream.configured is not None else 1
         number, count, bits = had or (None, 0, 0)
-        first_at = before if count == 2 and name != "moldudp64" else now
-        packet = Packet(leg, source, name, whose.get(name), number, count, bits, step, first_at)
+        is_two = count == 2 and name != "moldudp64"
+        packet = Packet(
+            leg, source, name, whose.get(name), number, count, bits, step,
+            before if is_two else now, is_two,
+        )  # fmt: skip
         self.pairs[pair].take(packet, now)

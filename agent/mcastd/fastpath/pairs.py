@@ -1,0 +1,84 @@
+"""The maps in which pairs are counted: which streams are legs, and what came on them."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+
+from mcastd._native import ffi
+from mcastd.fastpath.kernel import Map
+from mcastd.gmp.time import Duration, Instant
+from mcastd.streams.pair_sample import BUSY, LEG_KEY_SIZE, PAIR_SIZE, PairSample
+from mcastd.streams.pairs import NOWHERE, Pair, packed_legs
+
+LEAST_ROOM = 8
+"""For pairs: so many may be configured while the programs run."""
+
+ZERO = struct.pack("=I", 0)
+
+
+class Pairs:
+    """Each pair has a place as long as it is configured, and its counts stay with it."""
+
+    def __init__(self, maps: Mapping[str, Map]) -> None:
+        self._pairs, self._legs, self._turn = (
+            maps[name] for name in ("pairs", "pair_legs", "pair_legs_turn")
+        )
+        self.room = self._pairs.spec.entries
+        self._places: list[Pair | None] = [None] * self.room
+        self._window = Duration(0)
+        self._indices: Mapping[str, int] = {}
+        self._known: dict[bytes, int] = {}
+        """Legs that the programs know, with their numbers."""
+
+    def use(self, pairs: Sequence[Pair], window: Duration) -> list[Pair]:
+        """These and no others from now on; those that find no room. OSError.
+
+        What was counted of one that was there before stays, unless the window is another.
+        """
+        wanted = set(pairs) if window == self._window else set()
+        self._places = [each if each in wanted else None for each in self._places]
+        self._window = window
+        self.look_up(self._indices)
+        new = [each for each in pairs if each not in self._places]
+        free = [number for number, each in enumerate(self._places) if each is None]
+        for number, pair in zip(free, new, strict=False):
+            fresh = ffi.new("struct mcast_pair *")
+            fresh.window = window
+            self._pairs.update(struct.pack("=I", number), bytes(ffi.buffer(fresh)))
+            self._places[number] = pair
+        self.look_up(self._indices)
+        return new[len(free) :]
+
+    def look_up(self, indices: Mapping[str, int]) -> None:
+        """The interfaces that are there now, by name: legs come on these. OSError."""
+        self._indices = dict(indices)
+        legs = packed_legs(self._places, indices)
+        keys = bytes(ffi.buffer(legs))
+        found = {
+            keys[number * LEG_KEY_SIZE : (number + 1) * LEG_KEY_SIZE]: number + 1
+            for number in range(2 * self.room)
+            if legs[number].width and legs[number].ifindex != NOWHERE
+        }
+        if found == self._known:
+            return
+        for key in self._known.keys() - found.keys():
+            self._legs.delete(key)
+        for key, number in found.items():
+            self._legs.update(key, struct.pack("=I", number))
+        self._known = found
+        turn = int.from_bytes(self._turn.lookup(ZERO, 4) or b"", sys.byteorder)
+        self._turn.update(ZERO, ((turn + 1) % (1 << 32) or 1).to_bytes(4, sys.byteorder))
+
+    def samples(self, now: Instant) -> dict[Pair, PairSample]:
+        """What was counted of each pair. OSError."""
+        return {
+            pair: PairSample.unpack(
+                self._pairs.lookup(struct.pack("=I", number), PAIR_SIZE) or bytes(PAIR_SIZE),
+                now,
+                busy=BUSY,
+            )
+            for number, pair in enumerate(self._places)
+            if pair is not None
+        }
