@@ -12,7 +12,7 @@ from functools import partial
 from mcastd.gmp.events import Event, LinkDown, LinkUp
 from mcastd.gmp.family import FAMILIES, ProtocolFamily
 from mcastd.gmp.time import Duration, after, seconds
-from mcastd.service.observer import AT_ONCE
+from mcastd.service.engine import AT_ONCE
 
 from mcastd_bench.engine import HeldGroups, cpu_time
 from mcastd_bench.row import Contest, Row

@@ -153,21 +153,33 @@ def _wait_until_free(probe: Probe) -> None:
 def _watch(process: subprocess.Popen[bytes], probe: Probe, start: float) -> tuple[float, float]:
     """Milliseconds until it is attached and until it says so. RuntimeError, with its words."""
     assert process.stdout is not None
-    output, said = process.stdout.fileno(), b""
+    words = Words(process.stdout.fileno())
     attached = ready = 0.0
-    while not (attached and ready) and perf_counter() < start + SECONDS:
+    while perf_counter() < start + SECONDS and not words.are_all:
         if not attached and probe.is_attached():
             attached = perf_counter() - start
-        if not ready and select([output], [], [], POLL_SECONDS)[0]:
-            piece = os.read(output, 65536)
-            said += piece
-            if b"ready" in said:
-                ready = perf_counter() - start
-            elif not piece:
-                break
-    if not (attached and ready):
-        raise RuntimeError(f"{process.args!r}: {said[-500:].decode(errors='replace')}")
-    return attached * 1e3, ready * 1e3
+        if not ready and words.have(b"ready"):
+            ready = perf_counter() - start
+        if attached and ready:
+            return attached * 1e3, ready * 1e3
+    raise RuntimeError(f"{process.args!r}: {words.said[-500:].decode(errors='replace')}")
+
+
+class Words:
+    """What a process says. `are_all`: it says no more."""
+
+    def __init__(self, output: int) -> None:
+        self._output = output
+        self.said = b""
+        self.are_all = False
+
+    def have(self, word: bytes) -> bool:
+        """Whether the word is among them; waits a moment for more."""
+        if select([self._output], [], [], POLL_SECONDS)[0]:
+            piece = os.read(self._output, 65536)
+            self.said += piece
+            self.are_all = not piece
+        return word in self.said
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from mcastd.fastpath.attach import CLSACT_PRIORITY, TC_INGRESS, Closable, ClsactFilter
+from mcastd.fastpath.attach import Closable
+from mcastd.fastpath.clsact import CLSACT_PRIORITY, TC_INGRESS, ClsactFilter
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program
 from mcastd.fastpath.objects import obtain
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from mcastd.fastpath.policies import Limit, Policy
 from support.flood import igmp_frames
+from support.kernel_features import linux
 from support.kernel_programs import KernelPrograms
 from support.waiting import STRETCH, stretched
 
@@ -18,6 +19,11 @@ pytestmark = pytest.mark.bpf
 RATE, BURST = 1000, 100
 REPORTS, RATE_LIMITED = 1, 1
 """Where counters have that ring and that cause."""
+
+PATCHES_BADLY = STRETCH > 1 and linux(7)
+"""The kernel rewrites its jump to XDP programs when a test run begins and when it ends. From 7 on,
+with two processors of QEMU without KVM, one in eight runs meets a breakpoint that is gone already,
+and the kernel panics in bpf_dispatcher_xdp_func: QEMU's processors keep what they fetched."""
 
 RUNS = round(1_000_000 / STRETCH**2)
 """On each CPU: part of a second, or some."""
@@ -28,6 +34,7 @@ TICK_SECONDS = 0.02
 REPORT = next(each.frame for each in igmp_frames(bytes(4)) if each.counts_as == "igmp report 3")
 
 
+@pytest.mark.skipif(PATCHES_BADLY, reason="QEMU without KVM: Linux 7 panics in its own patching")
 def test_a_limit_is_that_of_all_cpus_together(
     fresh: KernelPrograms, record_property: Callable[[str, object], None]
 ) -> None:

@@ -95,11 +95,15 @@ print("loaded")
 
 
 def test_rights_that_a_file_grants_and_that_are_not_used_yet_are_enough(
-    compiled: BpfObject,
+    compiled: BpfObject, kept: Path
 ) -> None:
     """So it is in a container, whose capabilities are the interpreter's file's."""
     done = subprocess.run(
-        [sys.executable, "-c", WITH_RIGHTS_UNUSED], capture_output=True, text=True, check=False
+        [sys.executable, "-c", WITH_RIGHTS_UNUSED],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"MCASTD_CACHE": str(kept)},
     )
     assert (done.returncode, done.stdout) == (0, "loaded\n"), done.stderr
 

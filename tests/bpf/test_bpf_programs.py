@@ -27,7 +27,7 @@ from support.kernel_programs import (
 )
 from support.mutants import LONGEST, OWN, SHORTEST, good_frames, mutants
 from support.packets import HOP_BY_HOP, ethernet, icmpv6, igmp, ipv4, ipv6
-from support.waiting import STRETCH
+from support.waiting import STRETCH, eventually
 
 pytestmark = pytest.mark.bpf
 
@@ -203,6 +203,9 @@ def test_queries_beyond_the_limit_are_counted_as_lost(fresh: KernelPrograms) -> 
 
 
 NO_MORE = Limit(1, 1)
+SAME_QUESTION_SECONDS = 0.09
+"""A little less than MCAST_SAME_QUESTION, in which the same question is not handed over again."""
+
 GUARDED = Policy(host_mode=True, discard_floods=True, queries=NO_MORE, reports=NO_MORE)
 
 
@@ -291,6 +294,18 @@ def test_the_same_question_is_handed_over_once_in_a_while(fresh: KernelPrograms)
     assert 1 <= passed <= 2 + 10 * (time.monotonic() - begun)
 
 
+def soon_after(fresh: KernelPrograms, first: bytes, then: bytes) -> int:
+    """The verdict of a query while one that passed is the last question, however slow it is."""
+
+    def tried() -> int | None:
+        begun = time.monotonic()
+        passed = fresh.run("mcast_xdp", first).value == PASSES["mcast_xdp"]
+        verdict = fresh.run("mcast_xdp", then).value
+        return verdict if passed and time.monotonic() - begun < SAME_QUESTION_SECONDS else None
+
+    return eventually(tried, what="two queries at once") or 0
+
+
 @pytest.mark.parametrize(
     ("code", "alike"),
     [(0, 0), (1, 1), (100, 103), (1000, 1023), (10000, 10239), (0x8001, 0x80FF), (0xFFFF, 0xFF01)],
@@ -304,7 +319,7 @@ def test_times_to_answer_of_mld_are_alike_within_an_eighth(
     others = [each for each in (code * 2 or 7, code // 2 or 9, code * 5 // 4 + 3) if each < 1 << 16]
 
     assert fresh.run("mcast_xdp", mld_query(code)).value == PASSES["mcast_xdp"]
-    assert fresh.run("mcast_xdp", mld_query(alike)).value == STOPS["mcast_xdp"]
+    assert soon_after(fresh, mld_query(code), mld_query(alike)) == STOPS["mcast_xdp"]
     for other in others:
         assert fresh.run("mcast_xdp", mld_query(other)).value == PASSES["mcast_xdp"], other
 
@@ -332,11 +347,9 @@ def test_where_xdp_cannot_see_tags_it_keeps_back_floods_only(fresh: KernelProgra
 
     assert fresh.run("mcast_xdp", older).value == PASSES["mcast_xdp"]
     assert fresh.run("mcast_ingress", older).value == STOPS["mcast_ingress"]
-    before = fresh.counters()
-    verdicts = [fresh.run("mcast_xdp", older).value for _ in range(5)]
-    after = fresh.counters()
-    assert verdicts == [STOPS["mcast_xdp"]] * 5
-    assert after.discarded[0][0] - before.discarded[0][0] == 5
+    before = fresh.counters().discarded[0][0]
+    assert soon_after(fresh, older, older) == STOPS["mcast_xdp"]
+    assert fresh.counters().discarded[0][0] > before
 
 
 OLDER_IGMP = igmp(bytes((0x11, 100, 0, 0)) + bytes(4))

@@ -126,10 +126,25 @@ def any_kernel() -> Kernel:
 
 
 @pytest.fixture(scope="session")
-def machine(kernel: Kernel) -> Iterator[Machine]:
-    """Of the kernel; shared, so that who changes it for others boots one of their own."""
-    with booted(kernel) as made:
-        yield made
+def machines(kernel: Kernel) -> Iterator[list[Machine]]:
+    """Those of the kernel that were booted for `machine`; the last may be up."""
+    made: list[Machine] = []
+    yield made
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def machine(kernel: Kernel, machines: list[Machine]) -> Machine:
+    """Of the kernel; shared, so that who changes it for others boots one of their own. One that has
+    died in an earlier test is followed by another."""
+    if not machines or not machines[-1].is_up:
+        made = Machine(kernel)
+        try:
+            machines.append(made.__enter__())
+        except MachineError as error:
+            cannot(error)
+    return machines[-1]
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from struct import pack
+from typing import NamedTuple
 
 import pytest
-from mcastd_lab import Bridge, Lab, veth
+from mcastd_lab import Bridge, Lab, Namespace, veth
 from support.ailing import Patient, Sender, has, joined, sending
 from support.host_lab import HostLab, host_lab
 from support.lab import mcastctl, run_in
@@ -235,3 +237,122 @@ def test_a_bridge_that_lacks_a_group_of_its_host_is_named(bridged: Patient) -> N
         bridged.run(found["remedy"].partition("until then: ")[2])
 
         bridged.is_over("bridge_lacks_group")
+
+
+# A host that routes multicast.
+
+
+class Routed(NamedTuple):
+    """A family's way through the router, and the names that its socket options have."""
+
+    group: str
+    near: str
+    what: str
+    family: int
+    protocol: int
+    level: int
+    option: int
+    join: int
+
+
+ROUTED = (
+    Routed(GROUP, "192.0.2.1", "TTL", socket.AF_INET, socket.IPPROTO_IGMP, socket.IPPROTO_IP,
+           socket.IP_MULTICAST_TTL, socket.IP_ADD_MEMBERSHIP),
+    Routed("ff35::1", "2001:db8:1::1", "hop limit", socket.AF_INET6, socket.IPPROTO_ICMPV6,
+           socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, socket.IPV6_JOIN_GROUP),
+)  # fmt: skip
+
+
+class MulticastRouter:
+    """The kernel's own router for one stream: from eth0 to eth1 of a host, until it is closed."""
+
+    INIT, ADD_INTERFACE, ADD_ROUTE = 200, 202, 204
+    """MRT_* and MRT6_* of the kernel's interface: the same numbers."""
+    USE_IFINDEX = 8
+
+    def __init__(self, host: Namespace, of: Routed) -> None:
+        with host.entered():
+            self._socket, self._of = socket.socket(of.family, socket.SOCK_RAW, of.protocol), of
+            self._set(self.INIT, pack("@i", 1))
+            for number, name in enumerate(("eth0", "eth1")):
+                index = socket.if_nametoindex(name)
+                if of.family == socket.AF_INET:  # struct vifctl
+                    made = pack("@HBBIi4x", number, self.USE_IFINDEX, 1, 0, index)
+                else:  # struct mif6ctl
+                    made = pack("@HBBHI", number, 0, 1, index, 0)
+                self._set(self.ADD_INTERFACE, made)
+        source, group = socket.inet_pton(of.family, of.near), socket.inet_pton(of.family, of.group)
+        if of.family == socket.AF_INET:  # struct mfcctl
+            ttls = bytes((0, 1)).ljust(32, b"\0")
+            route = pack("@4s4sH32s2xIIIi", source, group, 0, ttls, 0, 0, 0, 0)
+        else:  # struct mf6cctl: two addresses of sockets, and a set of interfaces
+            ends = (pack("@HHI16sI", of.family, 0, 0, each, 0) for each in (source, group))
+            route = b"".join(ends) + pack("@H2xI28x", 0, 1 << 1)
+        self._set(self.ADD_ROUTE, route)
+
+    def _set(self, option: int, value: bytes) -> None:
+        self._socket.setsockopt(self._of.level, option, value)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def routed(lab: Lab, tmp_path: Path) -> Iterator[tuple[Patient, Namespace, Namespace]]:
+    """A router between a sender's network and a receiver's; the agent runs the sender's side."""
+    near, host, far = lab.namespace("near"), lab.namespace("router"), lab.namespace("far")
+    veth(near, "eth0", host, "eth0")
+    veth(far, "eth0", host, "eth1")
+    for namespace, name, addresses in (
+        (near, "eth0", ("192.0.2.1/24", "2001:db8:1::1/64")),
+        (host, "eth0", ("192.0.2.10/24", "2001:db8:1::10/64")),
+        (host, "eth1", ("198.51.100.1/24", "2001:db8:2::1/64")),
+        (far, "eth0", ("198.51.100.2/24", "2001:db8:2::2/64")),
+    ):
+        for address in addresses:
+            nodad = ("nodad",) if ":" in address else ()
+            namespace.ip("address", "add", address, "dev", name, *nodad)
+    for namespace in (host, far):
+        namespace.sysctl({"ipv4.conf.all.rp_filter": 0, "ipv4.conf.eth0.rp_filter": 0})
+    settings = tmp_path / "mcastd.toml"
+    settings.write_text("[streams]\nstalled_after = 2\n[interface.eth0]\n")
+    agent = lab.agent(host, "-c", settings, "--metrics", "")
+    yield Patient.of(agent, host), near, far
+    agent.close()
+
+
+@pytest.mark.parametrize("of", ROUTED, ids=["IPv4", "IPv6"])
+def test_a_stream_whose_hops_end_at_this_router_is_named(
+    routed: tuple[Patient, Namespace, Namespace], of: Routed
+) -> None:
+    """The kernel is the judge: it sends on what has a TTL of 2, and not what has 1."""
+    patient, near, far = routed
+    router = MulticastRouter(patient.host, of)
+    with near.entered():
+        sender = socket.socket(of.family, socket.SOCK_DGRAM)
+        sender.bind((of.near, 0))
+    with far.entered():
+        receiver = socket.socket(of.family, socket.SOCK_DGRAM)
+        index = pack("@i", socket.if_nametoindex("eth0"))
+    group = socket.inet_pton(of.family, of.group)
+
+    def send(hops: int) -> None:
+        sender.setsockopt(of.level, of.option, hops)
+        sender.sendto(b"data", (of.group, 5004))
+
+    with sender, receiver:
+        receiver.setblocking(False)
+        receiver.bind(("", 5004))
+        own = bytes(4) if of.family == socket.AF_INET else b""
+        receiver.setsockopt(of.level, of.join, group + own + index)
+        short = sending(lambda: send(1), lambda: patient.of_kind("ttl_too_low"), "1 hop")[0]
+        assert (short["interface"], short["group"]) == ("eth0", of.group)
+        assert f"a {of.what} of 1," in short["text"]
+        assert "by eth1, which takes 2 or more" in short["text"]
+        with pytest.raises(BlockingIOError):
+            receiver.recv(100)
+        patient.run(short["evidence"][1]["command"])
+
+        sending(lambda: send(2), lambda: not patient.of_kind("ttl_too_low"), "an end of it")
+        assert receiver.recv(100) == b"data"
+    router.close()

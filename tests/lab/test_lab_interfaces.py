@@ -123,6 +123,24 @@ def test_a_renamed_interface_is_followed_under_its_new_name(cable: Cable) -> Non
     eventually(lambda: filter_of(cable.agent, "239.1.2.3", "wan0") == wanted)
 
 
+def test_the_counters_of_a_name_go_on_with_the_device_that_takes_it(cable: Cable) -> None:
+    """The name is one of a device that is gone: its series are not there twice, nor stand still."""
+    cable.observe("-i", "new0")
+    plug(cable.host, cable.outside, "new0")
+    eventually(lambda: hook(cable.agent, "new0") == "xdp-native")
+    counts_a_query(cable, "far-new0", "new0")
+    cable.host.ip("link", "del", "new0")
+    eventually(lambda: hook(cable.agent, "new0") == "none")
+
+    cable.host.ip("link", "set", "eth0", "down")
+    cable.host.ip("link", "set", "eth0", "name", "new0")
+    cable.host.ip("link", "set", "new0", "up")
+    eventually(lambda: interface(cable.agent, "new0").get("running"))
+
+    counts_a_query(cable, "out0", "new0")
+    assert received(cable.agent, "new0")["igmp query 3"] == 2
+
+
 def test_an_interface_that_goes_down_and_up_is_said_to(cable: Cable) -> None:
     cable.observe()
     with cable.agent.watching(type="link") as events:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from mcastd_lab import RunningAgent, veth
+from support.kernel_features import EGRESS_HOOK
 from support.lab import Cable, interface, mcastctl, programs_on, scrape
 from support.senders import VIDEO
 from support.stream_packets import frame, framed, ipv4, rtp, udp
@@ -117,7 +118,13 @@ def test_nothing_is_counted_where_nobody_asks_for_it(cable: Cable) -> None:
     assert "mcastd_stream" not in scrape(cable.host).text
 
 
-def test_every_packet_is_counted_and_every_loss(cable: Cable, agent: RunningAgent) -> None:
+@pytest.mark.parametrize(("choice", "hook"), [("auto", "xdp-native"), ("tc", EGRESS_HOOK)])
+def test_every_packet_is_counted_and_every_loss(
+    cable: Cable, settings: Path, choice: str, hook: str
+) -> None:
+    settings.write_text(f'{SETTINGS}[interface.eth0]\nhook = "{choice}"\n')
+    agent = cable.observe("-c", settings)
+    assert interface(agent)["hook"] == hook
     for number in (1, 2, 3, 5, 4, 8, 8, 9):
         cable.wire.send(frame(rtp(number)))
     cable.wire.send(framed(ipv4(bytes(64), bits=1)))

@@ -130,9 +130,10 @@ class Sender:
         source: str = "192.0.2.1",
         port: int = 5004,
         bits: int = 0,
+        ttl: int = 16,
     ) -> None:
         """`bits`: flags and offset of a fragment."""
-        packet = ipv4(udp(payload, port), source=source, group=group, bits=bits)
+        packet = ipv4(udp(payload, port), source=source, group=group, bits=bits, ttl=ttl)
         self._socket.sendto(packet, (group, port))
 
     def close(self) -> None:

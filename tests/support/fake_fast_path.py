@@ -177,7 +177,9 @@ class FakeFastPath:
         """All are remembered."""
 
     def rename(self, old: str, new: str) -> None:
-        self.counted[new] = self.counted.pop(old)
+        """Without a device: nothing was counted."""
+        if old in self.counted:
+            self.counted[new] = self.counted.pop(old)
 
     def set_policy(self, ifindex: int, policy: Policy) -> None:
         self.policies[ifindex] = policy

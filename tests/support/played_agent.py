@@ -8,6 +8,7 @@ import socket
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, cast
 
 from mcastd.fastpath.sockets import SocketPart
@@ -23,6 +24,7 @@ from mcastd.service.interface import Interface
 from mcastd.service.interface_settings import all_settings
 from mcastd.service.links import Links
 from mcastd.service.machine import Machine
+from mcastd.service.memberships import OwnedMemberships
 
 from support.fake_fast_path import FakeFastPath, FakeSockets, FakeStreams
 
@@ -153,12 +155,14 @@ class Played:
         sections: dict[str, dict[str, Any]],
         *,
         counting: FakeStreams | None = None,
+        state: Path | None = None,
         **fields: Any,
     ) -> None:
         self.fast_path = FakeFastPath()
         self.fast_path.streams = cast("Streams | None", counting)
         self.machine = PlayedMachine()
-        self.agent = Agent(settings_for(sections, **fields), self.fast_path, machine=self.machine)
+        settings, owned = settings_for(sections, **fields), OwnedMemberships(state)
+        self.agent = Agent(settings, self.fast_path, owned, machine=self.machine)
         self.links = Links(self.agent)
         self.agent.listen(asyncio.get_running_loop())
         self._sockets = 0

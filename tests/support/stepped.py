@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 import pytest
-from mcastd.service import clock, observer
+from mcastd.service import clock, engine
 
 Result = TypeVar("Result")
 
@@ -79,6 +79,6 @@ def play(patch: pytest.MonkeyPatch, story: Callable[[], Coroutine[Any, Any, Resu
     """Runs a story on a clock of its own, with dice that fall alike in each run."""
     stepped = Clock()
     patch.setattr(clock, "time", stepped)
-    patch.setattr(observer, "Random", lambda: Random(1))
+    patch.setattr(engine, "Random", lambda: Random(1))
     with asyncio.Runner(loop_factory=lambda: SteppedLoop(stepped)) as runner:
         return runner.run(story())

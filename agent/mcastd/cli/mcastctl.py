@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mcastd
-from mcastd.cli import bundle, findings, tables, walk
+from mcastd.cli import bundle, change_texts, findings, tables, walk
 from mcastd.cli.namespace_tables import qualified
 from mcastd.cli.ranges import RangeError, groups_of
 from mcastd.cli.watching import watch
@@ -169,30 +169,38 @@ def add_membership(added: argparse.ArgumentParser) -> None:
     )
 
 
-def ask(args: argparse.Namespace) -> int:
-    """One request, one answer."""
-    names = {"name", "group"} & vars(args).keys()
-    parameters = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    with Client(args.control) as client:
-        result = client.call(args.method, **parameters)
+def asked_of(args: argparse.Namespace) -> dict[str, str]:
+    """The interface and the group that the answer is to be about, if any are named."""
+    return {name: value for name in ("name", "group") if (value := getattr(args, name))}
+
+
+def tell_lacking(client: Client) -> None:
+    """Says which namespaces have not answered."""
     for namespace, problem in client.lacking.items():
         print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
+
+
+def ask(args: argparse.Namespace) -> int:
+    """One request, one answer."""
+    given = {name: getattr(args, name, None) for name in ("name", "group")}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    with Client(args.control) as client:
+        result = client.call(args.method, **parameters)
+    tell_lacking(client)
     show(args, result, tables.render(args.method, cleaned(result)))
     return NO if args.method == "groups" and not result else DONE
 
 
 def doctor(args: argparse.Namespace) -> int:
     """The findings; what was looked at, if there are none. Notes alone are no answer "no"."""
-    wanted = {name: value for name in ("name", "group") if (value := getattr(args, name))}
+    wanted = asked_of(args)
     with Client(args.control) as client:
         result = client.call("doctor", **wanted)
-        lacking = client.lacking
+        tell_lacking(client)
         status = None if args.json else client.call("status")
         has_fault = any(each["severity"] == "fault" for each in result)
-        is_walked = args.name and args.group and (has_fault or args.json)
+        is_walked = len(wanted) == 2 and (has_fault or args.json)
         walked = way(client, result, args.name, args.group) if is_walked else None
-    for namespace, problem in lacking.items():
-        print(printable(f"mcastctl: namespace {namespace}: {problem}"), file=sys.stderr)
     text = "" if status is None else findings.render(cleaned(result), cleaned(status), **wanted)
     if walked is not None:
         text += f"\n{walked.text()}"
@@ -242,17 +250,22 @@ def top(args: argparse.Namespace) -> int:
 
 def streams(args: argparse.Namespace) -> int:
     """The streams, once or again and again; as JSON a line for each time."""
-    names = {name: value for name in ("name", "group") if (value := getattr(args, name))}
-    plain = args.json or not sys.stdout.isatty() or not args.watch
+    most = args.count if args.watch else 1
     with Client(args.control) as client:
         for count in itertools.count(1):
-            result = client.call("streams", **names)
-            text = json.dumps(result) if args.json else tables.streams(cleaned(result))
-            print(text if plain else f"{CLEAR}{text}", flush=True)
-            if not args.watch or (args.count is not None and count >= args.count):
+            result = client.call("streams", **asked_of(args))
+            show_streams(args, result)
+            if most is not None and count >= most:
                 return DONE if result else NO
             time.sleep(args.interval)
     return DONE
+
+
+def show_streams(args: argparse.Namespace, result: list[dict[str, Any]]) -> None:
+    """On a terminal that is watched, in place of what was shown before."""
+    on_screen = args.watch and sys.stdout.isatty() and not args.json
+    text = f"{CLEAR if on_screen else ''}{tables.streams(cleaned(result))}"
+    show(args, result, text)
 
 
 def join(args: argparse.Namespace) -> int:
@@ -266,7 +279,7 @@ def join(args: argparse.Namespace) -> int:
             )  # fmt: skip
             results.append(result)
             if not args.json:
-                print(tables.membership_line(cleaned(result)), flush=True)
+                print(change_texts.membership_line(cleaned(result)), flush=True)
         if args.json:
             print(json.dumps(results if "/" in args.group else results[0]), flush=True)
         if not args.hold:
@@ -311,7 +324,7 @@ def change(args: argparse.Namespace) -> int:
 def reload(args: argparse.Namespace) -> int:
     with Client(args.control) as client:
         result = client.call("reload", undo=args.undo)
-    show(args, result, tables.reloaded(cleaned(result)))
+    show(args, result, change_texts.reloaded(cleaned(result)))
     return NO if result.get("needs_restart") else DONE
 
 
@@ -323,18 +336,18 @@ def version(args: argparse.Namespace) -> int:
             versions = [
                 {key: each[key] for key in ("namespace",) if key in each}
                 | {"interface": each["name"], "protocol": name}
-                | tables.versions(each[name])
+                | change_texts.versions(each[name])
                 for each in shown
                 for name in ("igmp", "mld")
                 if args.protocol in (None, name)
             ]
-            show(args, versions, tables.version_table(cleaned(versions)))
+            show(args, versions, change_texts.version_table(cleaned(versions)))
             return DONE
         result = client.call(
             "version", name=args.name, protocol=args.protocol, version=args.version,
             dry_run=args.dry_run, announce=args.announce, persist=args.persist,
         )  # fmt: skip
-    show(args, result, tables.version_change(cleaned(result), args.dry_run))
+    show(args, result, change_texts.version_change(cleaned(result), args.dry_run))
     return DONE
 
 

@@ -88,7 +88,8 @@ def run_agent(
 
     from mcastd.service.company import LostError  # noqa: PLC0415
     from mcastd.service.control_socket import ControlError  # noqa: PLC0415
-    from mcastd.service.run import StartError, run  # noqa: PLC0415
+    from mcastd.service.run import run  # noqa: PLC0415
+    from mcastd.service.serving import StartError  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()

@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 from mcastd.cli import tables
 from mcastd.cli.top_columns import BARS, PLAIN_BARS, Style
 from mcastd.cli.top_feed import Feed, Snapshot
-from mcastd.cli.top_screen import Line, View, press, screen
+from mcastd.cli.top_screen import Line, screen
+from mcastd.cli.top_view import View, press
 from mcastd.client import Client
 from mcastd.printable import cleaned
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from mcastd.cli.tables import asker, event_line, sources_text, version_text
+from mcastd.cli.event_lines import event_line
+from mcastd.cli.tables import asker, sources_text, version_text
 from mcastd.cli.top_feed import Past, Row, Snapshot
 from mcastd.streams.lines import bits
 

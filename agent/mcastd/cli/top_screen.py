@@ -1,4 +1,4 @@
-"""The screen of `mcastctl top` as lines: what is shown of a snapshot, and what keys do to that.
+"""The screen of `mcastctl top` as lines: what is shown of a snapshot.
 
 Pure: a terminal's size, a snapshot and a view in, lines out.
 """
@@ -6,23 +6,22 @@ Pure: a terminal's size, a snapshot and a view in, lines out.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
-from unicodedata import combining, east_asian_width
 
 from mcastd.cli.top_columns import (
     BARS,
     HISTORY_NARROW,
     HISTORY_WIDE,
     SECTIONS,
-    STREAMS,
     Column,
     Look,
     Section,
     Style,
 )
 from mcastd.cli.top_feed import Row, Snapshot
+from mcastd.cli.top_view import HELP, View
+from mcastd.cli.top_widths import extent, fit
 
 WIDE = 120
 """Characters; longer histories are shown from here on."""
@@ -40,134 +39,6 @@ class Piece(NamedTuple):
 
 
 Line = list[Piece]
-
-
-@dataclass
-class View:
-    """What keys have chosen. `focus`: which section they move; `typing`: a filter is written."""
-
-    focus: int = SECTIONS.index(STREAMS)
-    zoomed: bool = False
-    sort: dict[str, str] = field(default_factory=dict)
-    """By section the title of the column that it is sorted by."""
-    reversed: set[str] = field(default_factory=set)
-    offsets: dict[str, int] = field(default_factory=dict)
-    filter: str = ""
-    typing: bool = False
-    frozen: bool = False
-    helping: bool = False
-    ended: bool = False
-    page: int = 1
-    """Rows of the section with the focus that were shown last."""
-
-    @property
-    def section(self) -> Section:
-        return SECTIONS[self.focus]
-
-
-# --- Keys ---------------------------------------------------------------------------------------
-
-HELP = (
-    "q         ends",
-    "space     freezes the screen, and lets it go on",
-    "/         shows only lines with a text: type it, Enter; Esc takes it away",
-    "Tab       goes to the next section, Shift-Tab to the one before",
-    "z         shows that section alone",
-    "s         sorts it by the next column, S by the one before",
-    "r         turns its order round",
-    "arrows    scroll it; also Page Up, Page Down, Home, End",
-    "? or h    shows this; any key ends it",
-    "",
-    "A history shows a stream's rate at each reading, the newest on the right,",
-    "against the highest of them; ! is a reading in which something was lost.",
-)
-
-
-def press(view: View, key: str) -> None:
-    """Does what a key stands for; `key`: a character, or a name such as "up"."""
-    if view.helping:
-        view.helping = False
-    elif view.typing:
-        type_filter(view, key)
-    else:
-        KEYS.get(key, ignore)(view)
-
-
-def ignore(view: View) -> None:
-    pass
-
-
-def type_filter(view: View, key: str) -> None:
-    if key in ("enter", "escape"):
-        view.typing = False
-        if key == "escape":
-            view.filter = ""
-    elif key == "backspace":
-        view.filter = view.filter[:-1]
-    elif len(key) == 1 and key.isprintable():
-        view.filter += key
-    view.offsets.clear()
-
-
-def turn_focus(by: int) -> Callable[[View], None]:
-    def turn(view: View) -> None:
-        view.focus = (view.focus + by) % len(SECTIONS)
-
-    return turn
-
-
-def scroll(by: Callable[[View], int]) -> Callable[[View], None]:
-    """What is too far is put right when it is shown."""
-
-    def move(view: View) -> None:
-        title = view.section.title
-        view.offsets[title] = max(0, view.offsets.get(title, 0) + by(view))
-
-    return move
-
-
-def sort_next(by: int) -> Callable[[View], None]:
-    """Through the columns that can be sorted by, and the order it began with."""
-
-    def turn(view: View) -> None:
-        section = view.section
-        titles = ["", *(each.title for each in section.columns if each.key)]
-        at = titles.index(view.sort.get(section.title, ""))
-        view.sort[section.title] = titles[(at + by) % len(titles)]
-        view.offsets.pop(section.title, None)
-
-    return turn
-
-
-def setting(name: str, value: object = None) -> Callable[[View], None]:
-    """Sets it, or turns it over."""
-
-    def turn(view: View) -> None:
-        setattr(view, name, (not getattr(view, name)) if value is None else value)
-
-    return turn
-
-
-def clear_filter(view: View) -> None:
-    view.filter = ""
-
-
-def turn_round(view: View) -> None:
-    view.reversed ^= {view.section.title}
-
-
-KEYS: dict[str, Callable[[View], None]] = {
-    "q": setting("ended", True), " ": setting("frozen"), "/": setting("typing", True),
-    "escape": clear_filter, "?": setting("helping", True), "h": setting("helping", True),
-    "\t": turn_focus(1), "backtab": turn_focus(-1), "z": setting("zoomed"),
-    "s": sort_next(1), "S": sort_next(-1), "r": turn_round,
-    "up": scroll(lambda _: -1), "down": scroll(lambda _: 1),
-    "page up": scroll(lambda view: -view.page), "page down": scroll(lambda view: view.page),
-    "home": scroll(lambda _: -(1 << 30)), "end": scroll(lambda _: 1 << 30),
-}  # fmt: skip
-
-
-# --- Lines --------------------------------------------------------------------------------------
 
 
 def screen(
@@ -274,16 +145,24 @@ def section_lines(
         view.offsets[section.title] = offset
     shown = rows[offset : offset + count]
     style = Style.CHOSEN if is_focus else Style.HEAD
-    where = f"{offset + 1}/" if offset else ""
-    title = f"{section.title} {where}{len(rows)}" if len(rows) > len(shown) else section.title
+    title = section.title if len(rows) == len(shown) else title_of(section, offset, len(rows))
     cells = [[each.text(row, look) for each in section.columns] for row in shown]
     columns = fitting(section.columns, title, cells, width)
     yield [Piece(fit(heads(columns, title, view.sort.get(section.title)), width), style)]
     for row, texts in zip(shown, cells, strict=True):
         yield row_line(columns, row, texts, width)
     if not rows and count:
-        nothing = f"none with {view.filter!r}" if view.filter else section.nothing
-        yield [Piece(fit(f"  {nothing}", width), Style.DIM)]
+        yield [Piece(fit(f"  {nothing_of(section, view)}", width), Style.DIM)]
+
+
+def title_of(section: Section, offset: int, count: int) -> str:
+    """Of a section with more rows than are shown: from which on, and how many there are."""
+    return f"{section.title} {f'{offset + 1}/' if offset else ''}{count}"
+
+
+def nothing_of(section: Section, view: View) -> str:
+    """What stands in place of rows, if there are none."""
+    return f"none with {view.filter!r}" if view.filter else section.nothing
 
 
 class Placed(NamedTuple):
@@ -337,30 +216,3 @@ def justified(text: str, placed: Placed) -> str:
     if placed.column.right and extent(text) < placed.width:
         return " " * (placed.width - extent(text)) + text
     return fit(text, placed.width)
-
-
-# --- Widths -------------------------------------------------------------------------------------
-
-
-def extent(text: str) -> int:
-    """Columns of a terminal that it takes."""
-    return len(text) if text.isascii() else sum(map(_extent, text))
-
-
-def _extent(character: str) -> int:
-    if combining(character):
-        return 0
-    return 2 if east_asian_width(character) in "WF" else 1
-
-
-def fit(text: str, width: int) -> str:
-    """Exactly so wide: cut, or filled with spaces."""
-    if text.isascii():
-        return text[: max(0, width)].ljust(width)
-    made, used = [], 0
-    for character in text:
-        if used + _extent(character) > width:
-            break
-        made.append(character)
-        used += _extent(character)
-    return "".join(made) + " " * (width - used)

@@ -15,9 +15,10 @@ import shlex
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
-from mcastd.cli import tables
+from mcastd.cli.event_lines import event_line
 from mcastd.client import Client
 from mcastd.printable import cleaned, printable
 
@@ -36,7 +37,7 @@ NAMES = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Runs:
-    """The program's runs; `failed`: how many ended otherwise than well."""
+    """The program's runs; `begun`: how many; `failed`: of them those that did not end well."""
 
     def __init__(self, command: str) -> None:
         """ValueError if it is none."""
@@ -44,13 +45,14 @@ class Runs:
         if not self._command:
             raise ValueError("--exec: a program is needed")
         self._running: deque[subprocess.Popen[bytes]] = deque()
-        self.failed = 0
+        self.begun = self.failed = 0
 
     def run(self, event: dict[str, Any]) -> None:
         """Waits for the oldest if there are too many. OSError if it cannot be run."""
         self._collect()
         while len(self._running) >= AT_ONCE:
             self._wait_for(self._running.popleft())
+        self.begun += 1
         self._running.append(
             subprocess.Popen(
                 self._command,
@@ -95,32 +97,40 @@ def shortened(text: str, most: int) -> str:
 
 
 def watch(args: argparse.Namespace) -> int:
-    wanted = {
-        name: value for name in ("type", "interface") if (value := getattr(args, name)) is not None
-    }
     try:
         runs = Runs(args.exec) if args.exec is not None else None
     except ValueError as error:
         return complain(str(error))
+    if runs is None:
+        for event in events(args):
+            text = json.dumps(event) if args.json else event_line(cleaned(event))
+            print(text, flush=True)
+        return DONE
+    return run_each(runs, args)
+
+
+def events(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """As they come, until there were as many as are wanted."""
+    chosen = {name: getattr(args, name) for name in ("type", "interface")}
+    wanted = {name: value for name, value in chosen.items() if value is not None}
+    with Client(args.control) as client:
+        for count, event in enumerate(client.watch(**wanted), 1):
+            yield event
+            if args.count is not None and count >= args.count:
+                return
+
+
+def run_each(runs: Runs, args: argparse.Namespace) -> int:
+    """Runs the program for each event."""
     try:
-        with Client(args.control) as client:
-            for count, event in enumerate(client.watch(**wanted), 1):
-                if runs is not None:
-                    runs.run(event)
-                else:
-                    text = json.dumps(event) if args.json else tables.event_line(cleaned(event))
-                    print(text, flush=True)
-                if args.count is not None and count >= args.count:
-                    break
+        for event in events(args):
+            runs.run(event)
     except OSError as error:
-        if runs is None:
-            raise
         return complain(f"--exec {args.exec}: {error.strerror}")
     finally:
-        if runs is not None:
-            runs.end()
-    if runs is not None and runs.failed:
-        return complain(f"{args.exec}: {runs.failed} of {count} runs failed", 1)
+        runs.end()
+    if runs.failed:
+        return complain(f"{args.exec}: {runs.failed} of {runs.begun} runs failed", 1)
     return DONE
 
 

@@ -14,23 +14,18 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from mcastd._libbpf import ffi, lib
 from mcastd.fastpath import virtio
+from mcastd.fastpath.clsact import TC_EGRESS, TC_INGRESS, ClsactFilter
 from mcastd.fastpath.errors import FastPathError
 from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.kernel import AttachType, Kernel, Link, Program, checked
-from mcastd.fastpath.record import KeptAttachment, KeptLink
-from mcastd.fastpath.store import Store
 from mcastd.fastpath.streams import BEHIND, Streams
 
 XDP_FLAGS_SKB_MODE = 1 << 1
 XDP_FLAGS_DRV_MODE = 1 << 2
-TC_INGRESS, TC_EGRESS = 1, 2
-CLSACT_PRIORITY, CLSACT_HANDLE = 49151, 0x9776
-"""Where our filter stands in clsact: behind all that others are likely to choose."""
-
 
 BORROWED_DRIVERS = frozenset({"bonding", "team", "hv_netvsc", "net_failover"})
 """Devices whose frames come in by others. An XDP program on them runs on those others, under their
@@ -68,47 +63,6 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """As `detach`, unless somebody else keeps it."""
-
-
-class ClsactFilter:
-    """A filter in clsact: it stays if this process is killed, and is replaced at the next start."""
-
-    def __init__(
-        self, program: Program, ifindex: int, point: int, priority: int = CLSACT_PRIORITY
-    ) -> None:
-        self.program = program
-        self._priority = priority
-        self._hook = ffi.new("struct bpf_tc_hook *")
-        self._hook.sz = ffi.sizeof("struct bpf_tc_hook")
-        self._hook.ifindex, self._hook.attach_point = ifindex, point
-        created = lib.bpf_tc_hook_create(self._hook)
-        if created != -errno.EEXIST:
-            checked("clsact", created)
-        options = self._options()
-        options.prog_fd, options.flags = program.fd, 1  # BPF_TC_F_REPLACE: an older one of ours
-        checked(f"attaching {program.name} to clsact", lib.bpf_tc_attach(self._hook, options))
-        self._is_attached = True
-        self._program_id = int(options.prog_id)
-
-    def is_attached(self) -> bool:
-        """Whether the program is still there: another tool may have removed or replaced it."""
-        options = self._options()
-        found = self._is_attached and lib.bpf_tc_query(self._hook, options) == 0
-        return bool(found and options.prog_id == self._program_id)
-
-    def _options(self) -> Any:
-        options = ffi.new("struct bpf_tc_opts *")
-        options.sz = ffi.sizeof("struct bpf_tc_opts")
-        options.handle, options.priority = CLSACT_HANDLE, self._priority
-        return options
-
-    def close(self) -> None:
-        self.detach()
-
-    def detach(self) -> None:
-        if self._is_attached:
-            lib.bpf_tc_detach(self._hook, self._options())
-        self._is_attached = False
 
 
 class Attachment(NamedTuple):
@@ -222,56 +176,6 @@ def attach(
     return Attachment(
         ifindex, ingress, egress, reasons, links, made.is_split, choice, streams is not None
     )
-
-
-def is_as_wanted(kept: KeptAttachment, choice: HookChoice, *, streams: bool) -> bool:
-    """Whether an interface would be attached so now. OSError if it is gone."""
-    if (kept.choice, kept.streams) != (choice, streams):
-        return False
-    if kept.ingress is not Hook.XDP_NATIVE:
-        return True
-    return LinkFacts.of(kept.ifindex).tags_taken_out == kept.tags_taken_out
-
-
-def resume(
-    kernel: Kernel,
-    kept: KeptAttachment,
-    store: Store,
-    split: Split,
-    streams: Streams | None,
-) -> Attachment | None:
-    """What an agent before this one has attached, with this one's programs in it.
-
-    None if it cannot be had whole: then nothing of it is attached any more. `split`, `streams`: as
-    for `attach`.
-    """
-    split(kept.tags_taken_out)
-    links: list[Closable] = []
-    try:
-        for each in kept.links:
-            if streams is not None and each.program in BEHIND:
-                program = streams.program(each.program, frags=each.frags)
-            else:
-                program = kernel.program(each.program, frags=each.frags)
-            links.append(_exchanged(each, kept.ifindex, store, program))
-    except (OSError, LookupError):
-        for link in links:
-            link.detach()
-        for each in kept.links:
-            store.give_up(each)
-        split(False)
-        return None
-    return Attachment(
-        kept.ifindex, kept.ingress, kept.egress, kept.reasons, tuple(links),
-        kept.tags_taken_out, kept.choice, kept.streams,
-    )  # fmt: skip
-
-
-def _exchanged(kept: KeptLink, ifindex: int, store: Store, program: Program) -> Closable:
-    if kept.name is None:
-        name = "mcast_egress" if kept.program == "mcast_egress" else "mcast_ingress"
-        return attach_program(program, ifindex, name, [])[1]
-    return store.exchange(kept, ifindex, program)
 
 
 class _Ingress:

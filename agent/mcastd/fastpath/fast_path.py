@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mcastd import manager
 from mcastd.fastpath.assigned import Assigned
-from mcastd.fastpath.attach import Attachment, Split, attach, is_as_wanted, resume
+from mcastd.fastpath.attach import Attachment, attach
 from mcastd.fastpath.counters import RINGS, Counters, Reader, clear
 from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.hooks import HookChoice
@@ -21,13 +21,14 @@ from mcastd.fastpath.listed import Listed
 from mcastd.fastpath.objects import obtain
 from mcastd.fastpath.passers import Passer, passers
 from mcastd.fastpath.policies import Policies, Policy, bits
+from mcastd.fastpath.probe import ask
 from mcastd.fastpath.programs import begin_loading
+from mcastd.fastpath.resuming import resumed
 from mcastd.fastpath.ring import Ring
 from mcastd.fastpath.slots import Slots
 from mcastd.fastpath.sockets import Sockets
 from mcastd.fastpath.store import Store
 from mcastd.fastpath.streams import Streams, obtain_streams
-from mcastd.fastpath.test_run import run
 
 if TYPE_CHECKING:
     from socket import socket
@@ -36,12 +37,6 @@ SOL_SOCKET, SO_COOKIE = 1, 57
 
 LINK_LOCAL = b"\xfe\x80"
 """How the addresses begin that MLD's messages come from (RFC 3810 §5)."""
-
-
-PROBE = bytes.fromhex(
-    "0800 46000024 00000000 010244d3 00000000 e0000001 94040000 110aecf3 00000000 02020000"
-)
-"""What follows the hardware addresses of a question to ourselves: a general query of IGMPv3."""
 
 
 class FastPath:
@@ -213,9 +208,10 @@ class FastPath:
             if counting is not None:
                 counting.begin(ifindex)
             split = partial(self._set_split, ifindex)
-            return self._resumed(ifindex, choice, split, counting) or attach(
-                self._kernel, ifindex, choice, split, counting
+            before = resumed(
+                self._kernel, self._store, ifindex, choice, split=split, streams=counting
             )
+            return before or attach(self._kernel, ifindex, choice, split, counting)
         except (OSError, FastPathError):
             self.forget(ifindex)
             raise
@@ -225,19 +221,6 @@ class FastPath:
         kept = self._store.attached(ifindex) if self._store is not None else None
         if kept is not None and kept.name != name:
             self._slots.rename(kept.name, name)
-
-    def _resumed(
-        self, ifindex: int, choice: HookChoice, split: Split, streams: Streams | None
-    ) -> Attachment | None:
-        """What an agent before this one has attached there, if it is as it should be now."""
-        kept = self._store.take(ifindex) if self._store is not None else None
-        if self._store is None or kept is None:
-            return None
-        if not is_as_wanted(kept, choice, streams=streams is not None):
-            for each in kept.links:
-                self._store.give_up(each)
-            return None
-        return resume(self._kernel, kept, self._store, split, streams)
 
     def forget(self, ifindex: int) -> None:
         """The interface is no longer ours; its links are closed by their owner."""
@@ -254,8 +237,16 @@ class FastPath:
         self._slots.forget_gone(most)
 
     def rename(self, old: str, new: str) -> None:
-        """Counters go on under the new name."""
+        """Counters go on under the new name, and those that it has from a device that is gone."""
+        slot = self._slots.by_name.get(old)
         self._slots.rename(old, new)
+        if slot == self._slots.by_name.get(new):
+            return
+        for ifindex, (each, policy) in list(self._in_force.items()):
+            if each == slot:
+                self._slots.leave(slot)
+                self._in_force[ifindex] = (self._slots.take(new), policy)
+                self._write_policy(ifindex)
 
     def policy(self, ifindex: int) -> Policy:
         return self._in_force[ifindex][1]
@@ -338,9 +329,7 @@ class FastPath:
         It comes out of the ring of queries with the fate PROBE, if all is well. OSError if the
         kernel cannot run the program so.
         """
-        frame = 2 * self.asking + PROBE
-        context = struct.pack("=6I", 0, len(frame), 0, ifindex, 0, 0)
-        run(self._kernel.program("mcast_xdp"), frame, context)
+        ask(self._kernel.program("mcast_xdp"), ifindex, self.asking)
 
     def is_drained(self) -> bool:
         """Whether all queries that were handed over have been taken."""

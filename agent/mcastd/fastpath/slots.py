@@ -70,7 +70,7 @@ class Slots:
             self._free.append(slot)
 
     def rename(self, old: str, new: str) -> None:
-        """Counters go on under the new name."""
+        """Counters go on under the new name; where that has some, they stay, and go on."""
         if new not in self.by_name and old in self.by_name:
             self.by_name[new] = self.by_name.pop(old)
             if old in self.gone:

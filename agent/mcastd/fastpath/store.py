@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from mcastd import manager
@@ -24,6 +24,32 @@ from mcastd.fastpath.record import KEPT_MAPS, KeptAttachment, KeptLink, Record, 
 PREFIX = "mcastd-"
 RECORD = f"{PREFIX}record-"
 LARGEST_RECORD = 1 << 22
+
+
+class Wanted(NamedTuple):
+    """What is to be kept. `descriptors`: all of it; the other fields: for the record."""
+
+    descriptors: list[Descriptor]
+    maps: Mapping[str, Map]
+    room: int
+    slots: Mapping[str, int]
+    gone: tuple[str, ...]
+    attachments: list[tuple[str, Any]]
+
+    @classmethod
+    def of(
+        cls,
+        state: tuple[int, Mapping[str, int], Iterable[str]],
+        maps: Mapping[str, Map],
+        besides: Iterable[Descriptor],
+        attachments: Iterable[tuple[str, Any]],
+    ) -> Wanted:
+        """Of what `Store.keep` is given: only those maps that outlast an agent."""
+        room, slots, gone = state
+        maps = {name: each for name, each in maps.items() if name in KEPT_MAPS}
+        attached = list(attachments)
+        links = [each for _, of in attached for each in of.links if isinstance(each, Link)]
+        return cls([*maps.values(), *besides, *links], maps, room, slots, tuple(gone), attached)
 
 
 class Store:
@@ -151,41 +177,50 @@ class Store:
         gone. `besides`: what the programs need that are attached. `attachments`: with the names of
         their interfaces. What is kept already is not sent again.
         """
-        room, slots, gone = state
-        maps = {name: each for name, each in maps.items() if name in KEPT_MAPS}
-        attached = list(attachments)
-        needed = [*maps.values(), *besides]
-        needed += [link for _, each in attached for link in each.links if isinstance(link, Link)]
-        names = {self._names.get(each, "") for each in needed}
-        content = (names, room, dict(slots), tuple(gone), [name for name, _ in attached])
-        if self.is_kept and content == self._kept_as:
+        wanted = Wanted.of(state, maps, besides, attachments)
+        if self.is_kept and self._content(wanted) == self._kept_as:
             return
         self.is_kept = False
-        for each in needed:
-            if self._names.get(each) not in self._there:
-                name = f"{PREFIX}{self._number()}"
-                manager.keep(name, each.fd, patience=patience)
-                self._names[each] = name
-                self._there.add(name)
+        for each in wanted.descriptors:
+            self._send(each, patience)
+        record = self._send_record(wanted, patience)
+        there = {record, *map(self._names.__getitem__, wanted.descriptors)}
+        for other in self._there - there:
+            manager.drop(other, patience=patience)
+        self._there, self._inherited = there, {}
+        self.is_kept, self._kept_as = True, self._content(wanted)
+
+    def _content(self, wanted: Wanted) -> tuple[Any, ...]:
+        """By which it is seen whether something has changed since it was kept."""
+        names = {self._names.get(each, "") for each in wanted.descriptors}
+        interfaces = [name for name, _ in wanted.attachments]
+        return (names, wanted.room, dict(wanted.slots), wanted.gone, interfaces)
+
+    def _send(self, each: Descriptor, patience: float) -> None:
+        """To the service manager, unless it has it. OSError."""
+        if self._names.get(each) in self._there:
+            return
+        name = f"{PREFIX}{self._number()}"
+        manager.keep(name, each.fd, patience=patience)
+        self._names[each] = name
+        self._there.add(name)
+
+    def _send_record(self, wanted: Wanted, patience: float) -> str:
+        """What all the descriptors are, for the agent that gets them; its name. OSError."""
         document = {
             "layout": layout(),
-            "max_interfaces": room,
-            "maps": {name: self._names[each] for name, each in maps.items()},
-            "slots": dict(slots),
-            "gone": list(gone),
-            "attachments": [self._described(*each) for each in attached],
+            "max_interfaces": wanted.room,
+            "maps": {name: self._names[each] for name, each in wanted.maps.items()},
+            "slots": dict(wanted.slots),
+            "gone": wanted.gone,
+            "attachments": [self._described(*each) for each in wanted.attachments],
         }
         name = f"{RECORD}{self._number()}"
         with os.fdopen(os.memfd_create("mcastd-record", os.MFD_CLOEXEC), "wb") as file:
             file.write(json.dumps({**document, "following": self._following}).encode())
             file.flush()
             manager.keep(name, file.fileno(), patience=patience)
-        names = {self._names[each] for each in needed}
-        for other in self._there - {name, *names}:
-            manager.drop(other, patience=patience)
-        self._there = {name, *names}
-        self._inherited = {}
-        self.is_kept, self._kept_as = True, (names, *content[1:])
+        return name
 
     def _number(self) -> int:
         self._following += 1

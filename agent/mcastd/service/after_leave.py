@@ -7,11 +7,9 @@ the stream in between, and start it again; held after the leave, it does not sto
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from mcastd.service.owned import Owned
-
-Key = tuple[str, str, str]
+from mcastd.service.owned import Key, Owned
 
 LONGEST = 3600
 """Seconds: longer than that, a membership that nobody wants should not be."""
@@ -41,6 +39,17 @@ class AfterLeave:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
+
+    def rename(self, moved: Mapping[Key, Owned]) -> None:
+        """By their old keys, as they are called now. The time that is left stays."""
+        loop = asyncio.get_running_loop()
+        for key, membership in moved.items():
+            self.forget(membership.key)
+            timer = self._timers.pop(key, None)
+            if timer is not None:
+                timer.cancel()
+                again = loop.call_at(timer.when(), self._is_over, membership)
+                self._timers[membership.key] = again
 
     def seconds_left(self, key: Key) -> float | None:
         """None if it was not left."""

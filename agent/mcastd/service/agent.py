@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mcastd.fastpath.hooks import HookChoice
@@ -21,7 +20,7 @@ from mcastd.service.config import Settings
 from mcastd.service.connections import Door
 from mcastd.service.deafness import Deafness
 from mcastd.service.events import Cause, FamilyEvent
-from mcastd.service.faults import Faults, said
+from mcastd.service.faults import Faults
 from mcastd.service.happenings import Teller
 from mcastd.service.host_history import HostHistory
 from mcastd.service.host_mode import HostMode, hardware, let_others
@@ -36,7 +35,7 @@ from mcastd.service.mode import Mode
 from mcastd.service.observer import Observer
 from mcastd.service.own_addresses import OwnAddresses
 from mcastd.service.own_memberships import OwnMemberships
-from mcastd.service.owned import Owned
+from mcastd.service.owned import Key, Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
@@ -45,8 +44,6 @@ from mcastd.service.regular_look import RegularLook
 from mcastd.service.state_upkeep import StateUpkeep
 from mcastd.service.streams import StreamReader
 from mcastd.service.turns import Turns
-
-log = logging.getLogger("mcastd")
 
 
 class Agent:
@@ -92,6 +89,8 @@ class Agent:
         """Takes over the files; `undo`: also where something else was set by hand."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
+        self.renamed: list[Callable[[Mapping[Key, Owned]], None]] = []
+        """Are told what was asked for on a device that has another name: by their old keys."""
         self._read()
         self._look()
         self._speak()
@@ -264,69 +263,18 @@ class Agent:
 
     def differences(self, interface: Interface) -> list[Difference]:
         """What was set by hand on an interface, and is otherwise in the files."""
-        written = self.settings.of(interface.name, interface.alternative_names)
+        written = interface.written(self.settings)
         return list(self.by_hand.differences(interface.name, written)) if written else []
 
     def hook_choice(self, interface: Interface) -> HookChoice:
         """Which ingress hook the interface is to have."""
-        settings = self.settings.of(interface.name, interface.alternative_names)
+        settings = interface.written(self.settings)
         return settings.hook if settings else HookChoice.AUTO
 
     def counts_streams(self, interface: Interface) -> bool:
         """Whether its streams are to be counted, and can be."""
-        settings = self.settings.of(interface.name, interface.alternative_names)
+        settings = interface.written(self.settings)
         return self.streams.is_counting and settings is not None and settings.streams
-
-    def enter_mode(self, interface: Interface) -> str | None:
-        """Runs it in the mode that is wanted. Why it cannot be, if it cannot."""
-        resumes = interface.wanted_mode is Mode.HOST is not interface.mode and self.owned.is_fresh
-        if resumes:
-            kept = {each.key for each in self.owned.kept}  # routers know of these
-            wanted = self.memberships.wanted(interface)
-            self.memberships.put_all(
-                interface, (each for each in wanted if each.key in kept and not each.kernel)
-            )
-        problem = self.change_mode(interface, interface.wanted_mode)
-        if resumes and problem is None:
-            self.teller.tell_all(interface, interface.resume(now()))
-        return problem
-
-    def set_mode(self, interface: Interface, mode: Mode) -> str | None:
-        """Hands an interface over, either way, as the operator wants it from now on.
-
-        Why it cannot be, if it cannot: then what was wanted before still is.
-        """
-        problem = self.change_mode(interface, mode)
-        if problem is None:
-            interface.wanted_mode = mode
-            self.by_hand.set(interface.name, "mode", mode)
-            self.settle(interface)
-        return problem
-
-    def change_mode(self, interface: Interface, mode: Mode) -> str | None:
-        """Hands an interface over, either way. Why it cannot be, if it cannot."""
-        if mode is interface.mode:
-            return None
-        if mode is Mode.HOST:
-            problem = self.host_mode.refusal(interface) or self.host_mode.taken(interface)
-            if problem is not None:
-                return problem
-            assert interface.index is not None
-            try:
-                self.host_mode.start(interface, self.addresses.usable(interface.index))
-            except OSError as error:
-                self.host_mode.stop(interface)
-                needs = " (host mode needs CAP_NET_RAW)" if error.errno == errno.EPERM else ""
-                return f"{interface.name}: cannot be taken over: {said(error)}{needs}"
-            self.memberships.put_all(interface, self.memberships.wanted(interface))
-        else:
-            self.give_back(interface)
-        self.memberships.keep_configured()
-        self.remark(interface)
-        log.info("%s: %s mode", interface.name, mode.value)
-        self.teller.announce(interface.name, events.ModeChanged(mode))
-        self.turns.arm({interface.index} if interface.index is not None else None)
-        return None
 
     def give_back(self, interface: Interface) -> None:
         """Only the kernel speaks from now on; what only the agent had joined is left first."""

@@ -56,7 +56,8 @@ class ByHand:
                 yield Difference(name, key, value, written)
 
     def rename(self, old: str, new: str) -> None:
-        """It is the same device."""
+        """It is the same device. What was set on one that had the new name is over."""
+        self._set.pop(new, None)
         if old in self._set:
             self._set[new] = self._set.pop(old)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from mcastd.gmp.config import ConfigError, HostConfig
@@ -10,7 +11,7 @@ from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.subscription import refusal
 from mcastd.net.names import word
 from mcastd.printable import brief
-from mcastd.service import drop_in
+from mcastd.service import drop_in, modes
 from mcastd.service.agent import Agent
 from mcastd.service.callers import Caller
 from mcastd.service.clock import wall_now
@@ -102,10 +103,8 @@ def leave(agent: Agent, caller: Caller, parameters: Parameters) -> JsonObject:
     now = bool(parameters.get("now"))
     if held is None or (held.key in agent.after_leave and not now):
         return {"left": False}
-    less = frozenset(asked.sources)
-    rest = tuple(each for each in held.sources if each not in less)
-    if asked.sources and held.mode == FilterMode.INCLUDE.value and rest:
-        fewer = held._replace(sources=rest)
+    fewer = without(held, asked.sources)
+    if fewer is not None:
         put(agent, interface, fewer)
         return {"left": True, "remaining": membership_object(fewer), **of_leaving(agent)}
     if held.hold_after_leave and not now:
@@ -114,6 +113,15 @@ def leave(agent: Agent, caller: Caller, parameters: Parameters) -> JsonObject:
     agent.after_leave.forget(held.key)
     agent.end(held)
     return {"left": True, **of_leaving(agent)}
+
+
+def without(membership: Owned, sources: Collection[str]) -> Owned | None:
+    """With fewer sources; None if the whole of it ends."""
+    if not sources or membership.mode != FilterMode.INCLUDE.value:
+        return None
+    less = frozenset(sources)
+    rest = tuple(each for each in membership.sources if each not in less)
+    return membership._replace(sources=rest) if rest else None
 
 
 def hold_on(agent: Agent, membership: Owned) -> None:
@@ -187,7 +195,7 @@ def mode(agent: Agent, _caller: Caller, parameters: Parameters) -> JsonObject:
         text = f"mode = {brief(asked)}: allowed is observe or host"
         raise ChangeError("bad_parameter", text) from None
     before = interface.mode
-    problem = agent.set_mode(interface, wanted)
+    problem = modes.set_by_hand(agent, interface, wanted)
     if problem is not None:
         raise ChangeError("refused", problem)
     return {"interface": interface.name, "from": before, "to": interface.mode}

@@ -57,7 +57,16 @@ def of_interface(interface: Interface, host: Host | None = None) -> list[str]:
         fallen_back(name, each, told=interface.observers[name].is_holding)
         for name, each in kept_older(interface).items()
     )
-    return [*stuck, *remarks(interface.name, interface.index, host=host)]
+    renamed = [] if interface.run_as is None else [as_before(interface.name, interface.run_as)]
+    return [*renamed, *stuck, *remarks(interface.name, interface.index, host=host)]
+
+
+def as_before(name: str, configured: str) -> str:
+    """Of an interface whose name is not configured, while the one that it had is."""
+    return (
+        f"this name is not configured: it is run as {configured} was, until mcastctl reload or a "
+        f"restart; name it: [interface.{name}]"
+    )
 
 
 def kept_older(interface: Interface) -> dict[str, Older]:

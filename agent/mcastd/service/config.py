@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from pathlib import Path
@@ -167,50 +167,74 @@ def load(
     Without a path the default file is read if it is there. Overrides are fields of Settings, and
     `mode` for the interfaces named.
     """
-    fields: Section = {"metrics": parse_address(DEFAULT_METRICS)}
-    defaults: Section = {}
-    sections: Sections = {}
-    in_namespaces: dict[str, Written] = {}
-    streams = None
+    merged = Merged()
     for each in files(path):
-        document = read(each)
-        check_sections(each, document)
-        fields |= read_keys(each, document)
-        streams = read_streams(each, streams, document)
-        defaults |= read_tunables(each, "defaults", document.get("defaults", {}))
-        read_interfaces(each, "", document.get("interface", {}), sections)
-        if document.get("namespace"):
-            namespace_settings().read(each, document["namespace"], in_namespaces)
-    named = [name for each in interfaces for name in names_given(each)]
+        merged.add_file(each)
     given = dict(overrides or {})
-    mode = given.pop("mode", None)
-    for name in named:
-        if "/" in name and name.partition("/")[0]:
-            namespace_settings().add_named(name, mode, in_namespaces)
-            continue
-        check_name(f"-i {name or repr(name)}", name)
-        sections.setdefault(name, {})[WRITTEN] = True
-        if mode is not None:
-            sections[name]["mode"] = mode
-    if mode is not None and not named:
-        for section in sections.values():
-            section["mode"] = mode
-        for namespace in in_namespaces.values():
-            for section in namespace["interface"].values():
+    named = [name for each in interfaces for name in names_given(each)]
+    merged.add_named(named, given.pop("mode", None))
+    return merged.settings(path or DEFAULT_PATH, given)
+
+
+class Merged:
+    """What all files and the command line say together, until it is made into Settings."""
+
+    def __init__(self) -> None:
+        self._fields: Section = {"metrics": parse_address(DEFAULT_METRICS)}
+        self._defaults: Section = {}
+        self._interfaces: Sections = {}
+        self._namespaces: dict[str, Written] = {}
+        self._streams: StreamSettings | None = None
+
+    def add_file(self, path: Path) -> None:
+        """What this file says counts more than what the earlier ones say. ConfigFileError."""
+        document = read(path)
+        check_sections(path, document)
+        self._fields |= read_keys(path, document)
+        self._streams = read_streams(path, self._streams, document)
+        self._defaults |= read_tunables(path, "defaults", document.get("defaults", {}))
+        read_interfaces(path, "", document.get("interface", {}), self._interfaces)
+        if document.get("namespace"):
+            namespace_settings().read(path, document["namespace"], self._namespaces)
+
+    def add_named(self, names: Iterable[str], mode: object) -> None:
+        """The interfaces that the command line names, and their mode: without names that of all."""
+        named = list(names)
+        for name in named:
+            self._add_name(name, mode)
+        if mode is not None and not named:
+            for section in self._all_interfaces():
                 section["mode"] = mode
-    defaults.setdefault(STREAMS, streams is not None)
-    fields["streams"] = streams or StreamSettings()
-    made = all_settings(sections, defaults)
-    inside = namespace_settings().made(in_namespaces, defaults) if in_namespaces else {}
-    return Settings(
-        **{
-            **fields,
-            **given,
-            "interfaces": made,
+
+    def _add_name(self, name: str, mode: object) -> None:
+        if name.partition("/")[0] and "/" in name:
+            namespace_settings().add_named(name, mode, self._namespaces)
+            return
+        check_name(f"-i {name or repr(name)}", name)
+        section = self._interfaces.setdefault(name, {})
+        section[WRITTEN] = True
+        if mode is not None:
+            section["mode"] = mode
+
+    def _all_interfaces(self) -> Iterator[Section]:
+        """The sections of this network namespace and of the others."""
+        yield from self._interfaces.values()
+        for namespace in self._namespaces.values():
+            yield from namespace["interface"].values()
+
+    def settings(self, path: Path, overrides: Unread) -> Settings:
+        """All of it; `overrides` are fields that count more."""
+        self._defaults.setdefault(STREAMS, self._streams is not None)
+        inside = self._namespaces and namespace_settings().made(self._namespaces, self._defaults)
+        fields = {
+            **self._fields,
+            "streams": self._streams or StreamSettings(),
+            **overrides,
+            "interfaces": all_settings(self._interfaces, self._defaults),
             "namespaces": inside,
-            "path": path or DEFAULT_PATH,
+            "path": path,
         }
-    )
+        return Settings(**fields)
 
 
 def namespace_settings() -> ModuleType:

@@ -14,14 +14,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from inspect import isawaitable
 
 from mcastd import manager
 from mcastd.printable import brief
-from mcastd.service import changes, configuration_views, recorder, stream_views, views
+from mcastd.service import (
+    changes,
+    configuration_views,
+    counter_views,
+    recorder,
+    stream_views,
+    views,
+)
 from mcastd.service.agent import Agent
 from mcastd.service.answers import error_line, pieces_of
 from mcastd.service.audit import Audit
@@ -34,7 +40,7 @@ from mcastd.service.documents import Answer, Own
 from mcastd.service.faults import Fault, said
 from mcastd.service.gradual import Gradual
 from mcastd.service.interface import called
-from mcastd.service.owned import Owned
+from mcastd.service.owned import Key, Owned, renamed
 from mcastd.service.requests import Parameters, RequestError, checked, parsed
 
 log = logging.getLogger("mcastd")
@@ -73,12 +79,14 @@ TOO_MANY = encoded(
 
 
 class Client:
-    """A connection, who is behind it, and how what it holds is ended with it."""
+    """A connection, who is behind it, the memberships that end with it, and how to end what others
+    hold for it."""
 
     def __init__(self, connection: Connection, caller: Caller) -> None:
         self.connection = connection
         self.caller = caller
-        self.held: list[Callable[[], None]] = []
+        self.held: list[Owned] = []
+        self.ends: list[Callable[[], None]] = []
 
 
 class Control:
@@ -88,6 +96,8 @@ class Control:
         self._agent = agent
         self.door = Door("control", self, agent.faults)
         agent.doors.append(self.door)
+        self._clients: set[Client] = set()
+        agent.renamed.append(self._moved)
         self._turnstile = Turnstile()
         self._audit = Audit()
         self._long = asyncio.Semaphore(LONG_AT_ONCE)
@@ -95,7 +105,7 @@ class Control:
             "status": views.status,
             "querier": views.querier,
             "groups": views.groups,
-            "counters": views.counters,
+            "counters": counter_views.counters,
             "streams": stream_views.streams,
             "doctor": Doctor(agent).examine,
             "recording": lambda agent, name=None: recorder.objects(agent.teller.recorder, name),
@@ -154,6 +164,7 @@ class Control:
     async def serve(self, connection: Connection) -> None:
         """Answers one request after the other, and ends what was held by the connection."""
         client = Client(connection, self.caller(connection))
+        self._clients.add(client)
         try:
             while line := await self._line(client):
                 connection.is_waiting = False
@@ -163,7 +174,10 @@ class Control:
             error = RequestError("too_long", f"{text} only ask")
             await connection.send(error_line(error))
         finally:
-            for end in client.held:
+            self._clients.discard(client)
+            for membership in client.held:
+                self._end(membership, client.caller)
+            for end in client.ends:
                 end()
 
     def caller(self, connection: Connection) -> Caller:
@@ -172,7 +186,7 @@ class Control:
 
     async def _line(self, client: Client) -> bytes:
         """The next request; long ones only of who may change something, and a few at a time."""
-        async with asyncio.timeout(None if client.held else IDLE_SECONDS):
+        async with asyncio.timeout(None if client.held or client.ends else IDLE_SECONDS):
             with suppress(TooLongError):
                 return await client.connection.line(LONGEST_QUESTION)
         if not await self._may_change(client.caller):
@@ -276,8 +290,13 @@ class Control:
         if method == "join" and parameters.get("hold"):
             membership = self._agent.owned.get(name, result["group"], result["application"])
             if membership is not None:
-                client.held.append(partial(self._end, membership, client.caller))
+                client.held.append(membership)
         return result
+
+    def _moved(self, moved: Mapping[Key, Owned]) -> None:
+        """What is held on a device ends with its connection, however the device is called then."""
+        for client in self._clients:
+            client.held = [renamed(each, moved.get(each.key)) for each in client.held]
 
     def _end(self, membership: Owned, caller: Caller) -> None:
         """The connection that held it is gone."""

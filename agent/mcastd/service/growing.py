@@ -45,3 +45,7 @@ class Growing(Generic[K]):
             self._seen[new] = self._seen.pop(old)
             if old in self._last:
                 self._last[new] = self._last.pop(old)
+
+    def forget(self, interface: str) -> None:
+        """What its counters were; the next look is the first."""
+        self._seen.pop(interface, None)

@@ -16,34 +16,26 @@ from pathlib import Path
 
 from mcastd.fastpath.policies import Policy
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
-from mcastd.gmp.time import Duration, Instant, milliseconds, seconds
+from mcastd.gmp.time import Duration, Instant
+from mcastd.service.engine import AT_ONCE
 from mcastd.service.events import FamilyEvent
 from mcastd.service.heartbeat import Heartbeat
 from mcastd.service.interface import Interface
+from mcastd.service.kernel_question import general_query
 from mcastd.service.machine import Machine
 from mcastd.service.mode import Mode
-from mcastd.service.observer import AT_ONCE, Observer
+from mcastd.service.observer import Observer
 from mcastd.service.programs import Programs
 from mcastd.service.reader import KernelReader, raise_error
-from mcastd.service.transmit import FrameSender, Place, Transmitter, frame
+from mcastd.service.transmit import FrameSender, Place, Transmitter
 from mcastd.service.voice import CareForKernel, Voice
-from mcastd.wire import query
 
 log = logging.getLogger("mcastd")
 
 BUSY_SECONDS = 0.005
 """Until it is looked again whether more can be said."""
 
-LONGEST_ANSWER = seconds(10)
-ANSWER = milliseconds(100)
-ANSWER_PER_GROUP = milliseconds(1)
-"""In which the kernel is asked to answer, when it speaks for itself again."""
-
 LINK_LOCAL_REPORTS = Path("/proc/sys/net/ipv4/igmp_link_local_mcast_reports")
-
-ASKING = bytes.fromhex("fe800000000000000000000000000001")
-"""Where the questions to the kernel's MLD seem to come from: it must be link-local."""
-
 
 SPEAKS_ITSELF = ("", "vrf")
 """Kinds of a master whose ports have addresses and memberships of their own; "" is no master."""
@@ -280,29 +272,12 @@ class HostMode:
     def _ask_kernel(
         self, interface: Interface, observer: Observer, within: Duration | None = None
     ) -> None:
-        """Has the kernel report all that it receives: a general query that only this host hears.
-
-        It says what the last query on the link said, from which the kernel had learned. Its answers
-        are spread over a time that grows with their number, if it is not said.
-        """
+        """Has the kernel report all that it receives, if its programs are there to ask it."""
         if interface.link is None or interface.attachment is None:
             return
-        family = observer.family
-        _, said = observer.asked or (None, None)
-        if within is None:
-            groups = len(observer.received.kernel)
-            within = min(Duration(ANSWER + groups * ANSWER_PER_GROUP), LONGEST_ANSWER)
-        asked = query(
-            family,
-            family.newest,
-            source=family.unspecified if family.address_width == 4 else ASKING,
-            max_response=within,
-            robustness=said.robustness if said else 0,
-            query_interval=said.query_interval if said else Duration(0),
-        )
-        content = frame(asked, self._fast_path.asking, family.address_width)
+        question = general_query(observer, self._fast_path.asking, within)
         try:
-            self._fast_path.inject(interface.link.index, content)
+            self._fast_path.inject(interface.link.index, question)
         except OSError as error:
             log.warning("%s: the kernel cannot be asked: %s", interface.name, error)
 
@@ -354,7 +329,7 @@ class HostMode:
         """Answers what is to be answered yet, and ends speaking everywhere."""
         for interface in list(self._interfaces.values()):
             for name, observer in interface.observers.items():
-                self._report(interface, name, observer.finish(self._clock()))
+                self._report(interface, name, observer.engine.finish(self._clock()))
             self.stop(interface)
         if self._sender is not None:
             self._sender.close()

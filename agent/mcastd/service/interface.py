@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcastd.fastpath.attach import Attachment
 from mcastd.fastpath.ring import Captured, Fate
@@ -22,8 +22,12 @@ from mcastd.service.machine import Membership
 from mcastd.service.mode import Mode
 from mcastd.service.observer import Observer
 from mcastd.service.own_addresses import OwnAddresses
-from mcastd.service.owned import Owned
+from mcastd.service.owned import Key, Owned
 from mcastd.wire import Reason, Received, ReceptionContext, Rejected, decode_event
+
+if TYPE_CHECKING:
+    from mcastd.service.config import Settings
+    from mcastd.service.interface_settings import InterfaceSettings
 
 CLASSIFIED = ReceptionContext(addresses_known=False)
 """The programs have asked for the addresses already."""
@@ -85,7 +89,7 @@ class Interface:
     may be called, too. `own`: the agent's own memberships in force. `known_queriers`: whose queries
     the programs know. `sockets`: those memberships that the kernel speaks for. `kernel_versions`:
     what the kernel speaks, by family. `own_addresses`: where the programs are told which groups
-    are received here.
+    are received here. `run_as`: the last name of the device that is configured, if its own is not.
     """
 
     name: str
@@ -98,11 +102,12 @@ class Interface:
     problem: str | None = None
     alternative_names: tuple[str, ...] = ()
     observers: dict[str, Observer] = field(default_factory=dict)
-    own: dict[tuple[str, str, str], Owned] = field(default_factory=dict)
+    own: dict[Key, Owned] = field(default_factory=dict)
     known_queriers: set[bytes] = field(default_factory=set)
-    sockets: dict[tuple[str, str, str], Membership] = field(default_factory=dict)
+    sockets: dict[Key, Membership] = field(default_factory=dict)
     kernel_versions: dict[str, KernelVersion] = field(default_factory=dict)
     own_addresses: OwnAddresses | None = None
+    run_as: str | None = None
 
     def __post_init__(self) -> None:
         for name, family in FAMILIES.items():
@@ -121,6 +126,25 @@ class Interface:
             self.own_addresses.add(self.index, [group])
         else:
             self.own_addresses.remove(self.index, [group])
+
+    def written(
+        self, settings: Settings, *, taken: Container[str] = ()
+    ) -> InterfaceSettings | None:
+        """What is configured for it; if its name is not, for its last one that is.
+
+        `taken`: names under which nothing more is configured for it.
+        """
+        found = settings.of(self.name, self.alternative_names)
+        if found is None and self.run_as is not None and self.run_as not in taken:
+            return settings.of(self.run_as)
+        return found
+
+    def rename(self, name: str) -> None:
+        """What the agent receives here is asked for under the new name."""
+        self.name = name
+        moved = [(key, each._replace(interface=name)) for key, each in self.own.items()]
+        self.sockets = {each.key: self.sockets[key] for key, each in moved if key in self.sockets}
+        self.own = {each.key: each for _, each in moved}
 
     def go_on_from(self, earlier: Interface) -> None:
         """Counts on where the one before it under this name has ended."""
@@ -161,11 +185,7 @@ class Interface:
         name, message = decoded.family.name, decoded.message
         observer = self.observers[name]
         if isinstance(decoded, Rejected):
-            if decoded.reason is not Reason.UNLISTED_QUERIER or not isinstance(message, Query):
-                return []
-            if self.mode is not Mode.HOST:
-                self.kernel_versions[name].hear(at, message)
-            return observer.hear_unlisted(at, message)
+            return self._hear_refused(observer, at, decoded)
         if isinstance(message, MembershipReport) and not event.went_to_many:
             return []
         if isinstance(message, Query) and not (
@@ -173,6 +193,17 @@ class Interface:
         ):
             self.kernel_versions[name].hear(at, message)
         return observer.hear(at, decoded)
+
+    def _hear_refused(
+        self, observer: Observer, at: Instant, refused: Rejected
+    ) -> list[FamilyEvent]:
+        """Of all that is refused only the queries of strangers concern the kernel."""
+        query = refused.message
+        if refused.reason is not Reason.UNLISTED_QUERIER or not isinstance(query, Query):
+            return []
+        if self.mode is not Mode.HOST:
+            self.kernel_versions[observer.family.name].hear(at, query)
+        return observer.hear_unlisted(at, query)
 
     def overhear(self, event: Event) -> list[FamilyEvent]:
         """A message of this host's kernel."""

@@ -9,6 +9,9 @@ from mcastd.service.documents import Unread
 
 SECTION = re.compile(r"\s*\[+\s*interface\s*\.\s*(?P<name>[^\"'\]]*[^\"'\]\s])\s*\]")
 
+IMPOSSIBLE = re.compile(r"|\.|\.\.|.*[/:\s].*", re.DOTALL)
+"""What the kernel lets no interface be called."""
+
 
 def names_given(text: str) -> list[str]:
     """The names or patterns of one -i, also a list of them with commas, as they are shown."""
@@ -26,7 +29,7 @@ def refusal(name: str) -> str | None:
     if "," in name:
         parts = ", ".join(f'[interface."{each}"]' for each in name.split(",") if each)
         return f"one section for each interface: {parts}"
-    if not name or name in (".", "..") or "/" in name or ":" in name or re.search(r"\s", name):
+    if IMPOSSIBLE.fullmatch(name):
         return 'no interface is called so: a name has no "/", no ":" and no white space'
     if len(raw(name)) > LONGEST:
         return f"no interface is called so: a name has at most {LONGEST} bytes"

@@ -75,6 +75,14 @@ class KnownQueriers:
                 except ValueError as error:
                     log.warning("%s: %s", QUERIERS_FILE, error)
 
+    def rename(self, old: str, new: str) -> None:
+        """Those of a device are known under its new name, and nobody's under its old one."""
+        self._earlier = frozenset(
+            (new if name == old else name, protocol, text)
+            for name, protocol, text in self._earlier
+            if name != new
+        )
+
     def keep(self, known: Iterable[Known]) -> None:
         """These are known now. What cannot be written is told, and missing after a restart."""
         now_known = frozenset(known)

@@ -16,7 +16,10 @@ from mcastd.service.config import Settings
 from mcastd.service.events import Cause
 from mcastd.service.faults import Fault, said
 from mcastd.service.interface import Interface
+from mcastd.service.interface_settings import InterfaceSettings
 from mcastd.service.mode import Mode
+from mcastd.service.owned import Owned
+from mcastd.service.renaming import Renaming
 from mcastd.service.settling import Settling
 
 AGAIN_SECONDS = 10.0
@@ -38,6 +41,7 @@ class Links:
         self._looking: set[asyncio.Task[None]] = set()
         agent.turns.failed = self.failed
         self._settling = Settling(agent)
+        self._renaming = Renaming(agent, self._release, self._run_as_wanted)
         agent.settle = self._settling.soon
 
     async def start(self, snapshot: Snapshot) -> None:
@@ -55,6 +59,7 @@ class Links:
         """What has changed, or all that there is: what was known besides is gone."""
         if isinstance(batch, Snapshot):
             batch = [*self._gone_by(batch), *batch.addresses, *batch.links]
+        self._renaming.expect(batch)
         readdressed: set[int] = set()
         for change in batch:
             try:
@@ -64,6 +69,7 @@ class Links:
             if isinstance(change, AddressChanged):
                 readdressed.add(change.index)
         self._choose_sources(readdressed)
+        self._renaming.expect(())
         touched = readdressed | {each.link.index for each in batch if isinstance(each, LinkChanged)}
         self._agent.turns.arm(touched & self._agent.by_index.keys())
 
@@ -104,7 +110,7 @@ class Links:
     def _update(self, interface: Interface, link: Link, before: Link) -> None:
         interface.link, interface.alternative_names = link, link.alternative_names
         if link.name != interface.name:
-            self._rename(interface, link.name)
+            self._renaming.rename(interface, link.name)
         if link.is_running != before.is_running:
             self._run(interface, running=link.is_running)
         elif link.is_running and link.carrier_losses != before.carrier_losses:
@@ -144,13 +150,17 @@ class Links:
         log.warning("%s: the active port is %s now, after %s", interface.name, *reversed(names))
         self._teller.announce(interface.name, events.FailedOver(*names))
 
-    def _adopt(self, link: Link) -> None:
-        """An interface that the configuration names has appeared, for the first time or again."""
+    def _adopt(self, link: Link, run_as: str | None = None) -> None:
+        """An interface that the configuration names has appeared, for the first time or again.
+
+        `run_as`: by which of its earlier names, if not by the one that it has.
+        """
         settings = self._agent.settings_of(link.name, link.alternative_names)
+        if run_as is not None and settings is None:
+            settings = self._agent.settings_of(run_as)
         assert settings is not None
+        self._renaming.clear(link.name)
         earlier = self._agent.interfaces.get(link.name) or self._agent.former.pop(link.name, None)
-        if earlier is not None and earlier.index is not None:
-            self._release(earlier)  # it was renamed to this once; the name is another's now
         interface = Interface(
             link.name,
             dict(settings.configs),
@@ -159,6 +169,7 @@ class Links:
             wanted_mode=settings.mode,
             alternative_names=link.alternative_names,
             own_addresses=self._own_addresses,
+            run_as=run_as,
         )
         if earlier is not None:
             interface.go_on_from(earlier)
@@ -168,22 +179,7 @@ class Links:
             self._teller.tell_all(interface, interface.set_running(now(), False))
         self._expect_addresses(interface)
         self._settling.soon(interface)
-
-    def _rename(self, interface: Interface, name: str) -> None:
-        """The device is the same: it is followed under its new name."""
-        log.warning("%s is called %s now", interface.name, name)
-        self._teller.announce(interface.name, events.Renamed(name))
-        other = self._agent.interfaces.get(name)
-        if other is not None and other is not interface and other.index is None:
-            interface.go_on_from(other)
-            del self._agent.interfaces[name]
-        self._agent.by_hand.rename(interface.name, name)
-        self._fast_path.rename(interface.name, name)
-        self._agent.look.rename(interface.name, name)
-        self._agent.streams.growing.rename(interface.name, name)
-        self._agent.interfaces.pop(interface.name, None)
-        interface.name = name
-        self._agent.interfaces[name] = interface
+        self._renaming.is_taken(link.name)
 
     def _link_gone(self, index: int) -> None:
         self._links.pop(index, None)
@@ -283,19 +279,25 @@ class Links:
                 self._release(interface)
                 self._agent.former[interface.name] = self._agent.interfaces.pop(interface.name)
                 continue
-            interface.guard = wanted.guard
-            self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
-            interface.wanted_mode = wanted.mode
-            if interface.index in self._agent.by_index and interface.attachment is not None:
-                self._agent.host_mode.settle(interface)
-            self._settling.now(interface)
-            self._agent.memberships.configure(interface, before[interface.name])
+            self._run_as_wanted(interface, wanted, before[interface.name])
         for link in self._links.values():
             named = settings.of(link.name, link.alternative_names) is not None
             if link.index not in self._agent.by_index and named:
                 self._adopt(link)
         self._agent.forget_names()
         self._agent.turns.arm()
+
+    def _run_as_wanted(
+        self, interface: Interface, wanted: InterfaceSettings, before: list[Owned]
+    ) -> None:
+        """`before`: the memberships that were wanted until now."""
+        interface.run_as, interface.guard = None, wanted.guard
+        self._teller.tell_all(interface, interface.configure(now(), wanted.configs))
+        interface.wanted_mode = wanted.mode
+        if interface.index in self._agent.by_index and interface.attachment is not None:
+            self._agent.host_mode.settle(interface)
+        self._settling.now(interface)
+        self._agent.memberships.configure(interface, before)
 
     # What the kernel refuses for one interface.
 
@@ -312,12 +314,17 @@ class Links:
             self._agent.by_index.pop(index, None)
             interface.link = None
         interface.problem = f"was given up: {said(error)}; it is tried again"
-        asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._try_again, index)
+        asyncio.get_running_loop().call_later(
+            AGAIN_SECONDS, self._try_again, index, interface.run_as
+        )
 
-    def _try_again(self, index: int) -> None:
+    def _try_again(self, index: int, run_as: str | None) -> None:
         link = self._links.get(index)
-        if link is not None and index not in self._agent.by_index:
-            self.take([LinkChanged(link)])
+        if link is None or index in self._agent.by_index:
+            return
+        if run_as is not None:
+            self._adopt(link, run_as)
+        self.take([LinkChanged(link)])
 
     def outlast(self, patience: float = PATIENCE_SECONDS) -> bool:
         """Has what is attached go on without this process; whether it will, for the next agent.

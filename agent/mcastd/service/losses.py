@@ -39,6 +39,13 @@ class Losses:
             del self._seen[name]
             self._waiting.pop(name, None)
 
+    def rename(self, old: str, new: str) -> None:
+        """Goes with the counters, which go on under the new name."""
+        if old in self._seen and new not in self._seen:
+            self._seen[new] = self._seen.pop(old)
+            if old in self._waiting:
+                self._waiting[new] = self._waiting.pop(old)
+
 
 def lost_events(counters: Counters) -> dict[str, dict[str, int]]:
     """By ring and cause."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mcastd.service.documents import Own
-from mcastd.service.owned import CONFIG, Owned, owned_of
+from mcastd.service.owned import CONFIG, Key, Owned, owned_of
 from mcastd.service.state_file import StateFile
 
 log = logging.getLogger("mcastd")
@@ -40,6 +40,7 @@ class OwnedMemberships:
         self._unwritten = False
         self._not_before = 0.0
         self._configured: tuple[Owned, ...] = ()
+        self._is_outdated = False
         self._boot: object = None
         self.problem: str | None = None
         self.kept = self._read()
@@ -74,6 +75,25 @@ class OwnedMemberships:
         earlier = self._by_key.pop(membership.key, None)
         if earlier is not None and not earlier.held:
             self._write({"drop": membership.key})
+
+    def rename(self, old: str, new: str) -> dict[Key, Owned]:
+        """Those of a device go with it: by their old keys, as they are now.
+
+        They come before what the same application has asked for under the new name, on a device
+        that is gone. `rewrite` keeps them so.
+        """
+        moved = {each.key: each._replace(interface=new) for each in self if each.interface == old}
+        for key, membership in moved.items():
+            del self._by_key[key]
+            self._by_key[membership.key] = membership
+        self._is_outdated = self._is_outdated or any(not each.held for each in moved.values())
+        return moved
+
+    def rewrite(self) -> None:
+        """Keeps those that were renamed."""
+        if self._is_outdated:
+            self._write(None)
+            self._is_outdated = False
 
     def configure(self, memberships: Iterable[Owned]) -> None:
         """What of the configuration is in force: kept too, so that a restart is not a join."""

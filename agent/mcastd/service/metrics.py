@@ -219,7 +219,7 @@ class AgentCollector(Collector):
         for names, observer in self._observers():
             version.add_metric(names, observer.host.version)
             highest.add_metric(names, observer.host.config.max_version)
-            for (old, new), count in observer.compatibility_changes.items():
+            for (old, new), count in observer.engine.compatibility_changes.items():
                 changes.add_metric([*names, str(old), str(new)], count)
             for mode in FilterMode:
                 held = observer.received.held(mode)

@@ -3,24 +3,17 @@
 The kernel speaks for its own sockets; what it receives for them is looked up, not guessed. The
 protocol engine speaks for the agent's own memberships, and while a cap below the newest version is
 set for all groups that are present: then it holds the kernel's, too, and the kernel's own reports
-are held back. What the engine wants sent goes to its voice in host mode; in observe mode it has
-none.
+are held back.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from random import Random
-from typing import assert_never
+from collections.abc import Callable
 
-from mcastd.gmp import effects as gmp
 from mcastd.gmp.config import HostConfig
-from mcastd.gmp.delays import RandomDelays
-from mcastd.gmp.effects import Effect, ReportsMatter, SendLeave, SendRecords, SendReport
 from mcastd.gmp.events import (
     Announce,
-    Configure,
     LinkDown,
     LinkUp,
     Listen,
@@ -30,14 +23,14 @@ from mcastd.gmp.events import (
 )
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode, SourceFilter, exclude, include
-from mcastd.gmp.host import Host
 from mcastd.gmp.messages import MembershipReport, Message, Query
 from mcastd.gmp.records import RecordType
-from mcastd.gmp.time import Duration, Instant, after, milliseconds, seconds
+from mcastd.gmp.time import Instant, after, seconds
 from mcastd.service import events
+from mcastd.service.engine import Engine
 from mcastd.service.events import FamilyEvent
 from mcastd.service.joined import Joined
-from mcastd.service.outlet import Outlet, observing, speaking
+from mcastd.service.outlet import Outlet
 from mcastd.service.querier import Queriers
 from mcastd.service.received import KERNEL, Received
 from mcastd.service.reports import Reports
@@ -46,17 +39,8 @@ from mcastd.wire import Received as ReceivedMessage
 
 CURRENT_STATE = frozenset({RecordType.MODE_IS_INCLUDE, RecordType.MODE_IS_EXCLUDE})
 
-AT_ONCE = 512
-"""Groups that one call of the engine looks at: two to five milliseconds."""
-
-MOST_PIECES = 10_000
-"""Of AT_ONCE groups, in which an answer is given that can wait no longer."""
-
 UNLISTED_TOLD = seconds(10)
 """Between two words on queriers that are not named."""
-
-BREATHING_SPACE = milliseconds(5)
-"""Until a voice that is busy is asked again."""
 
 
 class Observer:
@@ -71,9 +55,9 @@ class Observer:
     def __init__(self, family: ProtocolFamily, config: HostConfig) -> None:
         self.family = family
         self.config = config
-        self.host = Host(family, observing(family, config), RandomDelays(Random()), AT_ONCE)
+        self.engine = Engine(family, config, lambda: not self.is_holding)
+        self.host = self.engine.host
         self.received = Received(family, self._is_source_specific)
-        self.voice: Outlet | None = None
         self.is_holding = False
         self.is_silent_about_link_local = False
         """Whether the kernel never tells link-local groups (igmp_link_local_mcast_reports)."""
@@ -83,25 +67,20 @@ class Observer:
         """Whether the kernel is held back already, and its groups are still to be looked up."""
         self._owed: set[Address] = set()
         """What the kernel would have said, while it is not known yet what to say of it."""
-        self._answer_by = Instant(0)
         self.own_query: tuple[Instant, int] | None = None
         """When a query of this host itself left it last, and its version."""
-        self._cause: Query | None = None
-        self._resume = Instant(0)
         self.queriers = Queriers()
         self.reports = Reports(family, self.host, self.received, self.is_untold)
+        self.engine.sent = self.reports.sent
         self.responses, self.times = self.reports.responses, self.reports.times
         self.unlisted: tuple[Instant, Address] | None = None
-        self.compatibility_changes: dict[tuple[int, int], int] = {}
         self.state_changes: Counter[str] = Counter()
 
     def go_on_from(self, earlier: Observer) -> None:
         """Counts on where the one before it under this name has ended."""
         self.responses.go_on_from(earlier.responses)
-        self.host.statistics.go_on_from(earlier.host.statistics)
+        self.engine.go_on_from(earlier.engine)
         self.state_changes += earlier.state_changes
-        for way, count in earlier.compatibility_changes.items():
-            self.compatibility_changes[way] = self.compatibility_changes.get(way, 0) + count
 
     @property
     def nothing(self) -> SourceFilter:
@@ -112,6 +91,11 @@ class Observer:
     def is_capped(self) -> bool:
         """Whether only older versions may be spoken."""
         return self.config.is_capped(self.family)
+
+    @property
+    def voice(self) -> Outlet | None:
+        """What the engine speaks with; None in observe mode."""
+        return self.engine.voice
 
     @property
     def asked(self) -> tuple[Instant, Query] | None:
@@ -156,10 +140,7 @@ class Observer:
             found = self._hear_query(at, received, message)
         elif isinstance(message, MembershipReport) and self.host.version != self.family.newest:
             self.responses.excuse({message.group})
-        self._cause = message if isinstance(message, Query) else None
-        found += self._effects(at, self.host.handle(at, message))
-        self._cause = None
-        return found
+        return found + self.engine.hear(at, message)
 
     def hear_unlisted(self, at: Instant, query: Query) -> list[FamilyEvent]:
         """A query of none of those that are named: only the kernel heeds it, if it hears it."""
@@ -170,10 +151,7 @@ class Observer:
         if self.voice is not None:
             return found
         self.reports.question(at, query)
-        self._cause = query
-        found += self._effects(at, self.host.handle(at, query))
-        self._cause = None
-        return found
+        return found + self.engine.hear(at, query)
 
     def _hear_query(
         self, at: Instant, received: ReceivedMessage, query: Query
@@ -184,7 +162,7 @@ class Observer:
         if query.version == self.family.newest:
             self.reports.asked = (at, query)
         self.reports.question(at, query)
-        self._answer_by = max(self._answer_by, after(at, query.max_response))
+        self.engine.answers_by(after(at, query.max_response))
         if not changed:
             return []
         return [events.QuerierChanged(query.source, query.version)]
@@ -195,7 +173,7 @@ class Observer:
         """A message of the kernel's own that left this host, or was `held` back for the agent."""
         if isinstance(message, Query):
             self.own_query = (at, message.version)
-            return self._effects(at, self.host.handle(at, message))
+            return self.engine.handle(at, message)
         if held:
             groups = sorted(self.reports.ordered_by(at, message))
         else:
@@ -210,23 +188,13 @@ class Observer:
             if self.is_taking_over:
                 self._owed.add(group)
             return []
-        return self._effects(at, self.host.handle(at, SayAgain(group)), urgent=True)
+        return self.engine.handle(at, SayAgain(group), urgent=True)
 
     def say_what_is_owed(self, at: Instant) -> list[FamilyEvent]:
         """The kernel's groups are known now: those that it was kept from reporting are said."""
         owed, self._owed, self.is_taking_over = self._owed, set(), False
         present = [group for group in sorted(owed) if group in self.host.groups]
         return [each for group in present for each in self._say_again(at, group)]
-
-    def finish(self, now: Instant) -> list[FamilyEvent]:
-        """Says at once what it would say in the time that the last queries give: it ends."""
-        found: list[FamilyEvent] = []
-        for _ in range(MOST_PIECES):
-            due = self.host.next_deadline()
-            if self.voice is None or due is None or due > self._answer_by:
-                break
-            found += self._effects(now, self.host.advance(max(due, now)))
-        return found
 
     # What the kernel receives.
 
@@ -248,7 +216,7 @@ class Observer:
         """
         wanted = self._held_for_kernel(group) if self.is_holding else self.nothing
         request = Listen(KERNEL, group, wanted, is_known=is_known or self.voice is None)
-        return self._effects(at, self.host.handle(at, request))
+        return self.engine.handle(at, request)
 
     def _held_for_kernel(self, group: Address) -> SourceFilter:
         """Older versions carry no sources, so any are wanted under a cap; nothing of what is never
@@ -275,9 +243,8 @@ class Observer:
         """
         old = self.received.groups.get(group)
         request = Listen(application, group, wanted, is_known=self.voice is None)
-        effects = self.host.handle(at, request)
-        found = self._effects(at, effects)
-        if not any(isinstance(each, gmp.Refused) for each in effects):
+        found = self.engine.handle(at, request)
+        if not any(isinstance(each, events.Refused) for each in found):
             self.received.put(application, group, wanted)
         return found + self._told(at, application, group, old)
 
@@ -303,90 +270,38 @@ class Observer:
     # Time, link and operator.
 
     def link(self, now: Instant, *, running: bool) -> list[FamilyEvent]:
-        return self._effects(now, self.host.handle(now, LinkUp() if running else LinkDown()))
+        return self.engine.handle(now, LinkUp() if running else LinkDown())
 
     def announce(self, now: Instant) -> list[FamilyEvent]:
         """All groups are to be reported again, on a link that stays up."""
-        return self._effects(now, self.host.handle(now, Announce()))
+        return self.engine.handle(now, Announce())
 
     def resume(self, now: Instant) -> list[FamilyEvent]:
         """The agent speaks on for what it spoke for before a restart."""
-        return self._effects(now, self.host.handle(now, Resume()))
+        return self.engine.handle(now, Resume())
 
     def source_address(self, now: Instant, address: Address) -> list[FamilyEvent]:
         """The address that messages are sent from; all zeros if there is none."""
-        return self._effects(now, self.host.handle(now, SourceAddressChanged(address)))
+        return self.engine.handle(now, SourceAddressChanged(address))
 
     def speak(self, now: Instant, voice: Outlet | None) -> list[FamilyEvent]:
         """Host mode begins, or ends if there is no voice."""
-        self.voice = voice
+        self.engine.voice = voice
         return self.configure(now, self.config)
 
     def configure(self, now: Instant, config: HostConfig) -> list[FamilyEvent]:
         """Other tunables, at once."""
         self.config = config
-        tunables = observing(self.family, config) if self.voice is None else speaking(config)
-        return self._effects(now, self.host.handle(now, Configure(tunables)))
+        return self.engine.configure(now, config)
 
     def advance(self, now: Instant) -> list[FamilyEvent]:
-        """Lets older queriers and unanswered queries expire, and the engine act.
-
-        The engine waits while its voice is busy, so that what it says does not pile up.
-        """
-        found: list[FamilyEvent] = []
-        if self.voice is not None and self.voice.is_busy:
-            self._resume = after(now, BREATHING_SPACE)
-        else:
-            found += self._effects(now, self.host.advance(now))
+        """Lets older queriers and unanswered queries expire, and the engine act."""
+        found = self.engine.advance(now)
         unanswered = self.responses.expire(now, self.reports.has_to_say)
         if unanswered:
             found.append(events.Unanswered(unanswered))
         return found
 
     def next_deadline(self) -> Instant | None:
-        due = self.host.next_deadline()
-        engine = None if due is None else max(due, self._resume)
-        deadlines = (engine, self.responses.next_deadline())
+        deadlines = (self.engine.next_deadline(), self.responses.next_deadline())
         return min((each for each in deadlines if each is not None), default=None)
-
-    def _effects(
-        self, now: Instant, effects: Iterable[Effect], *, urgent: bool = False
-    ) -> list[FamilyEvent]:
-        """Has the voice do what is to be sent and heard; says the rest to those who watch."""
-        found: list[FamilyEvent] = []
-        for effect in effects:
-            match effect:
-                case gmp.VersionChanged():
-                    found.append(self._version_changed(now, effect))
-                case gmp.Warn():
-                    found.append(events.Warned(effect.text))
-                case SendRecords() | SendReport() | SendLeave():
-                    self._send(now, effect, urgent)
-                case ReportsMatter():
-                    if self.voice is not None:
-                        self.voice.listen(effect)
-                case gmp.Refreshed(within):
-                    if self.voice is not None and not self.is_holding:
-                        self.voice.refresh(within)
-                case gmp.Refused():
-                    found.append(events.Refused(effect.text))
-                case _:
-                    assert_never(effect)
-        return found
-
-    def _send(
-        self, now: Instant, order: SendRecords | SendReport | SendLeave, urgent: bool
-    ) -> None:
-        if self.voice is None:
-            return
-        self.voice.send(order, urgent=urgent)
-        self.reports.sent(now, order)
-
-    def _version_changed(self, now: Instant, effect: gmp.VersionChanged) -> events.VersionChanged:
-        way = (effect.previous, effect.version)
-        self.compatibility_changes[way] = self.compatibility_changes.get(way, 0) + 1
-        is_older = self._cause is not None and effect.version < effect.previous
-        querier = self._cause.source if self._cause is not None and is_older else None
-        until = self.host.older_querier_deadlines.get(effect.version)
-        rest = None if until is None else Duration(max(0, until - now))
-        return events.VersionChanged(*way, querier, rest)

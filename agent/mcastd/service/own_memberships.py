@@ -48,8 +48,12 @@ class OwnMemberships:
         self._filter = machine.filter()
 
     def wanted(self, interface: Interface) -> list[Owned]:
-        """What the agent itself is to receive on an interface: its file's, and what was asked."""
-        settings = self._settings().of(interface.name, interface.alternative_names)
+        """What the agent itself is to receive on an interface: its file's, and what was asked.
+
+        What is configured for a name that the device had is another's when that has the name.
+        """
+        there = {name for name, each in self._interfaces.items() if each.index is not None}
+        settings = interface.written(self._settings(), taken=there)
         configured = settings.memberships if settings else ()
         asked = [each for each in self._owned if each.interface == interface.name]
         return [each._replace(interface=interface.name) for each in configured] + asked

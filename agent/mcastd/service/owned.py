@@ -12,6 +12,9 @@ from mcastd.service.documents import Own
 
 CONFIG = "config"
 
+Key = tuple[str, str, str]
+"""Interface, group and application."""
+
 
 class Owned(NamedTuple):
     """A membership, by who asked for it. `held`: it ends with the connection that asked. `kernel`:
@@ -56,8 +59,15 @@ class Owned(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name not in later}
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         return self.interface, self.group, self.application
+
+
+def renamed(membership: Owned, now: Owned | None) -> Owned:
+    """As it is `now`, if this is the same under another name of its interface."""
+    if now is None or now != membership._replace(interface=now.interface):
+        return membership
+    return now
 
 
 KINDS: tuple[tuple[type, ...], ...] = (

@@ -85,6 +85,7 @@ class RegularLook:
         """What was seen of an interface goes on under its new name."""
         self.floods.rename(old, new)
         self.losing.rename(old, new)
+        self._losses.rename(old, new)
 
     def close(self) -> None:
         if self._timer is not None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from mcastd.fastpath.attach import said
 from mcastd.fastpath.errors import FastPathError
 from mcastd.net.proc import Users
-from mcastd.service import clock, events
+from mcastd.service import clock, events, modes
 from mcastd.service.agent import Agent
 from mcastd.service.interface import Interface
 from mcastd.service.joined import unknown
@@ -173,7 +173,7 @@ class Settling:
         problem = self._attach(index, interface)
         if problem is not None:
             self._refuse(index, interface)
-            self._agent.change_mode(interface, Mode.OBSERVE)
+            modes.change(self._agent, interface, Mode.OBSERVE)
         return problem
 
     def _is_forgotten(self, index: int, interface: Interface) -> bool:
@@ -228,10 +228,10 @@ class Settling:
         refusal = self._agent.host_mode.refusal(interface)
         if refusal is not None:
             if interface.mode is Mode.HOST:
-                self._agent.change_mode(interface, Mode.OBSERVE)
+                modes.change(self._agent, interface, Mode.OBSERVE)
             what = refusal.removeprefix(f"{interface.name} ")
             return f"{what}; it is observed" if interface.wanted_mode is Mode.HOST else None
-        problem = self._agent.enter_mode(interface)
+        problem = modes.enter(self._agent, interface)
         if interface.index is not None:
             if problem is None:
                 self._refused.pop(interface.index, None)

@@ -91,8 +91,7 @@ class StateFile:
         if self._descriptor < 0 or not self._room or not os.fstat(self._descriptor).st_nlink:
             return False
         try:
-            if self._sync is not None and self._sync.done():
-                self._sync.result()
+            self._raise_late()
             line = line_of(change)
             if os.write(self._descriptor, line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -101,12 +100,21 @@ class StateFile:
             raise
         self._room -= 1
         if self._sync is None or self._sync.running() or self._sync.done():
-            self._syncer = self._syncer or ThreadPoolExecutor(1, "state-file")
-            try:
-                self._sync = self._syncer.submit(os.fdatasync, self._descriptor)
-            except RuntimeError as error:  # no thread is to be had
-                raise OSError(errno.EAGAIN, str(error)) from None
+            self._begin_sync()
         return True
+
+    def _begin_sync(self) -> None:
+        """Has a thread see to it that what was written is on the disk. OSError."""
+        self._syncer = self._syncer or ThreadPoolExecutor(1, "state-file")
+        try:
+            self._sync = self._syncer.submit(os.fdatasync, self._descriptor)
+        except RuntimeError as error:  # no thread is to be had
+            raise OSError(errno.EAGAIN, str(error)) from None
+
+    def _raise_late(self) -> None:
+        """OSError if what was written before did not come to the disk."""
+        if self._sync is not None and self._sync.done():
+            self._sync.result()
 
     def age(self) -> float:
         """Seconds since it was last written or touched. OSError."""
@@ -114,8 +122,7 @@ class StateFile:
 
     def touch(self) -> None:
         """What it says is still so, if there is one. OSError, also of what was written before."""
-        if self._sync is not None and self._sync.done():
-            self._sync.result()
+        self._raise_late()
         with suppress(FileNotFoundError):
             os.utime(self.path)
 

@@ -81,8 +81,8 @@ def _tables(key: str, value: object) -> list[Unread]:
     return value
 
 
-def _whole(key: str, value: object) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+def _whole(key: str, value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise StreamSettingsError(f"format.{key} = {brief(value)}: a whole number")
 
@@ -100,23 +100,25 @@ def _formats(entry: Unread) -> list[Any]:
         raise StreamSettingsError(
             f"format = {brief(entry)}: keys are {', '.join(sorted(FORMAT_KEYS))}"
         )
-    groups = entry["groups"]
+    given = entry["groups"]
+    groups = given if isinstance(given, list) else [given]
+    port = _whole("port", entry["port"]) if "port" in entry else None
     numbers = {key: _whole(key, entry.get(key, default)) for key, default in NUMBERS.items()}
     custom = "custom" if "width" in entry else "none"
     try:
         return [
             StreamFormat(
                 networks(str(each)),
-                numbers["port"],
+                port,
                 str(entry.get("format", custom)),
-                numbers["offset"] or 0,
-                numbers["width"] or 0,
-                1 if numbers["count"] is None else numbers["count"],
+                numbers["offset"],
+                numbers["width"],
+                numbers["count"],
             ).checked()
-            for each in (groups if isinstance(groups, list) else [groups])
+            for each in groups
         ]
     except FormatError as error:
         raise StreamSettingsError(f"format = {brief(entry)}: {error}") from None
 
 
-NUMBERS: Mapping[str, int | None] = {"port": None, "offset": 0, "width": 0, "count": 1}
+NUMBERS = {"offset": 0, "width": 0, "count": 1}

@@ -223,6 +223,16 @@ class StreamReader:
         for what, count in zip(("fragments", "untracked"), streams.rest(index), strict=True):
             totals[what] += count
 
+    def rename(self, old: str, new: str) -> None:
+        """What was counted of a device goes with it, to what is left of one that is gone."""
+        self.growing.rename(old, new)
+        before = self._totals.pop(old, None)
+        if before is None:
+            return
+        if new in self._totals:
+            self.growing.forget(new)  # together they are more than either was
+        self._totals[new] = self._totals.get(new, Counter()) + before
+
     # What is shown.
 
     def totals(self, name: str, index: int | None) -> Totals:

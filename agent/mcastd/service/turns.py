@@ -43,7 +43,7 @@ class Turns:
     ) -> None:
         self.failed: Callable[[int, OSError], None] = lambda index, error: None
         self.probed: Callable[[int], None] = lambda index: None
-        self._known_changed = known_changed
+        self.known_changed = known_changed
         self._look_at_kernel = look_at_kernel
         self._fast_path = fast_path
         self._teller = teller
@@ -123,7 +123,7 @@ class Turns:
             except OSError as error:
                 log.warning("%s: a querier has no limit of its own: %s", interface.name, error)
         interface.known_queriers = known
-        self._known_changed()
+        self.known_changed()
 
     # Time.
 

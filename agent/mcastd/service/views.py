@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import mcastd
-from mcastd.fastpath.counters import DIRECTIONS, PROTOCOLS, RINGS, Counters
+from mcastd.fastpath.counters import Counters
 from mcastd.gmp.family import FAMILIES, Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import Instant, in_seconds
@@ -15,7 +15,7 @@ from mcastd.service.agent import Agent
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.describe import filter_object, flood_object
 from mcastd.service.documents import JsonObject, Own
-from mcastd.service.floods import FLOODED, History
+from mcastd.service.floods import History
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
 from mcastd.service.joined import Joined
@@ -26,9 +26,7 @@ from mcastd.service.querier import QuerierView
 from mcastd.service.received import KERNEL
 from mcastd.service.refresh_views import refresh_status
 from mcastd.service.restart import needs_restart
-from mcastd.service.statistics import statistics
 from mcastd.service.stream_views import interface_streams
-from mcastd.wire import Kind, Reason
 
 
 @gradually
@@ -281,70 +279,6 @@ def group_object(
         "since": clock(observer.times.since(group)),
         "last_reported": clock(observer.reported(group)),
         **agent.streams.last_data(interface.index, group),
-    }
-
-
-def counters(agent: Agent, name: str | None = None) -> Iterator[JsonObject]:
-    """All counters of each interface, also the zero ones."""
-    return (
-        {
-            "interface": each,
-            "messages": messages(values),
-            "rejected": rejected(values),
-            "events": dict(zip(RINGS, values.events, strict=True)),
-            "lost": lost_events(values),
-            "host_mode": host_mode(values),
-            "discarded": discarded(values),
-            "statistics": netstat(agent, each, values),
-        }
-        for each, values in agent.fast_path.counters().items()
-        if name in (None, each)
-    )
-
-
-def netstat(agent: Agent, name: str, values: Counters) -> dict[str, dict[str, int]]:
-    """By protocol, the counters that other systems' `netstat` shows, under their names."""
-    interface = agent.interfaces.get(name)
-    observers = interface.observers.values() if interface else ()
-    return {
-        each.family.name: statistics(each.family, each.host.statistics, values)
-        for each in observers
-    }
-
-
-def host_mode(values: Counters) -> dict[str, dict[str, int]]:
-    """What was kept from the wire and from the kernel, by protocol."""
-    return {
-        "kernel_reports_held_back": dict(zip(PROTOCOLS, values.held_back, strict=True)),
-        "older_queries_consumed": dict(zip(PROTOCOLS, values.consumed, strict=True)),
-        "passing_reports": dict(zip(PROTOCOLS, values.passing, strict=True)),
-    }
-
-
-def discarded(values: Counters) -> dict[str, dict[str, int]]:
-    """What was kept from the kernel beyond the limits, by ring and protocol."""
-    return {
-        ring: dict(zip(PROTOCOLS, counts, strict=True))
-        for ring, counts in zip(FLOODED, values.discarded, strict=True)
-    }
-
-
-def messages(values: Counters) -> dict[str, dict[str, int]]:
-    """Accepted ones by direction and kind, such as "igmp query 3"."""
-    return {
-        direction: {kind.label: values.accepted[index][kind] for kind in Kind}
-        for index, direction in enumerate(DIRECTIONS)
-    }
-
-
-def rejected(values: Counters) -> dict[str, dict[str, dict[str, int]]]:
-    """By direction, protocol and reason."""
-    return {
-        direction: {
-            protocol: {reason.label: values.rejected[index][place][reason] for reason in Reason}
-            for place, protocol in enumerate(PROTOCOLS)
-        }
-        for index, direction in enumerate(DIRECTIONS)
     }
 
 

@@ -84,14 +84,7 @@ class WebConfig:
         if section is None:
             self._files = {}
             return None
-        self._files = {
-            key: self.path.parent / self._text(section, key)
-            for key in ("cert_file", "key_file", "client_ca_file")
-            if key in section
-        }
-        for key in ("cert_file", "key_file"):
-            if key not in self._files:
-                raise self._error(f"tls_server_config.{key} is needed")
+        self._files = self._named_files(section)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = self._one_of(section, "min_version", VERSIONS, "TLS12")
         if "max_version" in section:
@@ -101,36 +94,54 @@ class WebConfig:
         wanted = context.verify_mode is not ssl.CERT_NONE
         if wanted != ("client_ca_file" in self._files) or (self._names and not wanted):
             raise self._error("client_ca_file and a client_auth_type that verifies go together")
+        self._load_certificates(context)
+        return context
+
+    def _named_files(self, section: Unread) -> Mapping[str, Path]:
+        for key in ("cert_file", "key_file"):
+            if key not in section:
+                raise self._error(f"tls_server_config.{key} is needed")
+        given = [key for key in ("cert_file", "key_file", "client_ca_file") if key in section]
+        return {key: self.path.parent / self._text(section, key) for key in given}
+
+    def _load_certificates(self, context: ssl.SSLContext) -> None:
         try:
             context.load_cert_chain(self._files["cert_file"], self._files["key_file"])
-            if wanted:
+            if "client_ca_file" in self._files:
                 context.load_verify_locations(self._files["client_ca_file"])
         except OSError as error:  # ssl.SSLError is one
             said = error.strerror or str(error)
             raise self._error(f"its certificates cannot be used: {said}") from None
-        return context
 
     def _section(self) -> Unread | None:
+        document = self._document()
+        for key in document:
+            if key != "tls_server_config":
+                raise self._error(f"{brief(key)}: not to be had here; only tls_server_config is")
+        section = document.get("tls_server_config")
+        if section is None:
+            return None
+        if not isinstance(section, dict):
+            raise self._error("tls_server_config: a mapping is needed")
+        for key in section:
+            if key not in TLS_KEYS:
+                allowed = ", ".join(sorted(TLS_KEYS))
+                raise self._error(f"tls_server_config.{brief(key)}: not to be had here; {allowed}")
+        return section
+
+    def _document(self) -> Unread:
+        """The file as YAML has it; an empty one says nothing."""
         try:
             document = yaml.safe_load(files.read(self.path, LARGEST_FILE))
         except OSError as error:
             raise self._error(error.strerror or str(error)) from None
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise self._error(f"not YAML: {brief(str(error))}") from None
-        document = {} if document is None else document
+        if document is None:
+            return {}
         if not isinstance(document, dict):
             raise self._error("a mapping is needed, with tls_server_config")
-        for key in document:
-            if key != "tls_server_config":
-                raise self._error(f"{brief(key)}: not to be had here; only tls_server_config is")
-        section = document.get("tls_server_config")
-        if section is not None and not isinstance(section, dict):
-            raise self._error("tls_server_config: a mapping is needed")
-        for key in section or ():
-            if key not in TLS_KEYS:
-                allowed = ", ".join(sorted(TLS_KEYS))
-                raise self._error(f"tls_server_config.{brief(key)}: not to be had here; {allowed}")
-        return section
+        return document
 
     def _text(self, section: Unread, key: str) -> str:
         value = section.get(key)

@@ -63,8 +63,8 @@ class Sample(NamedTuple):
     """struct mcast_stream: counts since the stream was seen first; times in nanoseconds.
 
     `lost`, `reordered`, `duplicates` and `resets` are None where the format has none; `received` is
-    what `lost` is lost of, in the same unit. `gaps`: how many, by class. `size`: bytes of IP. `ttl`: of the
-    last packet, or its hop limit.
+    what `lost` is lost of, in the same unit. `gaps`: how many, by class. `size`: bytes of IP.
+    `ttl`: of the last packet, or its hop limit.
     """
 
     packets: int
@@ -96,9 +96,7 @@ class Sample(NamedTuple):
         gaps = _GAPS.unpack_from(data, _GAPS_AT)
         gap = longest if packets > 1 else None
         name = FORMATS[number]
-        return cls(
-            packets, size, first, last, gap, gaps, name, *numbers, received, data[_TTL_AT]
-        )
+        return cls(packets, size, first, last, gap, gaps, name, *numbers, received, data[_TTL_AT])
 
     @staticmethod
     def packets_in(data: bytes) -> int:

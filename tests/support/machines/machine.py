@@ -230,6 +230,11 @@ class Machine:
                 raise MachineError(f"{self.kernel.release}: {what}: {why}: {self.console()}")
             time.sleep(0.05)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it has not ended, as it does when its kernel panics."""
+        return self._process is not None and self._process.poll() is None
+
     def console(self) -> str:
         """The last that the kernel said."""
         text = (self.directory / "console").read_text(errors="replace")

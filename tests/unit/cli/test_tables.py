@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from mcastd.cli import tables
+from mcastd.cli.cells import ago, table
+from mcastd.cli.event_lines import event_line
 
 FAMILY: dict[str, Any] = {
     "version": 3, "last_reported_version": 3, "max_version": 3, "spoken_by": "kernel",
@@ -31,7 +33,7 @@ def status(**parts: object) -> list[str]:
 
 
 def test_columns_are_as_wide_as_they_must_be() -> None:
-    assert tables.table(("A", "LONGER"), [("wide cell", 1), ("x", "")]) == (
+    assert table(("A", "LONGER"), [("wide cell", 1), ("x", "")]) == (
         "A          LONGER\nwide cell  1\nx"
     )
 
@@ -148,9 +150,9 @@ def test_a_group_that_is_never_reported_is_said_so() -> None:
 
 
 def test_times_are_told_as_how_long_ago() -> None:
-    assert tables.ago(time.time() - 90) == "90 s ago"
-    assert tables.ago(time.time() + 90) == "0 s ago"
-    assert tables.ago(None) == "-"
+    assert ago(time.time() - 90) == "90 s ago"
+    assert ago(time.time() + 90) == "0 s ago"
+    assert ago(None) == "-"
 
 
 QUERIER: dict[str, Any] = {
@@ -181,13 +183,13 @@ def test_an_event_is_one_line() -> None:
     event = {"event": "joined", "ts": 0.25, "interface": "eth0", "group": "239.1.2.3",
              "mode": "include", "sources": ["10.0.0.1", "10.0.0.2"]}  # fmt: skip
 
-    assert tables.event_line(event) == (
+    assert event_line(event) == (
         "00:00:00.250000  JOINED  interface eth0  group 239.1.2.3  mode include  "
         "sources {10.0.0.1, 10.0.0.2}"
     )
 
 
 def test_an_event_without_a_time_keeps_its_column() -> None:
-    line = tables.event_line({"event": "lost", "count": 3})
+    line = event_line({"event": "lost", "count": 3})
 
     assert line == f"{' ' * 15}  LOST  count 3"

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcastd.cli.top_columns import HISTORY_NARROW, SECTIONS, Look, history
 from mcastd.cli.top_feed import HISTORY, Past, Snapshot
-from mcastd.cli.top_screen import KEYS, View, extent, fit, press, screen, shared
+from mcastd.cli.top_screen import screen, shared
+from mcastd.cli.top_view import KEYS, View, press
+from mcastd.cli.top_widths import extent, fit
 
 NOW = 1_763_751_234.0
 FAMILY = {"version": 3, "max_version": 3, "spoken_by": "kernel", "groups": 1}

@@ -14,7 +14,7 @@ import pytest
 from mcastd.fastpath.counters import RINGS, ZERO, Counters
 from mcastd.gmp.filters import exclude
 from mcastd.native import SourceList
-from mcastd.service import changes
+from mcastd.service import changes, modes
 from mcastd.service.callers import Caller
 from mcastd.service.mode import Mode
 from mcastd.service.requests import Parameters
@@ -72,7 +72,7 @@ async def of_host_mode(played: Played) -> None:
     second = first.copy()
     first["sources"] = ["10.0.0.1", "10.0.0.2"]
     second["sources"] = ["10.0.0.1", "10.0.0.3"]
-    agent.set_mode(played.interface("eth0"), Mode.HOST)
+    modes.set_by_hand(agent, played.interface("eth0"), Mode.HOST)
     await played.settle()
     changes.join(agent, caller, first)
     await played.settle()
@@ -86,7 +86,7 @@ async def of_host_mode(played: Played) -> None:
     )
     played.fast_path.counted["eth0"] = lost("egress", 3)
     await played.settle(2)
-    agent.set_mode(played.interface("eth0"), Mode.OBSERVE)
+    modes.set_by_hand(agent, played.interface("eth0"), Mode.OBSERVE)
     await played.settle()
 
 

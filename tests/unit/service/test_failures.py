@@ -135,7 +135,9 @@ class Story:
         self.released: list[str] = []
         self.retaken: list[Any] = []
         self.refuses_release = False
-        self.interface: Any = SimpleNamespace(name="eth0", index=1, link="a link", problem=None)
+        self.interface: Any = SimpleNamespace(
+            name="eth0", index=1, link="a link", problem=None, run_as=None
+        )
         self.faults = Faults()
         by_index = {1: self.interface, 2: SimpleNamespace(name="eth1")}
         self.agent: Any = SimpleNamespace(

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from mcastd.gmp.time import Instant
 from mcastd.service.connections import Connection, Door, SlowError
+from mcastd.service.ending import Ending
 from mcastd.service.faults import Fault, Faults
 from mcastd.service.limit import MOST, SayingLimit
-from mcastd.service.run import judge
 from support.fakes import OpenGuest
 
 BUG = AssertionError("a rule of the engine does not hold")
@@ -21,11 +21,12 @@ BUG = AssertionError("a rule of the engine does not hold")
 
 def judged(context: dict[str, Any]) -> tuple[bool, Faults]:
     """Whether it ends the agent, and what is told if not."""
-    failures: list[BaseException] = []
-    stopped, faults = asyncio.Event(), Faults()
-    judge(faults, failures, stopped, {"message": "something", **context})
-    assert stopped.is_set() == bool(failures)
-    return bool(failures), faults
+    faults = Faults()
+    ending, loop = Ending(faults), asyncio.new_event_loop()
+    ending.judge(loop, {"message": "something", **context})
+    loop.close()
+    assert ending.stopped.is_set() == bool(ending.failures)
+    return bool(ending.failures), faults
 
 
 @pytest.mark.parametrize(

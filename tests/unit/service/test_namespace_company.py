@@ -219,6 +219,28 @@ def test_what_is_held_in_a_namespace_ends_with_the_client(tell: Callable[[Story]
     tell(story)
 
 
+@pytest.mark.parametrize("named", ["play0", "blue/play1"])
+def test_what_is_held_ends_with_the_client_also_on_a_device_that_was_renamed(
+    tell: Callable[[Story], None], named: str
+) -> None:
+    async def story(company: Company) -> None:
+        await company.run_blue()
+        await company.ask("mode", name=named, mode="host")
+        asking = await company.client()
+        assert "result" in await asking.ask("join", **{**JOIN, "name": named})
+        played = company.blue if "/" in named else company.mine
+        (interface,) = played.agent.by_index.values()
+        assert interface.index is not None
+        await played.link(a_link("lan0", interface.index))
+
+        await asking.close()
+        await played.settle()
+        assert packed("239.3.3.3") not in played.interface("lan0").groups()
+        assert played.agent.owned.total == 0
+
+    tell(story)
+
+
 def test_who_holds_something_in_a_namespace_is_told_that_its_agent_ends(
     tell: Callable[[Story], None],
 ) -> None:

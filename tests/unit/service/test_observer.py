@@ -9,9 +9,10 @@ from mcastd.gmp.messages import Leave, MembershipReport, Message, Query, RecordR
 from mcastd.gmp.records import GroupRecord
 from mcastd.gmp.time import Duration, Instant, milliseconds
 from mcastd.service import events
+from mcastd.service.engine import AT_ONCE, BREATHING_SPACE
 from mcastd.service.events import FamilyEvent
 from mcastd.service.joined import Holder, Joined
-from mcastd.service.observer import AT_ONCE, BREATHING_SPACE, Observer
+from mcastd.service.observer import Observer
 from mcastd.wire import Kind, Note, Received
 from support.network import Network
 
@@ -264,7 +265,7 @@ def test_an_older_query_changes_the_version_and_says_for_how_long(
     version = next(each for each in told if isinstance(each, events.VersionChanged))
     assert (version.previous, version.version) == (net.newest, net.older)
     assert version.querier == net.querier
-    assert watched.observer.compatibility_changes == {(net.newest, net.older): 1}
+    assert watched.observer.engine.compatibility_changes == {(net.newest, net.older): 1}
 
 
 def test_the_newest_version_is_back_when_the_older_querier_is_forgotten(
@@ -477,10 +478,10 @@ def test_an_agent_that_ends_gives_at_once_the_answers_that_are_due(
     capped.receives(0, net.g1, net.exclude())
     observer.advance(Instant(milliseconds(600_000)))  # its join was told, and repeated
     capped.speaker.said.clear()
-    observer.finish(Instant(milliseconds(600_000)))
+    observer.engine.finish(Instant(milliseconds(600_000)))
     assert capped.speaker.said == []
     capped.hears(600_000, net.query())
-    observer.finish(Instant(milliseconds(600_001)))
+    observer.engine.finish(Instant(milliseconds(600_001)))
     assert net.g1 in said_groups(capped)
 
 

@@ -21,7 +21,8 @@ from mcastd.service.agent import Agent
 from mcastd.service.config import Address, ConfigFileError, Settings
 from mcastd.service.control_socket import is_answered
 from mcastd.service.mode import Mode
-from mcastd.service.run import StartError, run, shown
+from mcastd.service.run import run
+from mcastd.service.serving import StartError, shown
 from support.fake_fast_path import FakeFastPath
 from support.played_agent import INDEX, PlayedMachine, a_link, settings_for
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mcastd.service.ending import Ending
 from mcastd.service.faults import Faults
-from mcastd.service.run import judge
 from support.played_agent import Played, a_link
 from support.stepped import play
 
@@ -32,14 +32,11 @@ def test_what_was_refused_once_is_done_the_next_time(
     monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     faults = Faults()
-    failures: list[BaseException] = []
+    ending = Ending(faults)
 
     async def story() -> None:
         played = Played({"play0": {"mode": "host"}})
-        stopped = asyncio.Event()
-        asyncio.get_running_loop().set_exception_handler(
-            lambda _loop, context: judge(faults, failures, stopped, context)
-        )
+        asyncio.get_running_loop().set_exception_handler(ending.judge)
         try:
             await played.link(a_link("play0"))
             await played.address("192.0.2.10")
@@ -54,12 +51,12 @@ def test_what_was_refused_once_is_done_the_next_time(
             await asyncio.sleep(10)
             assert played.agent.look.turned_at - looked >= 8e9
             assert len(played.fast_path.beats) >= beats + 16
-            assert not stopped.is_set()
+            assert not ending.stopped.is_set()
         finally:
             played.close()
 
     play(monkeypatch, story)
-    assert failures == []
+    assert ending.failures == []
     (told,) = faults.as_object().values()
     assert told["count"] == 1
     assert "Cannot allocate memory" in str(told["text"])

@@ -16,6 +16,7 @@ from mcastd.service.clock import now
 from mcastd.service.doctor import (
     bridges,
     firewall,
+    forwarding,
     groups,
     interface,
     limits,
@@ -32,6 +33,7 @@ from mcastd.service.gradual import Gradual, Steps, gradually
 from mcastd.service.interface import Interface
 from mcastd.service.namespaces.inside import command
 from mcastd.service.observer import Observer
+from mcastd.streams.states import Watched
 
 MOST_SENDERS = 256
 """Sources of one interface whose routes are asked for."""
@@ -130,24 +132,32 @@ def examine(
         found += streams.silent(seen, group)
     host = coexistence.Host.now()
     for each in list(views.chosen(agent, name)):
-        found += (e.about(each.name) for e in of_host(agent, each, sights))
-        yield
-        found += (e.about(each.name) for e in interface.of_interface(agent, each, host))
-        growing = agent.streams.growing.of(each.name)
-        found += (e.about(each.name) for e in streams.rests(each.name, growing, now()))
-        bridge = sights.bridges.get(each.index or 0)
-        asks = bridge is not None and bridge.querier and not bridge.is_port
-        for protocol, observer in each.observers.items():
-            of_queriers = queriers.of_family(agent, each, observer, bridge_asks=asks)
-            found += (e.about(each.name, protocol) for e in of_queriers)
-            found += (e.about(each.name, protocol) for e in groups.of_family(agent, each, observer))
-        yield
+        for piece in of_one(agent, each, sights, host):
+            found += piece
+            yield
     found += streams.judge(seen)
     yield
     found += of_everything(sights, found, agent)
     found += whole.of_agent(agent)
     found += (unseen(each) for each in sights.problems)
     return [each.as_object() for each in unique(found)]
+
+
+def of_one(
+    agent: Agent, each: Interface, sights: Sights, host: coexistence.Host
+) -> Iterator[list[Finding]]:
+    """All findings of an interface, in two pieces."""
+    yield [e.about(each.name) for e in of_host(agent, each, sights)]
+    found = [e.about(each.name) for e in interface.of_interface(agent, each, host)]
+    growing = agent.streams.growing.of(each.name)
+    found += (e.about(each.name) for e in streams.rests(each.name, growing, now()))
+    bridge = sights.bridges.get(each.index or 0)
+    asks = bridge is not None and bridge.querier and not bridge.is_port
+    for protocol, observer in each.observers.items():
+        of_queriers = queriers.of_family(agent, each, observer, bridge_asks=asks)
+        found += (e.about(each.name, protocol) for e in of_queriers)
+        found += (e.about(each.name, protocol) for e in groups.of_family(agent, each, observer))
+    yield found
 
 
 def unseen(problem: str) -> Finding:
@@ -174,20 +184,23 @@ def of_host(agent: Agent, each: Interface, sights: Sights) -> Iterator[Finding]:
     ways = Ways(sights.routes, names, sights.growth)
     how = Filter(*sights.reverse_path[index])
     yield from reverse_path.judge(index, each.name, senders(agent, each), how, ways)
+    yield from forwarding.judge(each.name, arriving(agent, index), sights.forwarded)
     for protocol, observer in each.observers.items():
         if observer.received.groups:
             yield from of_firewall(agent, each, observer, sights)
         bridge = sights.bridges.get(index)
         if bridge is not None:
-            joined = [
-                group
-                for group in observer.received.groups
-                if observer.family.is_reportable(group)
-                and not observer.family.link_local_groups.matches(group)
-            ]
+            joined = [each for each in observer.received.groups if groups.is_told(observer, each)]
             heard = was_heard(observer)
             yield from bridges.judge(bridge, protocol, joined, heard=heard)
     yield from whole.second_agent(each.name, sights.agents.get(index, 0))
+
+
+def arriving(agent: Agent, index: int) -> Iterator[Watched]:
+    """Streams that come by an interface now."""
+    for each in list(agent.streams.watch.streams.values()):
+        if each.key.ifindex == index and each.state.value in streams.COMING:
+            yield each
 
 
 def was_heard(observer: Observer) -> bool:

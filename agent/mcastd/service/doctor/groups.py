@@ -7,7 +7,7 @@ from typing import Any
 
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode
-from mcastd.gmp.time import in_seconds, seconds
+from mcastd.gmp.time import Instant, in_seconds, seconds
 from mcastd.net.names import word
 from mcastd.service import views
 from mcastd.service.agent import Agent
@@ -86,25 +86,33 @@ def of_unreported(agent: Agent, interface: Interface, observer: Observer) -> Ite
     """Groups that were joined before the agent's eyes, and of which nothing has left the host."""
     if interface.attachment is None or not (interface.link and interface.link.is_running):
         return
-    family, lacking = observer.family, []
-    for group in observer.received.groups:
-        since = observer.times.since(group)
-        if (
-            since is None
-            or (since - agent.started < SETTLED and not observer.responses.is_failing)
-            or now() - since < SETTLED
-            or not family.is_reportable(group)
-            or family.link_local_groups.matches(group)
-            or observer.reported(group) is not None
-            or observer.is_untold(group)
-        ):
-            continue
-        lacking.append(family.format(group))
-    if not lacking or observer.host.version < family.newest:
+    if observer.host.version < observer.family.newest:
         return  # older reports of others make ours unnecessary
+    groups = [each for each in observer.received.groups if is_unreported(agent, observer, each)]
+    lacking = [observer.family.format(each) for each in groups]
+    if lacking:
+        yield reports_do_not_leave(lacking, word(qualified(interface.name)))
+
+
+def is_unreported(agent: Agent, observer: Observer, group: Address) -> bool:
+    """Whether it should have been reported by now, and was not."""
+    since = observer.times.since(group)
+    if since is None or now() - since < SETTLED or observer.reported(group) is not None:
+        return False
+    if since - agent.started < SETTLED and not observer.responses.is_failing:
+        return False  # its report may have left before the agent looked
+    return is_told(observer, group) and not observer.is_untold(group)
+
+
+def is_told(observer: Observer, group: Address) -> bool:
+    """Whether routers and switches need to know of the group: not of those of link scope."""
+    family = observer.family
+    return family.is_reportable(group) and not family.link_local_groups.matches(group)
+
+
+def reports_do_not_leave(lacking: list[str], name: str) -> Finding:
     listed = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if lacking[3:] else "")
-    name = word(qualified(interface.name))
-    yield Finding(
+    return Finding(
         "reports_do_not_leave",
         f"{listed} {'was' if len(lacking) == 1 else 'were'} joined, and no report of it has left "
         "this host",
@@ -183,44 +191,51 @@ def askers(each: Mapping[str, Any]) -> str:
 
 def of_held(observer: Observer, interface: Interface, group: str) -> Finding | None:
     """A group that is joined: whether its reports leave."""
-    family = observer.family
-    address, current = family.parse(group), observer.queriers.current
-    asked = current.last_general if current else None
-    patience = 2 * current.max_response if current else 0
-    interval = (current.observed_interval or current.interval) if current else 0
-    reported = observer.reported(address)
-    if not family.is_reportable(address):
+    address = observer.family.parse(group)
+    if not observer.family.is_reportable(address):
         text = f"{group} is never reported: all hosts have it"
         return note("never_reported", text, "nothing is to be done", group=group)
     if observer.is_untold(address):
         return None  # told of as what it is
-    if reported is None:
-        since = observer.times.since(address)
-        if since is not None and now() - since < SETTLED:
-            return None
-        return Finding(
-            "not_reported",
-            f"{group} has not been reported yet",
-            "wait for the next query, or join it anew",
-            why="routers and switches do not know yet that this host wants the group",
-            evidence=(
-                Evidence("last reported", f"mcastctl groups {word(interface.name)} {group}"),
-            ),
-            group=group,
-        )
-    waited = max(now() - (asked or 0), now() - reported - interval)
-    if asked and asked > reported and waited > patience:
-        ago = in_seconds(now() - asked)
-        return Finding(
-            "not_reported",
-            f"{group} was not reported since the last query, {ago:.0f} s ago",
-            "see whether this host's reports leave: mcastctl watch --type report --interface "
-            f"{word(interface.name)}; a firewall going out is the usual reason: "
-            f"{command('nft list ruleset')}",
-            why="routers and switches forget what is not reported",
-            evidence=(
-                Evidence("last reported", f"mcastctl groups {word(interface.name)} {group}"),
-            ),
-            group=group,
-        )
-    return None
+    reported = observer.reported(address)
+    if reported is not None:
+        return of_reported(observer, interface, group, reported)
+    since = observer.times.since(address)
+    if since is not None and now() - since < SETTLED:
+        return None
+    return not_reported(
+        interface,
+        group,
+        f"{group} has not been reported yet",
+        "wait for the next query, or join it anew",
+        "routers and switches do not know yet that this host wants the group",
+    )
+
+
+def of_reported(
+    observer: Observer, interface: Interface, group: str, reported: Instant
+) -> Finding | None:
+    """A group that was reported: whether it was, too, when it was asked for the last time."""
+    current = observer.queriers.current
+    asked = current.last_general if current else None
+    if current is None or not asked or asked <= reported:
+        return None
+    interval = current.observed_interval or current.interval
+    waited = max(now() - asked, now() - reported - interval)
+    if waited <= 2 * current.max_response:
+        return None
+    return not_reported(
+        interface,
+        group,
+        f"{group} was not reported since the last query, {in_seconds(now() - asked):.0f} s ago",
+        "see whether this host's reports leave: mcastctl watch --type report --interface "
+        f"{word(interface.name)}; a firewall going out is the usual reason: "
+        f"{command('nft list ruleset')}",
+        "routers and switches forget what is not reported",
+    )
+
+
+def not_reported(interface: Interface, group: str, text: str, remedy: str, why: str) -> Finding:
+    shows = f"mcastctl groups {word(interface.name)} {group}"
+    evidence = (Evidence("last reported", shows),)
+    return Finding("not_reported", text, remedy, why=why, evidence=evidence, group=group)

@@ -31,6 +31,8 @@ def of_interface(agent: Agent, interface: Interface, host: coexistence.Host) -> 
         yield problem(interface)
         if interface.attachment is None:
             return
+    if interface.run_as is not None:
+        yield renamed(interface.name, interface.run_as)
     yield from of_link(interface)
     yield from of_hook(interface)
     yield from of_floods(agent, interface)
@@ -86,6 +88,17 @@ def problem(interface: Interface) -> Finding:
         why="the kernel alone speaks there meanwhile: what is joined by mcastd alone, and a cap of "
         "the version, do not hold",
         evidence=(Evidence("its problem", "mcastctl status"),),
+    )
+
+
+def renamed(name: str, configured: str) -> Finding:
+    """The device has another name than the one that is configured."""
+    return Finding(
+        "renamed",
+        coexistence.as_before(name, configured),
+        f"write [interface.{word(name)}] into mcastd.toml, then: mcastctl reload",
+        why="the next agent does not run it, and what was joined on it waits for its section",
+        evidence=(Evidence(f"{configured} is missing", "mcastctl status"),),
     )
 
 

@@ -164,16 +164,37 @@ def of_current(interface: Interface, observer: Observer, shows: str) -> Iterator
     silent = now() - (current.last_general or current.last_heard)
     address = observer.family.format(current.address)
     if silent > 2 * interval:
-        reaches = command(f"ping -c 3 -I {word(interface.name)} {address}")
+        yield querier_silent(interface, address, silent, interval, shows)
+    yield from of_several(observer, interval, shows)
+    if current.lacks_router_alert:
         yield Finding(
-            "querier_silent",
-            f"{address} has not asked for "
-            f"{in_seconds(silent):.0f} s, where {in_seconds(interval):.0f} s are announced",
-            f"see whether it is still there: {reaches}; have it, or another router or switch, ask "
-            "again",
-            why="switches that snoop forget groups soon",
-            evidence=(Evidence("its last query", shows),),
+            "no_router_alert",
+            f"the last query of {address} came without Router Alert, and "
+            f"{current.without_router_alert} in all",
+            f"it is a fault of that querier: configure or renew {address}; this host answers all "
+            'the same, unless require_router_alert = "strict" (mcastd.toml)',
+            why="routers and switches may not see such queries",
+            evidence=(Evidence("without_router_alert", f"{shows} --json"),),
         )
+
+
+def querier_silent(
+    interface: Interface, address: str, silent: int, interval: int, shows: str
+) -> Finding:
+    reaches = command(f"ping -c 3 -I {word(interface.name)} {address}")
+    return Finding(
+        "querier_silent",
+        f"{address} has not asked for "
+        f"{in_seconds(silent):.0f} s, where {in_seconds(interval):.0f} s are announced",
+        f"see whether it is still there: {reaches}; have it, or another router or switch, ask "
+        "again",
+        why="switches that snoop forget groups soon",
+        evidence=(Evidence("its last query", shows),),
+    )
+
+
+def of_several(observer: Observer, interval: int, shows: str) -> Iterator[Finding]:
+    """More than one querier that has asked of late."""
     recent = [
         observer.family.format(view.address)
         for view in observer.queriers.by_address.values()
@@ -189,14 +210,4 @@ def of_current(interface: Interface, observer: Observer, shows: str) -> Iterator
             why="the lowest address alone should ask (RFC 9776 §6.6.2): the others do not hear it, "
             "and switches may take the wrong port for the router's",
             evidence=(Evidence("their queries", shows),),
-        )
-    if current.lacks_router_alert:
-        yield Finding(
-            "no_router_alert",
-            f"the last query of {address} came without Router Alert, and "
-            f"{current.without_router_alert} in all",
-            f"it is a fault of that querier: configure or renew {address}; this host answers all "
-            'the same, unless require_router_alert = "strict" (mcastd.toml)',
-            why="routers and switches may not see such queries",
-            evidence=(Evidence("without_router_alert", f"{shows} --json"),),
         )

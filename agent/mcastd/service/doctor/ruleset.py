@@ -158,27 +158,32 @@ class Walk:
             fits = rule.fits(self._traffic)
             if fits is False:
                 continue
-            match rule.verdict:
-                case Verdict.DROP:
-                    self.note(rule, fits=fits is True)
-                    if fits:
-                        return Verdict.DROP
-                case Verdict.ACCEPT | Verdict.RETURN:
-                    if fits:
-                        return Verdict.ACCEPT if rule.verdict is Verdict.ACCEPT else None
-                    self._is_certain = False
-                case Verdict.JUMP | Verdict.GOTO:
-                    self._is_certain = self._is_certain and fits is True
-                    ended = self._jumped(chain, rule, depth)
-                    if fits and (ended is not None or rule.verdict is Verdict.GOTO):
-                        return ended
+            ended = self._met(chain, rule, depth, fits=fits is True)
+            if fits and ended is not None:
+                return None if ended is Verdict.RETURN else ended
         return None
 
-    def _jumped(self, chain: Chain, rule: Rule, depth: int) -> Verdict | None:
+    def _met(self, chain: Chain, rule: Rule, depth: int, *, fits: bool) -> Verdict | None:
+        """How the way ends at a rule that fits, for certain or perhaps; None if it goes on."""
+        match rule.verdict:
+            case Verdict.DROP:
+                self.note(rule, fits=fits)
+                return Verdict.DROP
+            case Verdict.ACCEPT | Verdict.RETURN:
+                self._is_certain = self._is_certain and fits
+                return rule.verdict
+            case Verdict.JUMP:
+                return self._jumped(chain, rule, depth, fits=fits)
+            case Verdict.GOTO:
+                return self._jumped(chain, rule, depth, fits=fits) or Verdict.RETURN
+        return None
+
+    def _jumped(self, chain: Chain, rule: Rule, depth: int, *, fits: bool) -> Verdict | None:
         target = self._ruleset.called(chain, rule.target)
         if target is None or depth >= DEEPEST:
             self._is_certain = False
             return None
+        self._is_certain = self._is_certain and fits
         return self.through(target, depth + 1)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mcastd.fastpath.sockets import SocketPart
 from mcastd.net.bridges import Bridge, bridge_of
 from mcastd.net.firewall import FirewallText, firewall_text
+from mcastd.net.multicast_routes import Routes, multicast_routes
 from mcastd.net.routes import Route, reverse_path_filter, route_to, value_of
 from mcastd.net.udp_sockets import UdpSocket, udp_sockets
 from mcastd.service.doctor import iptables, nftables
@@ -44,7 +46,7 @@ class Sights(NamedTuple):
     """What was seen. `problems`: what could not be looked at, and why.
 
     `reverse_path`: rp_filter of "all" and of the interface, by index; `agents`: how many are on an
-    interface.
+    interface; `forwarded`: what this host sends on as a router.
     """
 
     reading: Reading
@@ -57,6 +59,7 @@ class Sights(NamedTuple):
     rules: Ruleset = Ruleset()
     bridges: Mapping[int, Bridge] = {}
     agents: Mapping[int, int] = {}
+    forwarded: Routes = MappingProxyType({})
     problems: tuple[str, ...] = ()
 
 
@@ -85,6 +88,7 @@ def look(wanted: Wanted) -> Sights:
         rules,
         {index: each for index, each in bridges.items() if each is not None},
         agents,
+        multicast_routes(),
         (*text.problems, *problems),
     )
 

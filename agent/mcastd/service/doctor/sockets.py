@@ -89,27 +89,31 @@ def of_port(port: int, width: int, held: list[Member]) -> Iterator[Finding]:
         if process.takes_all is False or not others or process.pid in told:
             continue
         told.add(process.pid)
-        group, other = min(others.items())
-        option = "IP_MULTICAST_ALL" if width == 4 else "IPV6_MULTICAST_ALL"
-        certain = process.takes_all is True
-        yield Finding(
-            "shared_port",
-            f"{process.name} (pid {process.pid}) {'is' if certain else 'may be'} handed data of "
-            f"{ip_address(group)}, too, which {other.name} (pid {other.pid}) has joined: both are "
-            f"bound to port {port} and to no address",
-            f"bind it to its group's address, or have it set {option} to 0; or use another port",
-            why="a socket without an address gets all groups that any socket of the host joins",
-            evidence=(
-                Evidence(
-                    f"port {port} without an address, several times",
-                    command(f"ss -u -a -n -p 'sport = :{port}'"),
-                ),
-                Evidence("who has joined what", "mcastctl groups"),
+        yield shared_port(process, *min(others.items()), port)
+
+
+def shared_port(process: Member, group: bytes, other: Member, port: int) -> Finding:
+    """The process is handed data of a group that only another has joined."""
+    option = "IP_MULTICAST_ALL" if len(group) == 4 else "IPV6_MULTICAST_ALL"
+    certain = process.takes_all is True
+    return Finding(
+        "shared_port",
+        f"{process.name} (pid {process.pid}) {'is' if certain else 'may be'} handed data of "
+        f"{ip_address(group)}, too, which {other.name} (pid {other.pid}) has joined: both are "
+        f"bound to port {port} and to no address",
+        f"bind it to its group's address, or have it set {option} to 0; or use another port",
+        why="a socket without an address gets all groups that any socket of the host joins",
+        evidence=(
+            Evidence(
+                f"port {port} without an address, several times",
+                command(f"ss -u -a -n -p 'sport = :{port}'"),
             ),
-            severity=Severity.FAULT if certain else Severity.NOTE,
-            protocol="igmp" if width == 4 else "mld",
-            group=str(ip_address(group)),
-        )
+            Evidence("who has joined what", "mcastctl groups"),
+        ),
+        severity=Severity.FAULT if certain else Severity.NOTE,
+        protocol="igmp" if len(group) == 4 else "mld",
+        group=str(ip_address(group)),
+    )
 
 
 FRAGMENTS = {"igmp": "IpReasmFails", "mld": "Ip6ReasmFails"}

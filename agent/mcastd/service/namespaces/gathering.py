@@ -110,7 +110,7 @@ class GatheringControl(Control):
         def end() -> None:
             task.cancel()
 
-        client.held.append(end)
+        client.ends.append(end)
         return result
 
     async def _end_with(self, kept: AsyncExitStack, theirs: Connection, client: Client) -> None:

@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from mcastd.net import namespaces
 from mcastd.net.namespaces import Identity
@@ -268,16 +269,29 @@ class Keeper:
         except OSError as error:
             self._failed(kept, error.strerror or str(error))
             return
+        try:
+            child = kept.child = self._forked(kept, identity, there)
+        except OSError as error:
+            self._failed(kept, f"no process is to be had: {error.strerror}")
+            return
+        kept.starts += 1
+        ended, told = partial(self._ended, kept), partial(self._told_by, kept, child)
+        self._selector.register(child.process, selectors.EVENT_READ, ended)
+        self._selector.register(child.said, selectors.EVENT_READ, told)
+        if not kept.is_refused:  # else it is told when it is otherwise
+            self._tell(kept, "starting")
+
+    def _forked(self, kept: Kept, identity: Identity, there: int) -> Child:
+        """A process with an agent in this namespace; closes the descriptor. OSError."""
         said, says = channel.pair()
         mains, doors = channel.pair()
         keeper = os.getpid()
         try:
             pid = os.fork()
-        except OSError as error:
+        except OSError:
             for each in (said, mains):
                 each.close()
-            self._failed(kept, f"no process is to be had: {error.strerror}")
-            return
+            raise
         finally:
             if os.getpid() == keeper:
                 os.close(there)
@@ -288,12 +302,7 @@ class Keeper:
             mains.close()
             birth = Birth(kept.found.place, there, says, doors)
             become(keeper, birth, self._close, self._run)
-        kept.starts += 1
-        child = kept.child = Child(pid, identity, said, mains)
-        self._selector.register(child.process, selectors.EVENT_READ, lambda: self._ended(kept))
-        self._selector.register(said, selectors.EVENT_READ, lambda: self._told_by(kept, child))
-        if not kept.is_refused:  # else it is told when it is otherwise
-            self._tell(kept, "starting")
+        return Child(pid, identity, said, mains)
 
     def _close(self) -> None:
         """At the end, and in a process that has become another: this is none of its business."""

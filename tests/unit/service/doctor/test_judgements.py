@@ -9,13 +9,17 @@ import pytest
 from mcastd.fastpath.sockets import SocketPart
 from mcastd.gmp.time import Instant, seconds
 from mcastd.net.bridges import Bridge
+from mcastd.net.multicast_routes import Incoming, Outgoing
 from mcastd.net.routes import Route
 from mcastd.net.udp_sockets import UdpSocket
-from mcastd.service.doctor import bridges, limits, reverse_path, sockets, streams
+from mcastd.service.doctor import bridges, forwarding, limits, reverse_path, sockets, streams
 from mcastd.service.doctor.finding import Finding, Severity
 from mcastd.service.doctor.reverse_path import Filter, Sender, Ways
 from mcastd.service.growing import Grown
 from mcastd.service.host_history import HostHistory, Reading, growth
+from mcastd.streams import Key, Sample
+from mcastd.streams.states import Reading as StreamReading
+from mcastd.streams.states import Watched
 
 
 def packed(text: str) -> bytes:
@@ -222,3 +226,35 @@ def test_what_grew_lately_is_told_and_what_did_not_is_over() -> None:
     (left,) = streams.rests("eth0", growing, Instant(seconds(11)))
     assert left.kind == "streams_fragmented"
     assert list(streams.rests("eth0", growing, Instant(seconds(12)))) == []
+
+
+# What this host sends on.
+
+
+def arriving(ttl: int, source: bytes = SOURCE, group: bytes = G1) -> Watched:
+    counts = (None,) * 4
+    sample = Sample(9, 900, 0, 0, None, (), "none", *counts, 0, ttl)
+    return Watched(Key(3, (), source, group, 5004), sample, StreamReading(Instant(0), 9, 900))
+
+
+BY = {
+    Incoming("eth0", SOURCE, G1): (Outgoing("eth1", 1), Outgoing("eth2", 16)),
+    Incoming("eth0", bytes(4), G2): (Outgoing("eth1", 1),),
+}
+
+
+@pytest.mark.parametrize(
+    ("ttl", "out"),
+    [(1, "by eth1, eth2, which takes 17 or"), (16, "by eth2, which takes 17 or"), (17, None)],
+)
+def test_a_stream_is_sent_on_while_its_ttl_is_above_the_threshold(ttl: int, out: str) -> None:
+    found = list(forwarding.judge("eth0", [arriving(ttl)], BY))
+
+    assert [each.kind for each in found] == ["ttl_too_low"] * (out is not None)
+    assert all(out in each.text for each in found)
+
+
+def test_a_route_of_any_source_counts_and_one_of_another_interface_does_not() -> None:
+    assert list(forwarding.judge("eth0", [arriving(1, group=G2)], BY))
+    assert not list(forwarding.judge("eth1", [arriving(1), arriving(1, group=G2)], BY))
+    assert not list(forwarding.judge("eth0", [arriving(1, source=bytes((9, 9, 9, 9)))], BY))
