@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from mcastd._native import ffi, lib
@@ -19,6 +19,10 @@ from mcastd.fastpath.policies import Policy
 from mcastd.fastpath.ring import Captured
 from mcastd.fastpath.sockets import SocketPart
 from mcastd.fastpath.streams import Streams
+from mcastd.gmp.time import Duration, Instant
+from mcastd.streams.pair_lines import NOTHING
+from mcastd.streams.pair_sample import PairSample
+from mcastd.streams.pairs import Pair
 from mcastd.wire import ReceptionContext
 
 EVENT = struct.Struct("=QIIIBB2x")
@@ -61,6 +65,27 @@ class FakeSockets:
         return list(self.parts)
 
 
+class FakePairs:
+    """Pairs as the programs count them: a test says what has come. `indices`: of interfaces."""
+
+    def __init__(self, room: int = 8) -> None:
+        self.room = room
+        self.counted: dict[Pair, PairSample] = {}
+        self.window: Duration | None = None
+        self.indices: dict[str, int] = {}
+        self._used: list[Pair] = []
+
+    def use(self, pairs: Sequence[Pair], window: Duration) -> list[Pair]:
+        self._used, self.window = list(pairs[: self.room]), window
+        return list(pairs[self.room :])
+
+    def look_up(self, indices: Mapping[str, int]) -> None:
+        self.indices = dict(indices)
+
+    def samples(self, now: Instant) -> dict[Pair, PairSample]:
+        return {each: self.counted.get(each, NOTHING) for each in self._used}
+
+
 class FakeStreams:
     """Streams as the programs count them, by packed key: a test says what has come.
 
@@ -72,6 +97,7 @@ class FakeStreams:
         self.counted: dict[bytes, bytes] = {}
         self.forgotten: list[bytes] = []
         self.formats = 0
+        self.pairs = FakePairs()
         self.rests: dict[int, tuple[int, int]] = {}
         self.failing: OSError | None = None
 

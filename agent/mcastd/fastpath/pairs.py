@@ -12,9 +12,6 @@ from mcastd.gmp.time import Duration, Instant
 from mcastd.streams.pair_sample import BUSY, LEG_KEY_SIZE, PAIR_SIZE, PairSample
 from mcastd.streams.pairs import NOWHERE, Pair, packed_legs
 
-LEAST_ROOM = 8
-"""For pairs: so many may be configured while the programs run."""
-
 ZERO = struct.pack("=I", 0)
 
 

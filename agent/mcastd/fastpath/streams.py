@@ -17,7 +17,7 @@ from mcastd.fastpath.counters import POSSIBLE_CPUS
 from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.kernel import Kernel, Map, Program, checked
 from mcastd.fastpath.objects import BpfObject, ProgramSpec, obtain
-from mcastd.fastpath.pairs import LEAST_ROOM, Pairs
+from mcastd.fastpath.pairs import Pairs
 
 MAIN = "stream_programs.c"
 PROGRAMS = {
@@ -60,14 +60,14 @@ class Streams:
         compiled: BpfObject,
         most: int,
         interfaces: int,
-        pairs: int = LEAST_ROOM,
+        pairs: int = 1,
     ) -> None:
         """Room for `most` streams, and so many pairs; FastPathError if its maps are refused."""
         self._kernel = kernel
         self.room = most
         self._specs: dict[str, ProgramSpec] = {each.name: each for each in compiled.programs}
         self._programs: dict[tuple[str, bool], tuple[Program, Program, Map]] = {}
-        sizes = {"streams": most, "stream_rest": interfaces, "pairs": max(pairs, LEAST_ROOM)}
+        sizes = {"streams": most, "stream_rest": interfaces, "pairs": pairs}
         specs = {
             each.name: each._replace(entries=sizes.get(each.name, each.entries))
             for each in compiled.maps
