@@ -215,7 +215,7 @@ def test_a_rule_of_nftables_that_drops_a_stream_is_named(patient: Patient, sende
             what="a stream that is known",
         )[0]
         assert found["group"] == GROUP
-        assert "has fit" in found["evidence"][0]["shows"]
+        assert "matched" in found["evidence"][0]["shows"]
         assert patient.stops(GROUP) == ["firewall"]
         patient.shows(found)
 

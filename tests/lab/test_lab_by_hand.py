@@ -76,7 +76,7 @@ def test_what_a_running_agent_cannot_take_over_is_told(
     reloaded = mcastctl(agent, "reload")
 
     assert reloaded.returncode == 1
-    assert "agent.max_interfaces: takes effect when mcastd is started anew" in reloaded.stdout
+    assert "agent.max_interfaces: takes effect when mcastd is restarted" in reloaded.stdout
     assert "agent.max_interfaces of the files" in mcastctl(agent, "status").stdout
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from mcastd._libbpf import ffi, lib
-from mcastd.fastpath.kernel import link_state
+from mcastd.fastpath.kernel import AttachType, link_state
 from mcastd_lab import Member, RunningAgent, veth
 from support.flood import all_frames
 from support.lab import (
@@ -20,6 +20,7 @@ from support.lab import (
     HOST,
     METRICS_TEXT,
     XDP_PASS,
+    Attached,
     Cable,
     counters,
     interface,
@@ -27,6 +28,7 @@ from support.lab import (
     programs_on,
     received,
     returning,
+    run_in,
 )
 from support.manager import Manager
 from support.waiting import STRETCH, eventually
@@ -155,6 +157,56 @@ def test_a_link_in_which_somebody_has_put_another_program_is_not_ours_any_more(
     assert interface(agent)["hook"] == "tcx"
     assert "another program is there" in " ".join(interface(agent)["hook_reasons"])
     other.close()
+
+
+@pytest.mark.parametrize("tags", ["taken out", "in the frame"])
+@pytest.mark.parametrize("streams", [False, True], ids=["control", "streams"])
+def test_a_place_that_has_become_free_is_taken_and_nothing_is_counted_twice(
+    cable: Cable, manager: Manager, tags: str, streams: bool
+) -> None:
+    """XDP was another's, so that traffic control's hook was kept for the next agent."""
+    if tags == "in the frame":
+        off = ("rxvlan", "off", "rx-vlan-stag-hw-parse", "off")
+        assert run_in(cable.host, "ethtool", "-K", "eth0", *off).returncode == 0
+    settings = cable.lab.directory / "mcastd.toml"
+    settings.write_text("[interface.eth0]\n" + ("[streams]\n" if streams else ""))
+    theirs = Attached(cable.host, "eth0", returning(XDP_PASS, "xdp"), AttachType.XDP)
+    agent = observe(cable, manager, "-c", settings)
+    assert interface(agent)["hook"] == "tcx"
+    frames = all_frames(ip_address(HOST).packed, ip_address(link_local(cable.host, "eth0")).packed)
+    for each in frames:
+        cable.wire.send(each.frame)
+    once = eventually(lambda: received(agent) if len(received(agent)) > 20 else {})
+
+    ended(agent, "ended")
+    theirs.close()
+    for each in frames:
+        cable.wire.send(each.frame)
+    agent = observe(cable, manager, "-c", settings)
+    found = interface(agent)
+    assert (found["hook"], found["hook_reasons"]) == ("xdp-native", [])
+    assert found["tags_taken_out"] is (tags == "taken out")
+    behind = {} if tags == "in the frame" else {"tcx_ingress": 1}
+    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_egress": 1} | behind
+    for each in frames:
+        cable.wire.send(each.frame)
+    thrice = {what: 3 * count for what, count in once.items()}
+    eventually(lambda: received(agent) == thrice, what="all are counted, and once")
+
+    ended(agent, "ended")
+    agent = observe(cable, manager, "-c", settings)
+    assert interface(agent)["hook"] == "xdp-native"
+    assert received(agent) == thrice
+
+
+def test_a_place_that_is_still_anothers_is_said_so_again(cable: Cable, manager: Manager) -> None:
+    cable.lab.keep(Attached(cable.host, "eth0", returning(XDP_PASS, "xdp"), AttachType.XDP))
+    agent = observe(cable, manager)
+    before = interface(agent)["hook_reasons"]
+    ended(agent, "ended")
+    agent = observe(cable, manager)
+    assert (interface(agent)["hook"], interface(agent)["hook_reasons"]) == ("tcx", before)
+    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_ingress": 1, "tcx_egress": 1}
 
 
 def test_a_store_of_another_layout_is_given_up_and_not_read(cable: Cable, manager: Manager) -> None:

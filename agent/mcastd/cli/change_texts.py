@@ -17,8 +17,7 @@ def reloaded(result: dict[str, Any]) -> str:
         for each in result.get("undone", ())
     ]
     restart = [
-        f"{key}: takes effect when mcastd is started anew"
-        for key in result.get("needs_restart", ())
+        f"{key}: takes effect when mcastd is restarted" for key in result.get("needs_restart", ())
     ]
     by_hand = list(map(by_hand_remark, result.get("by_hand", ())))
     return "\n".join(

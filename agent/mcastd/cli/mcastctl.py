@@ -85,75 +85,89 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> None:
-    command("status", "each interface on a line, and what is wrong with it", ask)
-    added = command("groups", "the groups that this host receives; exit 1 if none fits", ask)
+    command("status", "show each interface on a line, and what is wrong with it", ask)
+    added = command("groups", "show the groups that this host receives; exit 1 if none fits", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
-    added = command("streams", "the multicast data that comes, by stream; exit 1 if none", streams)
+    added = command("streams", "show multicast data by stream; exit 1 if there is none", streams)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
     added.add_argument(
         "--pairs",
         action="store_true",
-        help="the pairs that are configured, streams that are sent twice: what each leg lost, "
-        "what neither brought, and the skew",
+        help="show pairs instead, streams that are sent twice: what each leg lost, what neither "
+        "brought, and the skew",
     )
-    added.add_argument("--watch", action="store_true", help="again and again, until interrupted")
+    added.add_argument("--watch", action="store_true", help="repeat until interrupted")
     added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
-    added.add_argument("--count", metavar="N", type=int, help="with --watch: end after so many")
-    added = command("querier", "who asks on each link, how often, in which version", ask)
+    added.add_argument("--count", metavar="N", type=int, help="with --watch: stop after N screens")
+    added = command(
+        "querier", "show who sends queries on each link, how often, in which version", ask
+    )
     added.add_argument("name", metavar="IFACE", nargs="?")
-    added = command("counters", "all counters, exact, also the zero ones", ask)
+    added = command("counters", "show all counters, also those that are 0", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added = command(
-        "doctor", "look for what usually goes wrong; exit 1 if something was found", doctor
+        "doctor", "look for common faults, and say how to fix them; exit 1 if there is one", doctor
     )
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
     added = command(
-        "bundle", "put all that the daemon knows into one file, for who is to help", bundle.bundle
+        "bundle",
+        "write all that the daemon knows to one file, for whoever helps you",
+        bundle.bundle,
     )
     added.add_argument("file", metavar="FILE.tar.gz")
-    added.add_argument("--force", action="store_true", help="replace a file that is there")
-    added.add_argument("--dry-run", action="store_true", help="only say what would be in it")
-    added = command("top", "interfaces, queriers, groups, streams and events as a live screen", top)
-    added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
-    added.add_argument("--count", metavar="N", type=int, help="end after so many screens")
-    added = command("watch", "events as they happen", watch)
-    added.add_argument("--type", metavar="T", help="a message's type, or an event's name")
-    added.add_argument("--interface", metavar="IFACE")
-    added.add_argument("--count", metavar="N", type=int, help="end after so many")
+    added.add_argument("--force", action="store_true", help="replace an existing file")
     added.add_argument(
-        "--exec", metavar="CMD", help="run this for each, told by MCASTD_ variables; no shell"
+        "--dry-run", action="store_true", help="only list what the file would contain"
     )
-    added = command("names", "interfaces or groups, one a line: for a shell's completion", names)
+    added = command("top", "show interfaces, queriers, groups, streams and events live", top)
+    added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
+    added.add_argument("--count", metavar="N", type=int, help="stop after N screens")
+    added = command("watch", "print events as they happen", watch)
+    added.add_argument("--type", metavar="T", help="print only this type of message, or this event")
+    added.add_argument("--interface", metavar="IFACE")
+    added.add_argument("--count", metavar="N", type=int, help="stop after N events")
+    added.add_argument(
+        "--exec",
+        metavar="CMD",
+        help="run CMD for each event, without a shell; MCASTD_ variables hold the event",
+    )
+    added = command("names", "print interfaces or groups, one a line, for shell completion", names)
     added.add_argument("of", choices=("interfaces", "groups"))
 
 
 def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> None:
-    added = command("join", "join a group, as the agent's own, in host mode", join)
+    added = command("join", "join a group for the agent itself, in host mode", join)
     add_membership(added)
-    added.add_argument("--exclude", action="store_true", help="all sources but these")
+    added.add_argument("--exclude", action="store_true", help="receive all sources except these")
     added.add_argument("--hold", action="store_true", help="leave when this command exits")
     added.add_argument(
-        "--kernel", action="store_true", help="by sockets of the agent's: the kernel speaks for it"
+        "--kernel",
+        action="store_true",
+        help="join by sockets, so that the kernel sends the reports",
     )
     added.add_argument(
         "--hold-after-leave", metavar="S", type=int, default=0,
-        help="when it is left, receive it for so many seconds more: a program that is started anew "
+        help="receive the group for S seconds after the leave, so that a program that restarts "
         "misses nothing",
     )  # fmt: skip
-    added = command("leave", "leave a group joined with `join`; exit 1 if it was not", leave)
+    added = command(
+        "leave", "leave a group that `join` has joined; exit 1 if it was not joined", leave
+    )
     add_membership(added)
     added.add_argument(
-        "--now", action="store_true", help="even if it is to be held after its leave"
+        "--now", action="store_true", help="end it at once, whatever --hold-after-leave said"
     )
-    added = command("mode", "hand an interface over to the agent (host) or back (observe)", change)
+    added = command(
+        "mode", "hand an interface over to the agent (host) or back to the kernel (observe)", change
+    )
     added.add_argument("name", metavar="IFACE")
     added.add_argument("mode", choices=("observe", "host"))
     added = command(
         "reload",
-        "read the configuration anew, as SIGHUP does; exit 1 if some needs a restart",
+        "read the configuration again, as SIGHUP does; exit 1 if some of it needs a restart",
         reload,
     )
     added.add_argument("--undo", action="store_true", help="also undo what was set by hand")
@@ -163,7 +177,7 @@ def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> 
     added.add_argument("version", metavar="N", nargs="?", type=int)
     added.add_argument("--dry-run", action="store_true", help="only say what it would change")
     added.add_argument("--announce", action="store_true", help="report all groups at once")
-    added.add_argument("--persist", action="store_true", help="keep it in a drop-in file")
+    added.add_argument("--persist", action="store_true", help="also write it to a drop-in file")
 
 
 def add_membership(added: argparse.ArgumentParser) -> None:

@@ -20,7 +20,7 @@ def status_remarks(result: dict[str, Any]) -> Iterator[str]:
     for name in result["missing"]:
         yield f"{name}: there is no such interface now"
     for key in result.get("needs_restart", ()):
-        yield f"{key} of the files takes effect when mcastd is started anew"
+        yield f"{key} takes effect when mcastd is restarted"
     yield from fault_remarks(result.get("state", {}).get("problem"), result.get("faults", {}))
     for each in result.get("namespaces", []):
         yield from namespace_remarks(each)

@@ -29,7 +29,9 @@ def add_parser(subparsers: Any) -> None:
         "-i", "--interface", metavar="IFACE", action="append", default=[], dest="interfaces",
         help="run this interface; a pattern such as 'eth*' names several; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--mode", choices=("observe", "host"), help="of the interfaces named")
+    parser.add_argument(
+        "--mode", choices=("observe", "host"), help="run the named interfaces in this mode"
+    )
     parser.add_argument(
         "--metrics",
         metavar="HOST:PORT",
@@ -38,7 +40,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--control", metavar="PATH", help="the control socket")
     parser.add_argument(
         "--log-format", choices=("text", "json"), default="text",
-        help="json: one object a line, with who made a change (%(default)s)",
+        help="json: one object a line, which also says who made a change (%(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "-v",

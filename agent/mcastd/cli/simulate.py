@@ -44,7 +44,9 @@ def add_parser(subparsers: Subparsers) -> None:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="a scenario file; - is stdin")
     parser.add_argument("--check", action="store_true", help="also compare with `expect`")
-    parser.add_argument("--json", action="store_true", help="JSON lines, as without it")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON lines, which is the default, too"
+    )
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="print only what is not as expected"
     )

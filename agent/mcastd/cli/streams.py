@@ -56,7 +56,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="GROUP:PORT=FORMAT",
         action="append",
         default=[],
-        help="not to be guessed there: rtp, mpegts, rtp+mpegts, sacn, moldudp64, none, or "
+        help="do not guess the format there: rtp, mpegts, rtp+mpegts, sacn, moldudp64, none, or "
         "custom:OFFSET,WIDTH[,COUNT]; GROUP may be a prefix, PORT may be *; may be given again",
     )
     parser.add_argument(

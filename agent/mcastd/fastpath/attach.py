@@ -121,6 +121,7 @@ class Attachment(NamedTuple):
             link.close()
 
 
+NO_TCX = "TCX: needs Linux 6.6"
 NO_CLSACT = "this kernel has neither TCX (from 6.6 on) nor clsact: modprobe sch_ingress cls_bpf"
 
 
@@ -178,6 +179,24 @@ def attach(
     )
 
 
+class Front(NamedTuple):
+    """What was attached in front of traffic control's hook; no `hook` if there was no place, for
+    these `reasons`. `is_split`: traffic control's program is to stay behind it."""
+
+    hook: Hook | None
+    links: tuple[Closable, ...]
+    is_split: bool
+    reasons: tuple[str, ...]
+
+
+def xdp_in_front(kernel: Kernel, ifindex: int, streams: Streams | None) -> Front:
+    """The best of native XDP, where traffic control's hook is ours already. OSError: it is gone."""
+    made = _Ingress(kernel, ifindex, lambda _: None, streams)
+    made.is_split = made.facts.tags_taken_out
+    hook = made.xdp(generic=False)
+    return Front(hook, tuple(made.links), made.is_split, tuple(dict.fromkeys(made.reasons)))
+
+
 class _Ingress:
     """The ingress hook of an interface, while a place for it is looked for."""
 
@@ -189,10 +208,10 @@ class _Ingress:
         self._ifindex = ifindex
         self._split = split
         self._streams = streams
-        self._facts = LinkFacts.of(ifindex)
+        self.facts = LinkFacts.of(ifindex)
 
     def attach(self, choice: HookChoice) -> Hook:
-        hook = None if choice is HookChoice.TC else self._xdp(generic=choice is HookChoice.XDP)
+        hook = None if choice is HookChoice.TC else self.xdp(generic=choice is HookChoice.XDP)
         if hook is not None:
             return hook
         if choice is HookChoice.XDP:
@@ -201,17 +220,17 @@ class _Ingress:
             self.reasons.append('hook = "tc"')
         return self._traffic_control()
 
-    def _xdp(self, *, generic: bool) -> Hook | None:
+    def xdp(self, *, generic: bool) -> Hook | None:
         """The best of XDP's modes that is to be had; None, with reasons, if none is."""
-        driver, ladder = self._facts.driver, list(XDP_LADDER if generic else XDP_LADDER[:2])
+        driver, ladder = self.facts.driver, list(XDP_LADDER if generic else XDP_LADDER[:2])
         if driver in BORROWED_DRIVERS:
             self.reasons.append(f"XDP: its frames come in by other interfaces ({driver})")
             return None
-        if driver == virtio.DRIVER and virtio.fills_chains_of_pages(self._facts.bus, self._ifindex):
+        if driver == virtio.DRIVER and virtio.fills_chains_of_pages(self.facts.bus, self._ifindex):
             self.reasons.append("native XDP: virtio_net does not run it without mergeable buffers")
             ladder = [each for each in ladder if each[0] is not Hook.XDP_NATIVE]
         for hook, frags, flags, name in ladder:
-            self._stand_behind(self._facts.tags_taken_out or hook is Hook.XDP_GENERIC)
+            self._stand_behind(self.facts.tags_taken_out or hook is Hook.XDP_GENERIC)
             try:
                 program = self._program("mcast_xdp", frags=frags)
                 self.links.append(Link(program, self._ifindex, AttachType.XDP, flags))
@@ -274,5 +293,5 @@ def attach_program(
     except OSError as error:
         if error.errno != errno.EINVAL:  # what a kernel before 6.6 says
             raise
-        reasons.append("TCX: needs Linux 6.6")
+        reasons.append(NO_TCX)
     return Hook.CLSACT, ClsactFilter(program, ifindex, TC_INGRESS if ingress else TC_EGRESS)

@@ -203,7 +203,6 @@ class FastPath:
         self._in_force[ifindex] = (self._slots.take(name), policy)
         self._split.discard(ifindex)  # what was attached before may have shared the work
         try:
-            self._write_policy(ifindex)
             counting = self.streams if streams else None
             if counting is not None:
                 counting.begin(ifindex)
@@ -211,7 +210,10 @@ class FastPath:
             before = resumed(
                 self._kernel, self._store, ifindex, choice, split=split, streams=counting
             )
-            return before or attach(self._kernel, ifindex, choice, split, counting)
+            if before is not None:
+                return before
+            self._write_policy(ifindex)
+            return attach(self._kernel, ifindex, choice, split, counting)
         except (OSError, FastPathError):
             self.forget(ifindex)
             raise

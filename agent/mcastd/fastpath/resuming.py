@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from mcastd.fastpath.attach import Attachment, Closable, LinkFacts, Split, attach_program
+from mcastd.fastpath.attach import (
+    NO_TCX,
+    Attachment,
+    Closable,
+    LinkFacts,
+    Split,
+    attach_program,
+    xdp_in_front,
+)
 from mcastd.fastpath.hooks import Hook, HookChoice
 from mcastd.fastpath.kernel import Kernel, Program
 from mcastd.fastpath.record import KeptAttachment, KeptLink
 from mcastd.fastpath.store import Store
 from mcastd.fastpath.streams import BEHIND, Streams
+
+EGRESS = "mcast_egress"
+"""The program on the other side."""
 
 
 def resumed(
@@ -51,18 +62,27 @@ def resume(
 ) -> Attachment | None:
     """What an agent before this one has attached, with this one's programs in it.
 
-    None if it cannot be had whole: then nothing of it is attached any more. `split`, `streams`: as
-    for `attach`.
+    Where that is traffic control's hook because XDP's was not to be had, and it is now, XDP's is
+    taken first. The program there looks at nothing until `split` is called, which has the policy of
+    the interface written; traffic control's then goes, or stands behind it. None if it cannot be
+    had whole: then nothing of it is attached any more. `split`, `streams`: as for `attach`.
     """
-    split(kept.tags_taken_out)
+    front = xdp_in_front(kernel, kept.ifindex, streams) if may_climb(kept) else None
+    hook, is_split, reasons = kept.ingress, kept.tags_taken_out, kept.reasons
     links: list[Closable] = []
-    try:
-        for each in kept.links:
-            if streams is not None and each.program in BEHIND:
-                program = streams.program(each.program, frags=each.frags)
+    if front is not None:
+        reasons = (*front.reasons, *(each for each in kept.reasons if each == NO_TCX))
+    if front is not None and front.hook is not None:
+        hook, is_split, links = front.hook, front.is_split, [*front.links]
+    is_over = hook is not kept.ingress and not is_split
+    try:  # programs may still be loading: nothing waits for them between the two hooks
+        programs = [(each, _program_of(each, kernel, streams)) for each in kept.links]
+        split(is_split)
+        for each, program in programs:
+            if is_over and each.program != EGRESS:
+                _end(each, kept.ifindex, store, program)
             else:
-                program = kernel.program(each.program, frags=each.frags)
-            links.append(_exchanged(each, kept.ifindex, store, program))
+                links.append(_exchanged(each, kept.ifindex, store, program))
     except (OSError, LookupError):
         for link in links:
             link.detach()
@@ -71,13 +91,32 @@ def resume(
         split(False)
         return None
     return Attachment(
-        kept.ifindex, kept.ingress, kept.egress, kept.reasons, tuple(links),
-        kept.tags_taken_out, kept.choice, kept.streams,
+        kept.ifindex, hook, kept.egress, reasons, tuple(links), is_split, kept.choice, kept.streams
     )  # fmt: skip
+
+
+def may_climb(kept: KeptAttachment) -> bool:
+    """Whether XDP's place would be better, and nobody wants another. Generic XDP is wanted so."""
+    return kept.choice is HookChoice.AUTO and kept.ingress in (Hook.TCX, Hook.CLSACT)
+
+
+def _program_of(kept: KeptLink, kernel: Kernel, streams: Streams | None) -> Program:
+    """This agent's, for the place of that one. OSError."""
+    if streams is not None and kept.program in BEHIND:
+        return streams.program(kept.program, frags=kept.frags)
+    return kernel.program(kept.program, frags=kept.frags)
+
+
+def _end(kept: KeptLink, ifindex: int, store: Store, program: Program) -> None:
+    """Traffic control's program goes. OSError."""
+    if kept.name is None:  # after a kill the filter is still there
+        _exchanged(kept, ifindex, store, program).detach()
+    else:
+        store.give_up(kept)
 
 
 def _exchanged(kept: KeptLink, ifindex: int, store: Store, program: Program) -> Closable:
     if kept.name is None:
-        name = "mcast_egress" if kept.program == "mcast_egress" else "mcast_ingress"
+        name = EGRESS if kept.program == EGRESS else "mcast_ingress"
         return attach_program(program, ifindex, name, [])[1]
     return store.exchange(kept, ifindex, program)

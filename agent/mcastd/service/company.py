@@ -43,7 +43,7 @@ class Alone:
     def configured(self, settings: Settings, *, undo: bool = False) -> None:
         """Other settings are in force."""
         if settings.namespaces:
-            log.warning("[namespace] sections take effect when mcastd is started anew")
+            log.warning("[namespace] sections take effect when mcastd is restarted")
 
     async def close(self) -> None:
         """Nobody is asked any more."""

@@ -31,15 +31,15 @@ class Fault(Enum):
 
 
 REMEDIES = {
-    Fault.CONNECTION: "it was closed; who it was and what is wrong with it is in the log",
+    Fault.CONNECTION: "mcastd closed it; the log says whose it was and what went wrong",
     Fault.DESCRIPTORS: "raise the unit's LimitNOFILE, or find who keeps connections open: ss -xp, "
     "ss -tp",
     Fault.INTERFACE: "the agent tries again; the log has the reason",
-    Fault.STATE_FILE: "what was joined holds, and may be gone after a restart: give the directory "
-    "room and the right to write",
-    Fault.MAP_FULL: "queries for the groups that have no place there are refused: receive fewer "
+    Fault.STATE_FILE: "memberships stay in force, but a restart may lose them: free space in the "
+    "state directory, or allow writing to it",
+    Fault.MAP_FULL: "queries for groups that do not fit into the map are refused: receive fewer "
     "groups",
-    Fault.NAMESPACE: "its agent is started anew by itself; the log says why it ended",
+    Fault.NAMESPACE: "mcastd restarts its agent by itself; the log says why it ended",
 }
 """What to do about each kind."""
 

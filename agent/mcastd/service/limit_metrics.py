@@ -25,11 +25,11 @@ def limit_metrics(agent: Agent) -> Iterator[Metric]:
     """By the setting that raises the limit."""
     limits = GaugeMetricFamily(
         "mcastd_limit",
-        "How much there may be at once, by the setting that says so.",
+        "The limit that a setting allows, by setting.",
         labels=["limit"],
     )
     used = GaugeMetricFamily(
-        "mcastd_limit_used", "How much of it there is, by the setting.", labels=["limit"]
+        "mcastd_limit_used", "How much of the limit is used, by setting.", labels=["limit"]
     )
     for each in uses(agent):
         limits.add_metric([each.key], each.limit)

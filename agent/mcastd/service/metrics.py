@@ -89,12 +89,12 @@ class AgentCollector(Collector):
         )
         consumed = CounterMetricFamily(
             "mcastd_kernel_queries_consumed",
-            "Queries that were kept from the kernel: older ones, and if so wanted refused ones.",
+            "Queries kept from the kernel: older ones and, with strict_kernel, rejected ones.",
             labels=FAMILY,
         )
         passing = CounterMetricFamily(
             "mcastd_passing_reports",
-            "Reports and leaves of others, such as guests, that leave by the interface.",
+            "Reports and leaves that others, such as guests, send through the interface.",
             labels=FAMILY,
         )
         for name, values in self._agent.fast_path.counters().items():
@@ -139,7 +139,7 @@ class AgentCollector(Collector):
             labels=["interface", "ring"],
         )
         floods = CounterMetricFamily(
-            "mcastd_floods", "Floods, also the present one.", labels=["interface", "ring"]
+            "mcastd_floods", "Floods, including one that goes on now.", labels=["interface", "ring"]
         )
         discarded = CounterMetricFamily(
             "mcastd_discarded_messages",
@@ -213,7 +213,7 @@ class AgentCollector(Collector):
         )
         state_changes = CounterMetricFamily(
             "mcastd_state_changes",
-            "Changes of what is received, by who asked for them.",
+            "Joins, leaves and changes of filters, by who asked for them.",
             labels=[*FAMILY, "origin"],
         )
         for names, observer in self._observers():
@@ -236,7 +236,7 @@ class AgentCollector(Collector):
         labels = [*FAMILY, "group"]
         sources = GaugeMetricFamily(
             "mcastd_group_sources",
-            "Sources in the group's filter, of the groups with most of them.",
+            "Sources in the filter of the group, for the groups with the most sources.",
             labels=[*labels, "mode"],
         )
         reported = GaugeMetricFamily(
@@ -294,7 +294,7 @@ class AgentCollector(Collector):
     def _interfaces(self) -> Iterator[Metric]:
         info = GaugeMetricFamily(
             "mcastd_interface_mode_info",
-            "How the interface is run, and by which hook; always 1.",
+            "Mode and ingress hook of the interface; always 1.",
             labels=["interface", "mode", "hook"],
         )
         for interface in self._agent.interfaces.values():
@@ -303,11 +303,11 @@ class AgentCollector(Collector):
 
     def _clients(self) -> Iterator[Metric]:
         clients = GaugeMetricFamily(
-            "mcastd_clients", "Connections of clients, by the socket.", labels=["socket"]
+            "mcastd_clients", "Open connections of clients, by socket.", labels=["socket"]
         )
         closed = CounterMetricFamily(
             "mcastd_clients_closed",
-            "Connections that the agent ended or sent away, by the socket and why.",
+            "Connections that the agent closed or refused, by socket and reason.",
             labels=["socket", "reason"],
         )
         for door in self._agent.doors:
@@ -327,7 +327,7 @@ class AgentCollector(Collector):
         yield faults
         refused = CounterMetricFamily(
             "mcastd_map_refusals",
-            "Entries that a map of the programs had no room for, by the map.",
+            "Entries that did not fit into a BPF map, by map.",
             labels=["map"],
         )
         for name in MAPS:
@@ -337,7 +337,7 @@ class AgentCollector(Collector):
     def _process(self) -> Iterator[Metric]:
         build = GaugeMetricFamily(
             "mcastd_build_info",
-            "What runs here; always 1.",
+            "Versions of mcastd, Python and the kernel; always 1.",
             labels=["version", "python", "kernel"],
         )
         build.add_metric([mcastd.__version__, platform.python_version(), platform.release()], 1)

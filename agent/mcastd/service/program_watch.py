@@ -41,5 +41,7 @@ class ProgramWatch:
             if interface is None or attachment is None or attachment.is_whole():
                 continue
             if self._limit.may_say(interface.name, now) is not None:
-                log.warning("%s: somebody detached a program; it is attached anew", interface.name)
+                log.warning(
+                    "%s: another tool detached a program; mcastd attaches it again", interface.name
+                )
             self._found(interface)

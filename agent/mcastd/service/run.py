@@ -149,6 +149,6 @@ def tell_of_reload(agent: Agent) -> None:
                 each.interface, each.key, each.value, each.files,
             )  # fmt: skip
     for key in needs_restart(agent.started_with, agent.settings):
-        log.warning("%s takes effect when mcastd is started anew", key)
+        log.warning("%s takes effect when mcastd is restarted", key)
     for text in warnings(agent.settings):
         log.warning("%s", text)

@@ -20,9 +20,9 @@ from mcastd.streams.states import State, Watched
 TOTALS = {
     "packets": "Packets of multicast streams, at the NIC.",
     "bytes": "Bytes of IP in packets of multicast streams, at the NIC.",
-    "lost": "What the sequence numbers of streams say was lost, each in its own unit.",
+    "lost": "Losses that the sequence numbers of streams show, each in its own unit.",
     "fragments": "Later fragments of multicast UDP, which belong to no stream.",
-    "untracked": "Packets of streams for which there was no room.",
+    "untracked": "Packets of streams that did not fit into the table (max_streams).",
 }
 
 OF_STREAM = ["interface", "source", "group", "port"]
@@ -64,7 +64,9 @@ def _largest(agent: Agent) -> Iterator[Metric]:
         "mcastd_one_stream_packets", "Packets of one of the largest streams.", labels=OF_STREAM
     )
     lost = CounterMetricFamily(
-        "mcastd_one_stream_lost", "What was lost of it, in its own unit.", labels=OF_STREAM
+        "mcastd_one_stream_lost",
+        "Losses of one of the largest streams, in its own unit.",
+        labels=OF_STREAM,
     )
     for each in chosen:
         labels = _labels(agent, each)

@@ -215,7 +215,7 @@ def test_a_reload_names_what_was_set_by_hand_and_what_needs_a_new_start(
 
     stage.play(story)
     assert "play0: mode = host was set by hand and stays (observe in the files" in caplog.text
-    assert "agent.max_interfaces takes effect when mcastd is started anew" in caplog.text
+    assert "agent.max_interfaces takes effect when mcastd is restarted" in caplog.text
 
 
 def test_undo_lets_the_files_count_again(stage: Stage) -> None:

@@ -164,7 +164,8 @@ def unseen(problem: str) -> Finding:
     return note(
         "not_looked_at",
         f"not looked at: {problem}",
-        f"ask as root: {command('nft list ruleset')}, {command('iptables-save')}",
+        "install what is missing (the packages nftables and iptables), and look as root: "
+        f"{command('nft list ruleset')}, {command('iptables-save')}",
         why="a rule that drops IGMP, MLD or a stream would not be found",
         evidence=(Evidence("what it says", command("nft list ruleset")),),
     )

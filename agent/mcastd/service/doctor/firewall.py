@@ -110,10 +110,10 @@ def finding(
     group: str | None = None,
 ) -> Finding:
     rule = found.rule
-    counted = "" if rule.packets is None else f", and has fit {rule.packets} packets"
+    counted = "" if rule.packets is None else f", which matched {rule.packets} packets"
     evidence = (Evidence(f"{rule.place}: {rule.text}{counted}", command(rule.show)),)
     mend = (
-        f"take the rule out: {command(rule.delete)}"
+        f"remove the rule: {command(rule.delete)}"
         if rule.delete
         else f"have a rule of that chain accept them before its policy drops them: {rule.place}"
     )

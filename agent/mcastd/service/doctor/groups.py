@@ -45,11 +45,11 @@ def of_kernels_groups(observer: Observer, *, are_seen: bool = True) -> Iterator[
     if unseen and are_seen:
         yield note(
             "sockets_not_seen",
-            f"of {unseen} groups it is not known which processes have joined them, or with what "
+            f"mcastd does not know which processes have joined {unseen} groups, or with which "
             "sources",
-            "sockets on their way between processes and users in the kernel are not seen; an agent "
-            "in a container needs the host's pid namespace (--pid=host)",
-            why="what such a socket wants is taken for all sources",
+            "nothing, if the kernel itself uses the sockets or a process is just passing them on; "
+            "an agent in a container needs the host's pid namespace (--pid=host)",
+            why="mcastd assumes that such a socket wants all sources",
             evidence=(Evidence("users without a process", "mcastctl groups"),),
         )
 
@@ -70,8 +70,8 @@ def any_source(group: str, who: str) -> Finding:
         "any_source_in_ssm",
         f"{group} is source-specific, and joined from any source by {who}",
         "name the sources there",
-        why="routers ignore such a join, or send the sources of nobody (RFC 4604); the agent "
-        "does not tell it",
+        why="routers ignore such a join, or send no source (RFC 4604); the agent does not "
+        "report it",
         evidence=(Evidence("who has joined it, and how", "mcastctl groups --json"),),
         group=group,
     )

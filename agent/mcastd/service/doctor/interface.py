@@ -44,9 +44,9 @@ def of_interface(agent: Agent, interface: Interface, host: coexistence.Host) -> 
     if interface.mode is Mode.HOST and agent.host_mode.lapses:
         yield Finding(
             "agent_stood_still",
-            f"the agent stood still for over two seconds, {agent.host_mode.lapses} times: the "
-            "kernel spoke meanwhile",
-            "give it CPU: the unit's CPUWeight and Nice",
+            f"the agent did not run for more than two seconds, {agent.host_mode.lapses} times: "
+            "the kernel reported by itself meanwhile",
+            "give it more CPU: raise CPUWeight or lower Nice in its unit",
         )
 
 
@@ -71,10 +71,10 @@ def problem(interface: Interface) -> Finding:
         return Finding(
             "not_run",
             interface.problem,
-            "mend that; it is tried again by itself. What is in the place of its programs: "
-            f"{command(f'ip -d link show dev {name}')}; where it looks is for "
-            f"hook to say: [interface.{name}] in mcastd.toml, then mcastctl reload",
-            why="mcastd neither receives nor sends on this interface until this is mended",
+            "fix that; mcastd then tries again by itself. This command shows what occupies the "
+            f"hook: {command(f'ip -d link show dev {name}')}; to use another one, set hook in "
+            f"[interface.{name}] (mcastd.toml), then: mcastctl reload",
+            why="mcastd neither receives nor sends on this interface until this is fixed",
             evidence=(
                 Evidence("its problem", "mcastctl status"),
                 Evidence("other programs on it", command(f"ip -d link show dev {name}")),
@@ -83,10 +83,10 @@ def problem(interface: Interface) -> Finding:
     return Finding(
         "not_run_as_configured",
         interface.problem,
-        "mend that, and the interface is run as it should be, by itself; or have it observed: "
+        "fix that, and mcastd runs the interface as it is configured; or only observe it: "
         f"mcastctl mode {shown} observe",
-        why="the kernel alone speaks there meanwhile: what is joined by mcastd alone, and a cap of "
-        "the version, do not hold",
+        why="until then only the kernel sends reports there: mcastd's own memberships and a "
+        "version cap have no effect",
         evidence=(Evidence("its problem", "mcastctl status"),),
     )
 
@@ -109,7 +109,7 @@ def of_link(interface: Interface) -> Iterator[Finding]:
             "link_down",
             "the link is down",
             f"plug it in, or: {command(f'ip link set dev {name} up')}",
-            why="nothing comes and nothing leaves",
+            why="no packet can arrive or leave",
             evidence=(Evidence("its flags and carrier", command(f"ip link show dev {name}")),),
         )
 
@@ -123,8 +123,8 @@ def of_hook(interface: Interface) -> Iterator[Finding]:
         yield note(
             "generic_hook",
             f"{attachment.ingress.value} instead of native XDP: {reasons}",
-            "nothing, unless floods are feared; else mend that, and have mcastd look for its place "
-            "anew: systemctl stop mcastd; systemctl start mcastd",
+            "nothing, unless you expect floods; to use native XDP, fix that and attach again: "
+            "systemctl stop mcastd; systemctl start mcastd",
             why="it works the same, but floods cost more CPU",
             evidence=(Evidence("what is on the interface", shows),),
         )
@@ -145,7 +145,7 @@ def of_floods(agent: Agent, interface: Interface) -> Iterator[Finding]:
             f"{word(qualified(interface.name))}; keep "
             f"them out at the switch; if they are wanted, raise {ring}_limit (mcastd.toml)"
         )
-        why = "what is refused is not told, and the CPU that it costs is others'"
+        why = "refused messages do not reach the agent, and the flood takes CPU from other programs"
         counted = f"mcastctl counters {word(qualified(interface.name))}"
         evidence = (Evidence("lost: rate limited, and discarded", counted),)
         if history.is_active:
@@ -172,8 +172,8 @@ def of_losses(agent: Agent, interface: Interface) -> Iterator[Finding]:
             f"{lost.number} {ring} events were lost ({why_so}), the last {ago:.0f} s ago",
             "a flood, or the agent had too little CPU: give it more (CPUWeight and Nice of its "
             f"unit), or refuse more: {'query' if ring == 'egress' else ring}_limit (mcastd.toml)",
-            why="what they would have told is looked up anew, and is missing in watch and in the "
-            "history of the queriers",
+            why="the agent reads the state again, but these events are missing in watch and in "
+            "the history of the queriers",
             evidence=(Evidence(f"lost: {ring}, {why_so}", shows),),
             severity=Severity.FAULT if ago < LOSING_SECONDS else Severity.NOTE,
         )
@@ -204,7 +204,7 @@ def of_versions(interface: Interface, host: coexistence.Host) -> Iterator[Findin
             yield Finding(
                 "version_forced_by_networkd",
                 text,
-                "take MulticastIGMPVersion out of that file, then: networkctl reload; set "
+                "remove MulticastIGMPVersion from that file, then: networkctl reload; set "
                 "igmp_max_version (mcastd.toml) instead",
                 why="older versions carry no sources, and the kernel ignores newer queries",
                 evidence=(
@@ -218,8 +218,8 @@ def version_forced(protocol: str, version: int, sysctl: str) -> Finding:
     return Finding(
         "version_forced",
         f"the kernel is forced to {protocol.upper()} version {version}: {sysctl} = {version}",
-        f"{command(f'sysctl -w {word(sysctl)}=0')}; for an older version at the most, "
-        f"{protocol}_max_version = {version} (mcastd.toml) and host mode",
+        f"{command(f'sysctl -w {word(sysctl)}=0')}; to allow this version at "
+        f"most, use host mode and {protocol}_max_version = {version} (mcastd.toml)",
         why="older versions carry no sources, and the kernel ignores newer queries meanwhile",
         evidence=(Evidence(f"{sysctl} = {version}", command(f"sysctl {word(sysctl)}")),),
         protocol=protocol,

@@ -71,7 +71,7 @@ def chain(family: str, tool: str, table: str, head: tuple[str, str], rules: list
 
 
 def rule(tool: str, table: str, line: str) -> tuple[str, Rule]:
-    """Of "[packets:bytes] -A CHAIN ...": the chain's name, and the rule."""
+    """Of "[packets:bytes] -A CHAIN ...": the chain's name, and the rule, whose text has no name."""
     counted, _, text = line.partition("-A ")
     words = shlex.split(text)
     name, rest = words[0], words[1:]
@@ -79,7 +79,7 @@ def rule(tool: str, table: str, line: str) -> tuple[str, Rule]:
     matches, verdict, target = read(rest)
     return name, Rule(
         f"{tool} {table} {name}",
-        text,
+        text.partition(" ")[2],
         tuple(matches),
         verdict,
         target,

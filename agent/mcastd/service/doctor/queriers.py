@@ -45,10 +45,10 @@ def of_family(
             "queries_unanswered",
             f"{observer.responses.unanswered} queries were not answered in time, the last ones "
             "among them",
-            "see what the kernel says: mcastctl watch --type report --interface "
-            f"{word(qualified(interface.name))}; a firewall, rp_filter or a forced version are the "
-            "usual reasons, and are told here if they can be seen",
-            why="who is not heard is forgotten by routers and switches",
+            "see what the kernel reports: mcastctl watch --type report --interface "
+            f"{word(qualified(interface.name))}; usual reasons are a firewall, rp_filter or a "
+            "forced version, which doctor shows if it can see them",
+            why="routers and switches forget a host that does not answer",
             evidence=(Evidence("unanswered queries", "mcastctl status --json"),),
         )
 
@@ -56,7 +56,9 @@ def of_family(
 def older_querier(observer: Observer, older: dict[str, object], shows: str) -> Finding:
     who = older["address"]
     own = observer.own_query
-    rest = f"is believed for {older['forgotten_in']:.0f} s more: sources are not told while it is"
+    rest = (
+        f"is in force for {older['forgotten_in']:.0f} s more: reports carry no sources until then"
+    )
     if who is None and own is not None and own[1] == older["version"]:
         return Finding(
             "older_querier",
@@ -83,8 +85,8 @@ def of_strangers(observer: Observer) -> Iterator[Finding]:
     if ago < RECENTLY:
         yield Finding(
             "unlisted_querier",
-            f"{observer.family.format(address)} asks, and is none of the queriers that are named "
-            f"(told {ago:.0f} s ago)",
+            f"{observer.family.format(address)} sends queries, and is none of the configured "
+            f"queriers (noted {ago:.0f} s ago)",
             "if it is this network's querier, add it to queriers (mcastd.toml) and reload; if not, "
             "find who forges queries",
         )
@@ -106,9 +108,9 @@ def is_own(agent: Agent, interface: Interface, address: Address) -> bool:
 def host_is_querier(interface: Interface, observer: Observer) -> Finding:
     return note(
         "host_is_querier",
-        f"this host itself asks on this link ({observer.family.name.upper()}): its bridge, or "
-        "a multicast router or proxy on it",
-        "nothing, if that is meant; else see who: "
+        f"this host itself sends queries on this link ({observer.family.name.upper()}): its "
+        "bridge, or a multicast router or proxy on it",
+        "nothing, if you want that; otherwise see what sends the queries: "
         f"{command(f'ip -d link show dev {word(interface.name)}')} and "
         f"{command('ss -a -p --raw')}",
     )

@@ -16,8 +16,8 @@ STRICT = 1
 COUNTER = "TcpExtIPReversePathFilter"
 
 WHY = (
-    "the kernel drops what comes from an address to which it would not answer by the same "
-    "interface, before any socket; the NIC and captures show it all the same"
+    "the kernel drops a packet before any socket if its answer would leave by another interface; "
+    "the NIC and captures still show the packet"
 )
 
 
@@ -84,10 +84,13 @@ def refused(name: str, sender: Sender, route: Route, how: Filter, ways: Ways) ->
         evidence.append(dropped_lately(ways.growth))
     mends = f"ip route add {address}/32 dev {shell}"
     if route.ifindex is None:
-        remedy = f"the route that it wants: {command(mends)}"
+        remedy = f"add the route that it needs: {command(mends)}"
     else:
         loose = f"sysctl -w net/ipv4/conf/{shell}/rp_filter=2"
-        remedy = f"the route that it wants: {command(mends)}; or a looser filter: {command(loose)}"
+        remedy = (
+            f"add the route that it needs: {command(mends)}; or make the filter loose: "
+            f"{command(loose)}"
+        )
     return Finding(
         "rp_filter",
         f"{address} {sender.what}, and {goes}: rp_filter drops it",
@@ -101,7 +104,7 @@ def refused(name: str, sender: Sender, route: Route, how: Filter, ways: Ways) ->
 
 def dropped_lately(growth: Growth) -> Evidence:
     return Evidence(
-        f"{growth.of(COUNTER)} packets were dropped so in the last {growth.seconds:.0f} s",
+        f"{growth.of(COUNTER)} packets were dropped this way in the last {growth.seconds:.0f} s",
         command(f"nstat -az {COUNTER}"),
     )
 
@@ -114,7 +117,7 @@ def by_unknown(growth: Growth, found: Iterable[Finding], filtering: list[str]) -
     yield Finding(
         "rp_filter",
         f"{growth.of(COUNTER)} packets were dropped by rp_filter in the last "
-        f"{growth.seconds:.0f} s, of which source is not known (filtering: {', '.join(filtering)})",
+        f"{growth.seconds:.0f} s, from unknown sources (filtering: {', '.join(filtering)})",
         "see the source: streams = true (mcastd.toml) and mcastctl streams, or "
         f"{command(f'tcpdump -n -i {name} multicast')}; then give it a route by that interface",
         why=WHY,

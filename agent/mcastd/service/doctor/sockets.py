@@ -128,7 +128,7 @@ def fragments(growth: Growth) -> Iterator[Finding]:
                 "fragments_lost",
                 f"{lately} datagrams could not be put together in the last {growth.seconds:.0f} s: "
                 "fragments are missing",
-                "have senders send no more than the MTU of the way allows (1472 bytes of UDP over "
+                "have senders send no more than the path MTU allows (1472 bytes of UDP over "
                 "IPv4 and Ethernet), or look for what drops fragments: switches, firewalls, "
                 f"{command('sysctl net.ipv4.ipfrag_high_thresh')}",
                 why="one lost fragment is a lost datagram, and firewalls often drop all but the "

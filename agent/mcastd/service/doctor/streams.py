@@ -54,10 +54,10 @@ def rests(name: str, growing: Mapping[str, Grown], at: Instant) -> Iterator[Find
             yield note(
                 "streams_fragmented",
                 f"multicast comes in fragments: {grown.number} beside the first ones so far",
-                "have senders send no more than the MTU of the way allows (1472 bytes of UDP over "
+                "have senders send no more than the path MTU allows (1472 bytes of UDP over "
                 f"IPv4 and Ethernet); who they are: {command(senders)}",
-                why="one fragment that is lost is a whole datagram, and firewalls and switches "
-                "often drop or misplace all but the first",
+                why="one lost fragment loses the whole datagram, and firewalls and switches often "
+                "drop or misplace all fragments but the first",
                 evidence=evidence,
             )
         else:
@@ -66,10 +66,10 @@ def rests(name: str, growing: Mapping[str, Grown], at: Instant) -> Iterator[Find
                 f"there is no room for more streams: {grown.number} packets of others so far are "
                 "not counted",
                 "raise max_streams in [streams] (mcastd.toml), then: systemctl restart mcastd; "
-                "or keep out at the switch what nobody has joined: "
+                "or block groups that nobody has joined at the switch: "
                 f"mcastctl streams {word(qualified(name))}",
-                why="of these streams no loss is seen and no source is known; joined groups have "
-                "their room first",
+                why="mcastd sees neither losses nor sources of these streams; streams of joined "
+                "groups come first",
                 evidence=evidence,
             )
 
@@ -153,7 +153,7 @@ def duplicates(coming: Objects) -> Iterator[Finding]:
                 "packets are repetitions",
                 "look for two ways from the source: a loop, a mirror port, two routers that both "
                 "forward",
-                why="it costs twice, and programs may count it as an error",
+                why="it takes twice the bandwidth, and programs may count it as an error",
                 evidence=(Evidence(f"duplicates {each['duplicates']}", shows(each)),),
             )
     for same in ways.values():
@@ -164,7 +164,7 @@ def duplicates(coming: Objects) -> Iterator[Finding]:
                 same[0],
                 f"{label(same[0])} comes {len(same)} times, by several VLANs ({tags})",
                 "take the group out of the VLANs that this port does not need",
-                why="it costs the link twice",
+                why="it takes twice the bandwidth of the link",
                 evidence=(Evidence("a line for each VLAN", shows(same[0])),),
             )
 
@@ -181,6 +181,6 @@ def silent(streams: Objects, group: str) -> Iterator[Finding]:
                 "ask the sender whether it sends, and with a TTL that reaches here (1 does not "
                 "cross a router); then look at the switches on the way: is this port a member "
                 "there?",
-                why="it stops before this host",
+                why="the data is lost before it reaches this host",
                 evidence=(Evidence(f"state {each['state']}", shows(each)),),
             )

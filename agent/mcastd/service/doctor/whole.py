@@ -28,9 +28,10 @@ def of_missing(agent: Agent) -> Iterator[Finding]:
         yield Finding(
             "interface_missing",
             f"{name} is configured, and there is no such interface",
-            f"see what there is: {command('ip link')}; mend the name, or take [interface.{name}] "
-            "out of mcastd.toml and reload; it is run as soon as it is there",
-            why="nothing is seen or said there",
+            f"list the interfaces: {command('ip link')}; correct the name, or remove "
+            f"[interface.{name}] from mcastd.toml and reload; mcastd runs the interface as soon as "
+            "it appears",
+            why="mcastd can neither receive nor send there",
             evidence=(Evidence("no such device", command(f"ip link show dev {word(name)}")),),
             interface=name,
         )
@@ -44,7 +45,7 @@ def of_state(agent: Agent) -> Iterator[Finding]:
                 "state_not_kept",
                 problem,
                 f"{REMEDIES[Fault.STATE_FILE]} (STATE_DIRECTORY, or /var/lib/mcastd)",
-                why="what was joined by hand or by programs is not joined again after a restart",
+                why="mcastd cannot restore memberships of mcastctl and programs after a restart",
                 evidence=(Evidence("state, and its problem", "mcastctl status"),),
             )
     for fault, (at, text) in agent.faults.last.items():
@@ -68,8 +69,8 @@ def of_sockets(agent: Agent) -> Iterator[Finding]:
             "if the kernel is locked down for confidentiality (cat /sys/kernel/security/lockdown), "
             "boot it with lockdown=integrity; /sys/kernel/btf/vmlinux must be there, also in a "
             "container; then: systemctl restart mcastd",
-            why="that groups are joined is known, and all that comes is seen; their holders, their "
-            "sources, limits and drops of sockets and shared ports are not",
+            why="the agent still knows the groups and sees all packets; it cannot see who joined "
+            "them, their sources, or the limits, drops and shared ports of sockets",
             evidence=(
                 Evidence(
                     "the kernel's part of each group: exact is false", "mcastctl groups --json"
@@ -101,8 +102,8 @@ def second_agent(name: str, count: int) -> Iterator[Finding]:
             "second_agent",
             f"{count} agents run {name}",
             "stop all but one: systemctl status mcastd; ps -C mcastd",
-            why="each counts and sees all, and only one can speak; what one is told, such as a "
-            "join or a cap, the other does not know",
+            why="all of them count, but only one can send reports; a join or a cap that one of "
+            "them gets is unknown to the others",
             evidence=(
                 Evidence(
                     f"{count} agents have said so", command("grep mcastd/agent/ /proc/net/unix")

@@ -36,10 +36,10 @@ from mcastd.service.requests import Parameters, RequestError
 LISTS = frozenset({"querier", "groups", "counters", "doctor", "streams", "pairs", "recording"})
 
 REMEDIES = {
-    "waiting": "make it, or take it out of the configuration: ip netns list",
-    "starting": "wait a moment; it is served as soon as its agent is ready",
-    "ended": "it is started anew by itself; the log has more",
-    "refused": "mend that; it is served by itself then",
+    "waiting": "create it, or remove it from the configuration: ip netns list",
+    "starting": "wait a moment: mcastd serves it as soon as its agent is ready",
+    "ended": "mcastd restarts it by itself; the log says why it ended",
+    "refused": "fix that; mcastd then serves it by itself",
 }
 """What to do about a namespace that is not served."""
 
@@ -159,7 +159,7 @@ class GatheringControl(Control):
                     "namespace_not_served",
                     text,
                     remedy,
-                    why="nothing is seen or said in it",
+                    why="mcastd can neither receive nor send in it",
                     evidence=(Evidence(f"state: {peer.state}", "mcastctl status"),),
                 )
                 found.append({"namespace": peer.name} | made.as_object())

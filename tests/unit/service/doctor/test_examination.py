@@ -84,7 +84,8 @@ def test_a_firewall_is_named_with_its_rule_for_what_it_drops_and_nothing_else(
         of_firewall = {k: each for k, each in found(played, filtered(rule)).items() if "wall" in k}
         assert list(of_firewall) == [kind]
         assert says in of_firewall[kind]["text"]
-        assert rule.partition("-A ")[2] in of_firewall[kind]["text"]
+        chain, _, text = rule.partition("-A ")[2].partition(" ")
+        assert f"(iptables filter {chain}: {text})" in of_firewall[kind]["text"], "the chain, once"
         assert of_firewall[kind]["severity"] == "fault"
         assert not any("wall" in kind for kind in found(played, filtered()))
 
