@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from mcastd.fastpath.objects import BpfObject
 from mcastd.fastpath.streams import obtain_streams
 from mcastd.gmp.time import Duration, seconds
 from mcastd.service.clock import now
+from mcastd.service.pair_places import PairPlaces
 from mcastd.streams.pairs import Pair, parse_interface_leg
 from support.bytecode import bring
 from support.kernel_programs import LOOPBACK
@@ -44,29 +44,35 @@ def made(compiled: BpfObject, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture
 def kernel(made: KernelStreams) -> KernelStreams:
     made.use()
-    made.streams.pairs.use([], FOREVER)
-    made.streams.pairs.use([PAIR], FOREVER)
-    made.streams.pairs.look_up(HERE)
     return made
 
 
+@pytest.fixture
+def pairs(kernel: KernelStreams) -> PairPlaces:
+    """One, as if nothing had come before."""
+    places = PairPlaces(kernel.streams.pairs)
+    places.look_up(HERE)
+    places.use([PAIR], FOREVER)
+    return places
+
+
 def counts(kernel: KernelStreams, number: int = 0) -> dict[str, Any]:
-    (pairs,) = (each for each in kernel.streams.maps() if each.spec.name == "pairs")
-    data = pairs.lookup(number.to_bytes(4, sys.byteorder), pairs.spec.value_size)
-    assert data is not None
+    data = kernel.streams.pairs.value(number)
     kept = ffi.new("struct mcast_pair *")
     ffi.memmove(kept, data, len(data))
     return counted(kept)
 
 
 @pytest.mark.parametrize("name", [XDP, TC])
-def test_the_kernel_counts_what_the_native_text_counts(kernel: KernelStreams, name: str) -> None:
+def test_the_kernel_counts_what_the_native_text_counts(
+    kernel: KernelStreams, pairs: PairPlaces, name: str
+) -> None:
     seen: Counter[str] = Counter()
     for seed in range(STORIES):
         story = PairStory(seed)
         kernel.use(story.formats)
-        kernel.streams.pairs.use([], FOREVER)
-        kernel.streams.pairs.use([PAIR], FOREVER)
+        pairs.use([], FOREVER)
+        pairs.use([PAIR], FOREVER)
         kernel.run(name, (each.data for each in story.frames))
 
         found = counts(kernel)
@@ -75,20 +81,23 @@ def test_the_kernel_counts_what_the_native_text_counts(kernel: KernelStreams, na
     assert all(seen[what] for what in ("both", "neither", "a alone", "b alone", "a strangers"))
 
 
-def test_legs_come_and_go_while_their_streams_flow(kernel: KernelStreams) -> None:
+def test_legs_come_and_go_while_their_streams_flow(
+    kernel: KernelStreams, pairs: PairPlaces
+) -> None:
     sent = [frame(rtp(n), group=group) for n in range(10) for group in GROUPS]
     kernel.run(XDP, sent)
-    kernel.streams.pairs.look_up({})
+    pairs.look_up({})
     kernel.run(XDP, sent)
     assert (counts(kernel)["a packets"], counts(kernel)["b packets"]) == (10, 10)
 
-    kernel.streams.pairs.look_up(HERE)
+    pairs.look_up(HERE)
     kernel.run(XDP, sent[:1])
     assert (counts(kernel)["a packets"], counts(kernel)["b packets"]) == (11, 10)
 
 
-def test_a_pair_keeps_its_counts_while_others_come_and_go(kernel: KernelStreams) -> None:
-    pairs = kernel.streams.pairs
+def test_a_pair_keeps_its_counts_while_others_come_and_go(
+    kernel: KernelStreams, pairs: PairPlaces
+) -> None:
     kernel.run(XDP, [frame(rtp(n), group=group) for n in range(10) for group in GROUPS])
     for used in ([OTHER, PAIR], [PAIR]):
         assert pairs.use(used, FOREVER) == []
@@ -100,21 +109,23 @@ def test_a_pair_keeps_its_counts_while_others_come_and_go(kernel: KernelStreams)
     assert pairs.samples(now())[PAIR].legs[0].packets == 0
 
 
-def test_pairs_without_room_are_told(kernel: KernelStreams) -> None:
+def test_pairs_without_room_are_told(kernel: KernelStreams, pairs: PairPlaces) -> None:
     many = [
         Pair(*(parse_interface_leg(f"lo {group}:{6000 + n}") for group in GROUPS))
-        for n in range(kernel.streams.pairs.room + 2)
+        for n in range(pairs.room + 2)
     ]
-    assert kernel.streams.pairs.use(many, FOREVER) == many[-2:]
+    assert pairs.use(many, FOREVER) == many[-2:]
 
 
-def test_a_leg_in_a_vlan_is_not_this_interfaces(kernel: KernelStreams) -> None:
+def test_a_leg_in_a_vlan_is_not_this_interfaces(kernel: KernelStreams, pairs: PairPlaces) -> None:
     kernel.run(XDP, [frame(rtp(n), 7) for n in range(5)])
 
     assert counts(kernel)["a packets"] == 0
 
 
-def test_a_message_behind_a_legs_packet_is_classified(kernel: KernelStreams) -> None:
+def test_a_message_behind_a_legs_packet_is_classified(
+    kernel: KernelStreams, pairs: PairPlaces
+) -> None:
     query = ethernet(ipv4(igmp(bytes((0x11, 100)) + bytes(10)), protocol=2, group="224.0.0.1"))
     for name in (XDP, TC):
         before = kernel.counted()

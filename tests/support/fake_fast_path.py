@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from mcastd._native import ffi, lib
@@ -19,10 +19,6 @@ from mcastd.fastpath.policies import Policy
 from mcastd.fastpath.ring import Captured
 from mcastd.fastpath.sockets import SocketPart
 from mcastd.fastpath.streams import Streams
-from mcastd.gmp.time import Duration, Instant
-from mcastd.streams.pair_lines import NOTHING
-from mcastd.streams.pair_sample import PairSample
-from mcastd.streams.pairs import Pair
 from mcastd.wire import ReceptionContext
 
 EVENT = struct.Struct("=QIIIBB2x")
@@ -66,24 +62,21 @@ class FakeSockets:
 
 
 class FakePairs:
-    """Pairs as the programs count them: a test says what has come. `indices`: of interfaces."""
+    """Pairs as the programs count them, by their place; a test says what has come."""
 
     def __init__(self, room: int = 8) -> None:
         self.room = room
-        self.counted: dict[Pair, PairSample] = {}
-        self.window: Duration | None = None
-        self.indices: dict[str, int] = {}
-        self._used: list[Pair] = []
+        self.values: dict[int, bytes] = {}
+        self.legs: dict[bytes, int] = {}
 
-    def use(self, pairs: Sequence[Pair], window: Duration) -> list[Pair]:
-        self._used, self.window = list(pairs[: self.room]), window
-        return list(pairs[self.room :])
+    def put(self, number: int, value: bytes) -> None:
+        self.values[number] = value
 
-    def look_up(self, indices: Mapping[str, int]) -> None:
-        self.indices = dict(indices)
+    def value(self, number: int) -> bytes:
+        return self.values[number]
 
-    def samples(self, now: Instant) -> dict[Pair, PairSample]:
-        return {each: self.counted.get(each, NOTHING) for each in self._used}
+    def use_legs(self, legs: Mapping[bytes, int]) -> None:
+        self.legs = dict(legs)
 
 
 class FakeStreams:
@@ -92,12 +85,12 @@ class FakeStreams:
     `at_once`: how many are read in one piece. `failing` is raised by the next reading.
     """
 
-    def __init__(self, room: int = 1024, at_once: int = 256) -> None:
+    def __init__(self, room: int = 1024, at_once: int = 256, pairs: int = 8) -> None:
         self.room, self.at_once = room, at_once
         self.counted: dict[bytes, bytes] = {}
         self.forgotten: list[bytes] = []
         self.formats = 0
-        self.pairs = FakePairs()
+        self.pairs = FakePairs(pairs)
         self.rests: dict[int, tuple[int, int]] = {}
         self.failing: OSError | None = None
 

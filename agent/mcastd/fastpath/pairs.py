@@ -4,78 +4,43 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from mcastd._native import ffi
 from mcastd.fastpath.kernel import Map
-from mcastd.gmp.time import Duration, Instant
-from mcastd.streams.pair_sample import BUSY, LEG_KEY_SIZE, PAIR_SIZE, PairSample
-from mcastd.streams.pairs import NOWHERE, Pair, packed_legs
 
 ZERO = struct.pack("=I", 0)
 
 
-class Pairs:
-    """Each pair has a place as long as it is configured, and its counts stay with it."""
+class PairMaps:
+    """Of the programs that count streams; there is room for so many pairs (`room`)."""
 
     def __init__(self, maps: Mapping[str, Map]) -> None:
         self._pairs, self._legs, self._turn = (
             maps[name] for name in ("pairs", "pair_legs", "pair_legs_turn")
         )
         self.room = self._pairs.spec.entries
-        self._places: list[Pair | None] = [None] * self.room
-        self._window = Duration(0)
-        self._indices: Mapping[str, int] = {}
         self._known: dict[bytes, int] = {}
-        """Legs that the programs know, with their numbers."""
 
-    def use(self, pairs: Sequence[Pair], window: Duration) -> list[Pair]:
-        """These and no others from now on; those that find no room. OSError.
+    def put(self, number: int, value: bytes) -> None:
+        """struct mcast_pair, of a pair that no stream is a leg of. OSError."""
+        self._pairs.update(struct.pack("=I", number), value)
 
-        What was counted of one that was there before stays, unless the window is another.
+    def value(self, number: int) -> bytes:
+        """struct mcast_pair. OSError."""
+        size = self._pairs.spec.value_size
+        return self._pairs.lookup(struct.pack("=I", number), size) or bytes(size)
+
+    def use_legs(self, legs: Mapping[bytes, int]) -> None:
+        """These streams (struct mcast_leg_key) are legs now: two for each pair, from 1. OSError.
+
+        Streams that are known find out with their next packet.
         """
-        wanted = set(pairs) if window == self._window else set()
-        self._places = [each if each in wanted else None for each in self._places]
-        self._window = window
-        self.look_up(self._indices)
-        new = [each for each in pairs if each not in self._places]
-        free = [number for number, each in enumerate(self._places) if each is None]
-        for number, pair in zip(free, new, strict=False):
-            fresh = ffi.new("struct mcast_pair *")
-            fresh.window = window
-            self._pairs.update(struct.pack("=I", number), bytes(ffi.buffer(fresh)))
-            self._places[number] = pair
-        self.look_up(self._indices)
-        return new[len(free) :]
-
-    def look_up(self, indices: Mapping[str, int]) -> None:
-        """The interfaces that are there now, by name: legs come on these. OSError."""
-        self._indices = dict(indices)
-        legs = packed_legs(self._places, indices)
-        keys = bytes(ffi.buffer(legs))
-        found = {
-            keys[number * LEG_KEY_SIZE : (number + 1) * LEG_KEY_SIZE]: number + 1
-            for number in range(2 * self.room)
-            if legs[number].width and legs[number].ifindex != NOWHERE
-        }
-        if found == self._known:
+        if legs == self._known:
             return
-        for key in self._known.keys() - found.keys():
+        for key in self._known.keys() - legs.keys():
             self._legs.delete(key)
-        for key, number in found.items():
+        for key, number in legs.items():
             self._legs.update(key, struct.pack("=I", number))
-        self._known = found
+        self._known = dict(legs)
         turn = int.from_bytes(self._turn.lookup(ZERO, 4) or b"", sys.byteorder)
         self._turn.update(ZERO, ((turn + 1) % (1 << 32) or 1).to_bytes(4, sys.byteorder))
-
-    def samples(self, now: Instant) -> dict[Pair, PairSample]:
-        """What was counted of each pair. OSError."""
-        return {
-            pair: PairSample.unpack(
-                self._pairs.lookup(struct.pack("=I", number), PAIR_SIZE) or bytes(PAIR_SIZE),
-                now,
-                busy=BUSY,
-            )
-            for number, pair in enumerate(self._places)
-            if pair is not None
-        }

@@ -17,7 +17,7 @@ from mcastd.fastpath.counters import POSSIBLE_CPUS
 from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.kernel import Kernel, Map, Program, checked
 from mcastd.fastpath.objects import BpfObject, ProgramSpec, obtain
-from mcastd.fastpath.pairs import Pairs
+from mcastd.fastpath.pairs import PairMaps
 
 MAIN = "stream_programs.c"
 PROGRAMS = {
@@ -77,7 +77,7 @@ class Streams:
             self._own = {name: Map(spec) for name, spec in specs.items() if name not in kernel.maps}
         except OSError as error:
             raise FastPathError(explained(error)) from error
-        self.pairs = Pairs(self._own)
+        self.pairs = PairMaps(self._own)
         self._values = ffi.new("char[]", AT_ONCE * specs["streams"].value_size)
         self._keys = ffi.new("char[]", AT_ONCE * specs["streams"].key_size)
 

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from mcastd.fastpath.pairs import Pairs
+from mcastd.fastpath.pairs import PairMaps
 from mcastd.gmp.time import Instant
 from mcastd.service.clock import wall_clock
 from mcastd.service.documents import JsonObject
 from mcastd.service.events import PairChanged
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
+from mcastd.service.pair_places import PairPlaces
 from mcastd.streams.pair_lines import as_pair_object
 from mcastd.streams.pair_states import NAMES, PairEvent, PairState, WatchedPair
 from mcastd.streams.pairs import Pair
@@ -40,13 +41,15 @@ class PairReader:
         self._interfaces = interfaces
         self._teller = teller
         self._settings: Settings | None = None
+        self._places: PairPlaces | None = None
         self.watched: dict[Pair, WatchedPair] = {}
 
-    def configure(self, maps: Pairs, settings: Settings) -> None:
+    def configure(self, maps: PairMaps, settings: Settings) -> None:
         """What was counted of pairs that are still there stays. OSError."""
         self._settings = settings
         streams, pairs = settings.streams, pairs_of(settings)
-        unplaced = maps.use(pairs, streams.pair_window)
+        places = self._places = self._places or PairPlaces(maps)
+        unplaced = places.use(pairs, streams.pair_window)
         self.watched = {
             pair: self.watched.get(pair) or WatchedPair(pair)
             for pair in pairs
@@ -55,16 +58,16 @@ class PairReader:
         if unplaced:
             log.warning(
                 "%d of %d pairs are not counted: there is room for %d until mcastd is started anew",
-                len(unplaced), len(pairs), maps.room,
+                len(unplaced), len(pairs), places.room,
             )  # fmt: skip
 
-    def read(self, maps: Pairs, at: Instant) -> None:
+    def read(self, at: Instant) -> None:
         """OSError."""
-        if not self.watched or self._settings is None:
+        if not self.watched or self._settings is None or self._places is None:
             return
-        maps.look_up(self._counted())
+        self._places.look_up(self._counted())
         streams = self._settings.streams
-        for pair, sample in maps.samples(at).items():
+        for pair, sample in self._places.samples(at).items():
             watched = self.watched.get(pair)
             if watched is not None:
                 event = watched.read(at, sample, streams.pair_window, streams.stalled_after)

@@ -185,7 +185,7 @@ class StreamReader:
         if self._place is not None:
             return
         self.watch.end_turn()
-        self.pairs.read(streams.pairs, at)
+        self.pairs.read(at)
         streams.tidy(self.watch.streams)
         self._tell(self.watch.look_for_silence(at))
         self.flows = self._flowing()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from mcastd.gmp.time import milliseconds
+from mcastd._native import ffi
+from mcastd.gmp.time import milliseconds, seconds
 from mcastd.service import clock
 from mcastd.service.metrics import AgentCollector
 from mcastd.service.stream_settings import StreamSettings
 from mcastd.service.stream_views import pairs
-from mcastd.streams.pair_lines import NO_LEG
-from mcastd.streams.pair_sample import PairSample, Skew
 from mcastd.streams.pairs import Pair, parse_interface_leg
 from support.fake_fast_path import FakeStreams
-from support.played_agent import Played, a_link, events_of, settings_for
+from support.played_agent import INDEX, Played, a_link, events_of, settings_for
 from support.stepped import play
 
 SECTIONS: dict[str, dict[str, Any]] = {"play0": {"streams": True}, "play1": {"streams": True}}
@@ -46,14 +46,26 @@ def tell(monkeypatch: pytest.MonkeyPatch) -> Callable[[Story], None]:
     return run
 
 
-def sample(packets: int, *, neither: int = 0) -> PairSample:
-    """So many packets came on both legs, the last ones just now."""
-    leg = NO_LEG._replace(
-        packets=packets, brought=packets, last=clock.now(), last_numbered=clock.now(),
-        format="rtp", source=bytes((10, 0, 0, 2)).ljust(16, b"\0"),
-    )  # fmt: skip
-    skew = Skew(milliseconds(2), milliseconds(-9))
-    return PairSample(packets, neither, 0, 1, None, 0, (leg, leg._replace(alone=3)), skew)
+def has_come(counting: FakeStreams, packets: int, *, neither: int = 0, place: int = 0) -> None:
+    """So many packets on both legs, the last ones just now."""
+    pair, at = ffi.new("struct mcast_pair *"), clock.now()
+    ffi.memmove(pair, counting.pairs.values[place], ffi.sizeof("struct mcast_pair"))
+    pair.both, pair.neither, pair.latest = packets, neither, at
+    for leg in pair.legs:
+        leg.packets = leg.brought = packets
+        leg.last = leg.last_numbered = at
+        leg.is_known = leg.is_numbered = leg.format = 1
+        leg.source = bytes((10, 0, 0, 2)).ljust(16, b"\0")
+    pair.legs[1].alone = 3
+    for skews, second in zip(pair.skews, (at // seconds(1) - 1, at // seconds(1)), strict=True):
+        skews.second, skews.largest, skews.count = second, -milliseconds(9), 1
+        skews.counts[0][0] = 1
+    counting.pairs.values[place] = bytes(ffi.buffer(pair))
+
+
+def indices(counting: FakeStreams) -> list[int]:
+    """Of the interfaces that legs come on."""
+    return [int.from_bytes(key[:4], sys.byteorder) for key in counting.pairs.legs]
 
 
 def all_shown(played: Played) -> list[Any]:
@@ -69,14 +81,15 @@ def shown(played: Played) -> dict[str, Any]:
 def test_a_pair_waits_for_its_interfaces_and_says_so(tell: Callable[[Story], None]) -> None:
     async def story(played: Played, counting: FakeStreams) -> None:
         await asyncio.sleep(2)
-        assert counting.pairs.window == milliseconds(20)
-        assert list(counting.pairs.indices) == ["play0"]
+        pair = ffi.from_buffer("struct mcast_pair *", counting.pairs.values[0])
+        assert pair.window == milliseconds(20)
+        assert indices(counting) == [INDEX]
         assert shown(played)["state"] == "silent"
         assert shown(played)["problem"] == "b: no streams are counted on play1"
 
         await played.link(a_link("play1", 8))
         await asyncio.sleep(2)
-        assert counting.pairs.indices["play1"] == 8
+        assert indices(counting) == [INDEX, 8]
         assert shown(played)["problem"] is None
 
     tell(story)
@@ -87,7 +100,7 @@ def test_a_pair_is_shown_told_and_scraped(tell: Callable[[Story], None]) -> None
         await played.link(a_link("play1", 8))
         with played.watching() as watcher:
             for second in range(4):
-                counting.pairs.counted[PAIR] = sample(100 * second, neither=second // 3)
+                has_come(counting, 100 * second, neither=second // 3)
                 await asyncio.sleep(1)
             told = [e for e in await events_of(watcher) if e["event"] == "pair"]
         assert [(e["interface"], e["state"], e["before"]) for e in told[-2:]] == [
@@ -99,7 +112,7 @@ def test_a_pair_is_shown_told_and_scraped(tell: Callable[[Story], None]) -> None
         assert (found["state"], found["neither"], found["a"]["lost"], found["b"]["lost"]) == (
             "lossy", 1, 4, 1,
         )  # fmt: skip
-        assert found["skew"] == {"median": 0.002, "largest": -0.009}
+        assert found["skew"] == {"median": 0.000000512, "largest": -0.009}
         assert found["a"]["source"] == "10.0.0.2"
         assert found["a"]["last"] > 1e9
 
@@ -121,7 +134,7 @@ def test_a_pair_is_shown_told_and_scraped(tell: Callable[[Story], None]) -> None
 
 def test_pairs_come_and_go_with_the_configuration(tell: Callable[[Story], None]) -> None:
     async def story(played: Played, counting: FakeStreams) -> None:
-        counting.pairs.counted[PAIR] = sample(100)
+        has_come(counting, 100)
         await asyncio.sleep(2)
         both = STREAMS._replace(pairs=(OTHER, PAIR))
         played.links.configure(settings_for(SECTIONS, streams=both))
@@ -139,10 +152,10 @@ def test_pairs_without_room_are_left_out_with_a_warning(
     tell: Callable[[Story], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def story(played: Played, counting: FakeStreams) -> None:
-        counting.pairs.room = 1
-        both = STREAMS._replace(pairs=(PAIR, OTHER))
+        many = tuple(Pair(*(leg._replace(port=6000 + n) for leg in PAIR)) for n in range(8))
+        both = STREAMS._replace(pairs=(PAIR, *many))
         played.links.configure(settings_for(SECTIONS, streams=both))
-        assert shown(played)["a"]["port"] == 5004
-        assert "1 of 2 pairs are not counted: there is room for 1" in caplog.text
+        assert [each["a"]["port"] for each in all_shown(played)] == [5004, *range(6000, 6007)]
+        assert "1 of 9 pairs are not counted: there is room for 8" in caplog.text
 
     tell(story)
