@@ -25,7 +25,7 @@ pytestmark = pytest.mark.bpf
 
 STORIES = 40
 LONGEST = 1500
-"""Packets of a story."""
+"""Packets of a story, but of one, in which the window passes by itself."""
 
 FOREVER = seconds(1000)
 """Of the window: what is decided by time is tested natively, where time is as it is told."""
@@ -71,10 +71,13 @@ def test_the_kernel_counts_what_the_native_text_counts(
     kernel: KernelStreams, pairs: PairPlaces, name: str
 ) -> None:
     seen: Counter[str] = Counter()
+    long = 0
     for seed in range(STORIES):
         story = PairStory(seed)
         if len(story.frames) > LONGEST:
-            continue  # in a machine without KVM it takes minutes
+            long += 1
+            if long > 1:
+                continue  # in a machine without KVM each takes minutes
         kernel.use(story.formats)
         pairs.use([], FOREVER)
         pairs.use([PAIR], FOREVER)
