@@ -1,4 +1,4 @@
-"""What the value of a setting may be: what reads it, and the same in words and in JSON Schema.
+"""Defines what the value of a setting may be: its reader, its words, its JSON Schema.
 
 Each table of settings (`mcastd.gmp.config`, `mcastd.service.config`, `guard`, `stream_settings`) is
 made of these, so that what files are checked by, what errors say and what the reference has is one.

@@ -1,4 +1,4 @@
-"""Files that others may have had their hands on: read with bounds, written in one step.
+"""Reads files that others may have changed, within bounds, and writes files in one step.
 
 Whatever stands at a path, opening it never waits: a FIFO, a device, a socket or a directory where a
 file is expected is an error with one line, and so is a file that is larger than it can sensibly be.

@@ -1,4 +1,4 @@
-"""The service manager's protocol: what it is told, and descriptors that it keeps for the agent.
+"""Speaks the service manager's protocol: sends it state, and descriptors that it keeps.
 
 sd_notify(3), sd_listen_fds(3), and the descriptor store of systemd.service(5)
 (FileDescriptorStoreMax=). All of it is the environment's: without a manager nothing happens.

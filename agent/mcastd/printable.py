@@ -1,4 +1,4 @@
-"""Text from outside, made fit for terminals, logs and the service manager.
+"""Makes text from outside fit for terminals, logs and the service manager.
 
 Names of applications and interfaces, addresses and values that somebody else chose may hold escape
 sequences, line ends or halves of characters. Whatever is shown to people passes through here.

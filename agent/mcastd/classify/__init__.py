@@ -1,4 +1,4 @@
-"""Captured packets through the classifier and the decoders that run on the NIC's traffic.
+"""Runs captured packets through the classifier and decoders that the NIC's traffic takes.
 
 Names are imported from its modules: what reads capture files is none of the daemon's.
 """

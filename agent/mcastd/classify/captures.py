@@ -1,4 +1,4 @@
-"""Packets out of pcap and pcapng files, whatever their byte order, resolution and link types.
+"""Reads packets from pcap and pcapng files of any byte order, resolution and link type.
 
 Readers of others hide how long a packet was on the wire and all interfaces but the first, and end
 in silence where a file is cut off. Sources: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.

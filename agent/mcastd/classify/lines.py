@@ -1,4 +1,4 @@
-"""One line for a packet: a JSON object as interfaces have it, or text for people."""
+"""Prints one line for a packet: JSON with the interfaces' field names, or text for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a captured packet of any link type to the decoders of `mcastd.wire`."""
+"""Strips the link header of a captured packet, and calls the decoders of `mcastd.wire`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many packets of a capture were what."""
+"""Counts the packets of a capture by what they are."""
 
 from __future__ import annotations
 

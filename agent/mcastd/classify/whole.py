@@ -1,4 +1,4 @@
-"""What a capture does not show: packets that were cut, and what is inside of other packets."""
+"""Finds packets that a capture has cut, and packets that are inside of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcastctl bundle`: all that one sends to a colleague or a vendor, in one file.
+"""`mcastctl bundle`: writes all that one sends to a colleague or a vendor into one file.
 
 What is in it is said before it is written. The frames are put into a pcapng file here, so
 that the daemon need not.

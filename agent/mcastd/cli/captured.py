@@ -1,4 +1,4 @@
-"""A capture file that a command reads: how it is opened, how far it has come, how it ends."""
+"""Opens a capture file for a command, and follows how much of it has been read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns, and cells for times and for nothing: what tables and lines for people are made of."""
+"""Lays out plain tables, and writes cells for times and for nothing."""
 
 from __future__ import annotations
 

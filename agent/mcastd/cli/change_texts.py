@@ -1,4 +1,4 @@
-"""What mcastctl says of a change that was made: to the settings, a membership or a version."""
+"""Says in words what a change has done: to the settings, a membership or a version."""
 
 from __future__ import annotations
 

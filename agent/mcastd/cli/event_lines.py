@@ -1,4 +1,4 @@
-"""One line for people for each event that `mcastctl watch` and `mcastctl top` show."""
+"""Writes one line for each event that `mcastctl watch` and `mcastctl top` show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `mcastctl doctor` shows: each finding with its evidence, or what was looked at in vain."""
+"""Shows what `mcastctl doctor` has found with its evidence, or what it has looked at."""
 
 from __future__ import annotations
 

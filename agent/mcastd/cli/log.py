@@ -1,4 +1,4 @@
-"""The log: lines that hold nothing but visible characters, whatever they were made of."""
+"""Writes the log in lines of visible characters only, whatever a message contains."""
 
 from __future__ import annotations
 

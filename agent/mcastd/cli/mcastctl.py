@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
-import json
 import re
 import signal
 import sys
@@ -14,9 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 import mcastd
-from mcastd.cli import bundle, change_texts, findings, tables, walk
-from mcastd.cli.namespace_tables import qualified
-from mcastd.cli.ranges import RangeError, groups_of
+from mcastd.cli import bundle, findings, tables, walk
+from mcastd.cli.changing import add_changes
+from mcastd.cli.outcome import BAD_INPUT, DONE, NO, NOT_THERE, Run, show
+from mcastd.cli.ranges import RangeError
 from mcastd.cli.watching import watch
 from mcastd.client import AgentError, Client, NotThereError, socket_path
 from mcastd.printable import cleaned, printable
@@ -27,11 +27,7 @@ CLEAR = "\x1b[H\x1b[2J"
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 """A name that means nothing else to any shell."""
 
-DONE, NO, BAD_INPUT, NOT_THERE = 0, 1, 2, 3
-
 SECONDS = "seconds between two screens (default %(default)s)"
-
-Run = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,11 +76,13 @@ def parser() -> argparse.ArgumentParser:
         return added
 
     add_questions(command)
+    add_searches(command)
     add_changes(command)
     return top
 
 
 def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> None:
+    """What the agent knows."""
     command("status", "show each interface on a line, and what is wrong with it", ask)
     added = command("groups", "show the groups that this host receives; exit 1 if none fits", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
@@ -107,6 +105,10 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added.add_argument("name", metavar="IFACE", nargs="?")
     added = command("counters", "show all counters, also those that are 0", ask)
     added.add_argument("name", metavar="IFACE", nargs="?")
+
+
+def add_searches(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> None:
+    """What goes wrong, and what happens now."""
     added = command(
         "doctor", "look for common faults, and say how to fix them; exit 1 if there is one", doctor
     )
@@ -136,57 +138,6 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     )
     added = command("names", "print interfaces or groups, one a line, for shell completion", names)
     added.add_argument("of", choices=("interfaces", "groups"))
-
-
-def add_changes(command: Callable[[str, str, Run], argparse.ArgumentParser]) -> None:
-    added = command("join", "join a group for the agent itself, in host mode", join)
-    add_membership(added)
-    added.add_argument("--exclude", action="store_true", help="receive all sources except these")
-    added.add_argument("--hold", action="store_true", help="leave when this command exits")
-    added.add_argument(
-        "--kernel",
-        action="store_true",
-        help="join by sockets, so that the kernel sends the reports",
-    )
-    added.add_argument(
-        "--hold-after-leave", metavar="S", type=int, default=0,
-        help="receive the group for S seconds after the leave, so that a program that restarts "
-        "misses nothing",
-    )  # fmt: skip
-    added = command(
-        "leave", "leave a group that `join` has joined; exit 1 if it was not joined", leave
-    )
-    add_membership(added)
-    added.add_argument(
-        "--now", action="store_true", help="end it at once, whatever --hold-after-leave said"
-    )
-    added = command(
-        "mode", "hand an interface over to the agent (host) or back to the kernel (observe)", change
-    )
-    added.add_argument("name", metavar="IFACE")
-    added.add_argument("mode", choices=("observe", "host"))
-    added = command(
-        "reload",
-        "read the configuration again, as SIGHUP does; exit 1 if some of it needs a restart",
-        reload,
-    )
-    added.add_argument("--undo", action="store_true", help="also undo what was set by hand")
-    added = command("version", "show or set the newest version that may be spoken", version)
-    added.add_argument("name", metavar="IFACE", nargs="?")
-    added.add_argument("protocol", nargs="?", choices=("igmp", "mld"))
-    added.add_argument("version", metavar="N", nargs="?", type=int)
-    added.add_argument("--dry-run", action="store_true", help="only say what it would change")
-    added.add_argument("--announce", action="store_true", help="report all groups at once")
-    added.add_argument("--persist", action="store_true", help="also write it to a drop-in file")
-
-
-def add_membership(added: argparse.ArgumentParser) -> None:
-    added.add_argument("name", metavar="IFACE")
-    added.add_argument("group", metavar="GROUP", help="or a range, such as 239.1.0.0/28")
-    added.add_argument("--source", metavar="S", action="append", default=[], dest="sources")
-    added.add_argument(
-        "--name", metavar="N", dest="application", help="application name (default: this command's)"
-    )
 
 
 def asked_of(args: argparse.Namespace) -> dict[str, str]:
@@ -257,10 +208,6 @@ def names(args: argparse.Namespace) -> int:
     return DONE
 
 
-def show(args: argparse.Namespace, result: Any, text: str) -> None:
-    print(json.dumps(result) if args.json else text, flush=True)
-
-
 def top(args: argparse.Namespace) -> int:
     """The live screen; only now, because no other command needs a terminal's library."""
     from mcastd.cli.top import top as run  # noqa: PLC0415
@@ -290,89 +237,6 @@ def show_streams(args: argparse.Namespace, result: list[dict[str, Any]]) -> None
     on_screen = args.watch and sys.stdout.isatty() and not args.json
     table = tables.pairs if args.pairs else tables.streams
     show(args, result, f"{CLEAR if on_screen else ''}{table(cleaned(result))}")
-
-
-def join(args: argparse.Namespace) -> int:
-    results = []
-    with Client(args.control) as client:
-        for group in groups_of(args.group):
-            result = client.join(
-                args.name, group, sources=args.sources, exclude=args.exclude,
-                name=args.application, hold=args.hold, kernel=args.kernel,
-                hold_after_leave=args.hold_after_leave,
-            )  # fmt: skip
-            results.append(result)
-            if not args.json:
-                print(change_texts.membership_line(cleaned(result)), flush=True)
-        if args.json:
-            print(json.dumps(results if "/" in args.group else results[0]), flush=True)
-        if not args.hold:
-            return warn(next((each for each in results if each.get("problem")), {}))
-        client.wait()
-    return DONE
-
-
-def warn(result: dict[str, Any]) -> int:
-    """It is done; what it lacks is told."""
-    if result.get("problem"):
-        text = "it may not be so after a restart of the agent"
-        print(printable(f"mcastctl: {text}: {result['problem']}"), file=sys.stderr)
-    return DONE
-
-
-def leave(args: argparse.Namespace) -> int:
-    """Done if all of them were joined."""
-    results = []
-    with Client(args.control) as client:
-        for group in groups_of(args.group):
-            left = client.leave(
-                args.name, group, sources=args.sources, name=args.application, now=args.now
-            )
-            results.append({"left": left} | ({"group": group} if "/" in args.group else {}))
-            text = f"{group} was not joined on {args.name} by this name"
-            if not args.json:
-                print(printable("left" if left else text), flush=True)
-    if args.json:
-        print(json.dumps(results if "/" in args.group else results[0]), flush=True)
-    return DONE if all(each["left"] for each in results) else NO
-
-
-def change(args: argparse.Namespace) -> int:
-    with Client(args.control) as client:
-        result = client.call("mode", name=args.name, mode=args.mode)
-    shown = cleaned(result)
-    show(args, result, f"{qualified(shown)}: {shown['from']} -> {shown['to']}")
-    return DONE
-
-
-def reload(args: argparse.Namespace) -> int:
-    with Client(args.control) as client:
-        result = client.call("reload", undo=args.undo)
-    show(args, result, change_texts.reloaded(cleaned(result)))
-    return NO if result.get("needs_restart") else DONE
-
-
-def version(args: argparse.Namespace) -> int:
-    with Client(args.control) as client:
-        if args.version is None:
-            result = client.call("status")["interfaces"]
-            shown = [each for each in result if args.name in (None, qualified(each, "name"))]
-            versions = [
-                {key: each[key] for key in ("namespace",) if key in each}
-                | {"interface": each["name"], "protocol": name}
-                | change_texts.versions(each[name])
-                for each in shown
-                for name in ("igmp", "mld")
-                if args.protocol in (None, name)
-            ]
-            show(args, versions, change_texts.version_table(cleaned(versions)))
-            return DONE
-        result = client.call(
-            "version", name=args.name, protocol=args.protocol, version=args.version,
-            dry_run=args.dry_run, announce=args.announce, persist=args.persist,
-        )  # fmt: skip
-    show(args, result, change_texts.version_change(cleaned(result), args.dry_run))
-    return DONE
 
 
 if __name__ == "__main__":

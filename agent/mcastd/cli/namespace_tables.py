@@ -1,4 +1,4 @@
-"""What of several network namespaces is shown to people: by which name, and what is wrong there."""
+"""Shows interfaces with the names of their namespaces, and what is wrong with a namespace."""
 
 from __future__ import annotations
 

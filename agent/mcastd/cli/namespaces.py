@@ -1,4 +1,4 @@
-"""The keeper of other namespaces as a process, and the agents that it makes: `mcastd run` in each.
+"""Runs the keeper of other namespaces, and `mcastd run` in each process that it makes.
 
 `keeper_process.begin` runs this module, with the descriptor of its channel and the arguments of
 `mcastd run`.

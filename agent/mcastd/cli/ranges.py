@@ -1,4 +1,4 @@
-"""Several groups by one word, such as 239.1.0.0/28: for `mcastctl join` and `leave`."""
+"""Reads one word for several groups, such as 239.1.0.0/28, for `mcastctl join` and `leave`."""
 
 from __future__ import annotations
 

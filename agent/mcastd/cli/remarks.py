@@ -1,4 +1,4 @@
-"""The remarks below the status table: what is not as it should be, one line for each."""
+"""Writes the remarks below the status table: one line for each thing that is wrong."""
 
 from __future__ import annotations
 

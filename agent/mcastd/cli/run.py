@@ -1,4 +1,4 @@
-"""`mcastd run`: the agent, in the foreground.
+"""`mcastd run`: runs the agent in the foreground.
 
 Of all that it needs, only what loads the programs is imported here: while the kernel verifies
 them, the rest follows, in the order in which it is needed.

@@ -1,4 +1,4 @@
-"""`mcastd run`, when its arguments are read: settings, then the interfaces, then the agent."""
+"""Starts `mcastd run` after its arguments: settings, then the interfaces, then the agent."""
 
 from __future__ import annotations
 

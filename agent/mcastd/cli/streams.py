@@ -1,4 +1,4 @@
-"""`mcastd streams`: the streams of multicast data in a capture file, by the code of the NIC."""
+"""`mcastd streams`: counts the multicast streams of a capture file with the code of the NIC."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Counted:
                 rate=rate if in_time else None,
                 bit_rate=8 * size if in_time else None,
             )
-            yield line if self._end is not None else line | NO_TIMES
+            yield {**line} if self._end is not None else {**line, **NO_TIMES}
 
     def _pair_lines(self) -> Iterator[dict[str, Any]]:
         end = Instant(max(self._end or 0, 0))

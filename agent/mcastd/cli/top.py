@@ -1,4 +1,4 @@
-"""`mcastctl top`: a live screen on a terminal, and plain tables everywhere else."""
+"""`mcastctl top`: shows a live screen on a terminal, and plain tables everywhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections of `mcastctl top`: which columns each has, how they are written and sorted."""
+"""Defines the sections of `mcastctl top`: their columns, and how these are sorted."""
 
 from __future__ import annotations
 

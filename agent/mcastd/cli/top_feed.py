@@ -1,4 +1,4 @@
-"""What `mcastctl top` shows, asked of the agent again and again beside the screen.
+"""Asks the agent for what `mcastctl top` shows, in a thread beside the screen.
 
 Threads of its own wait for answers and events, so that keys are obeyed however slow the agent is.
 An agent that ends is waited for, and asked again.

@@ -1,4 +1,4 @@
-"""The screen of `mcastctl top` as lines: what is shown of a snapshot.
+"""Makes the lines of the screen of `mcastctl top` from what the agent has answered.
 
 Pure: a terminal's size, a snapshot and a view in, lines out.
 """

@@ -1,4 +1,4 @@
-"""How wide text is on a terminal, and text that is exactly so wide: also with wide characters."""
+"""Measures text by the columns of a terminal, also of wide characters, and cuts it to fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of one group, step by step: what held, what shows it, and where it stops. Pure."""
+"""Follows one group step by step, and says which step stops it and what shows that. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mcastctl watch`: events on the terminal, or given to a program, one run for each.
+"""`mcastctl watch`: prints events, or runs a program for each of them.
 
 The program is told in its environment, and no shell reads what came from the wire. So many run at
 once at the most, and none for long: what happens meanwhile waits at the agent, which says what it

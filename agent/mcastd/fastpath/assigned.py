@@ -1,4 +1,4 @@
-"""What programs know of addresses: each interface's own, its groups, and the queriers it knows."""
+"""Tells the programs each interface's own addresses and groups, and the queriers it knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a program gets a place on an interface: the best hook that is free, never somebody else's.
+"""Attaches programs at the best hook of an interface that is free, never in another's place.
 
 Native XDP for frames in several buffers, native XDP, the TCX ingress hook, and before Linux 6.6
 traffic control's clsact. All but the last are links, which end with this process whatever happens.

@@ -1,4 +1,4 @@
-"""The text of the programs, and the key under which what is compiled of it is kept."""
+"""Reads the source of the programs, and makes the key under which compiled code is kept."""
 
 from __future__ import annotations
 

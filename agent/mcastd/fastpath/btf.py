@@ -1,4 +1,4 @@
-"""What the running kernel says of its own types (BTF): where in a structure a member is."""
+"""Reads the kernel's own types (BTF): at which offset a member of a structure is."""
 
 from __future__ import annotations
 

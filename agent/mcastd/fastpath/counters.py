@@ -1,4 +1,4 @@
-"""The exact counters of the interfaces, summed over all CPUs."""
+"""Reads the exact counters of the interfaces, summed over all CPUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong between the agent and the kernel's BPF, said in one line each."""
+"""Says in one line what has gone wrong between the agent and the kernel's BPF."""
 
 from __future__ import annotations
 

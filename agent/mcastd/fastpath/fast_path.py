@@ -1,4 +1,4 @@
-"""All interfaces' attachments, policies, counters and rings, behind one class."""
+"""Holds the attachments, policies, counters and rings of all interfaces in one class."""
 
 from __future__ import annotations
 

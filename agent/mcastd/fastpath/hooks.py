@@ -1,4 +1,4 @@
-"""The hooks in the kernel at which programs see an interface's packets."""
+"""Names the hooks of the kernel at which programs see an interface's packets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queriers that are named for interfaces, as the programs look for them: by prefix."""
+"""Tells the programs which queriers are configured, as prefixes that they look up."""
 
 from __future__ import annotations
 

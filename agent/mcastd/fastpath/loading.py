@@ -1,4 +1,4 @@
-"""Programs on their way into the kernel, while the rest of the agent makes itself ready.
+"""Loads programs into the kernel in threads, while the rest of the agent starts.
 
 The verifier takes tens of milliseconds for each program, in which Python has nothing to do.
 """

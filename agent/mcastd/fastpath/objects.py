@@ -1,4 +1,4 @@
-"""The compiled programs: from the package, from a cache, or from the compiler.
+"""Finds the compiled programs: in the package, in a cache, or by compiling them now.
 
 What is kept is bytecode in which maps are named and not yet opened, so that a later start needs
 neither bcc nor LLVM. The key is made of all that goes into it: source, flags, machine.

@@ -1,4 +1,4 @@
-"""The fast path while the agent starts: the programs load while other things are made ready.
+"""Opens the fast path early in the start: programs load while other things are made ready.
 
 What is imported here delays the loading: as little as can be.
 """

@@ -1,4 +1,4 @@
-"""Other agents' programs on an interface, as far as the kernel lets us see them."""
+"""Finds other agents' programs on an interface, as far as the kernel shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who reports through an interface beside the agent, where the kernel's reports are held back."""
+"""Finds who else reports through an interface where the kernel's reports are held back."""
 
 from __future__ import annotations
 

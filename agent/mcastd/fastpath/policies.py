@@ -1,4 +1,4 @@
-"""What the programs are told to do on each interface, in a table searched without a call."""
+"""Tells the programs what to do on each interface, in an open-addressing hash table."""
 
 from __future__ import annotations
 

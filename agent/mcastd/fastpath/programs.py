@@ -1,4 +1,4 @@
-"""The programs that interfaces may need, in the order in which they are loaded."""
+"""Lists the programs that interfaces may need, in the order in which they are loaded."""
 
 from __future__ import annotations
 

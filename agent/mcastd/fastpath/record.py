@@ -1,4 +1,4 @@
-"""What is written down of the maps and links that outlast an agent, for the one that comes next."""
+"""Describes the maps and links that outlast an agent, for the agent that comes next."""
 
 from __future__ import annotations
 

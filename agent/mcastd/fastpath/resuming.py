@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from mcastd.fastpath.attach import (
     NO_TCX,
     Attachment,
     Closable,
+    Front,
     LinkFacts,
     Split,
     attach_program,
@@ -68,31 +71,46 @@ def resume(
     had whole: then nothing of it is attached any more. `split`, `streams`: as for `attach`.
     """
     front = xdp_in_front(kernel, kept.ifindex, streams) if may_climb(kept) else None
-    hook, is_split, reasons = kept.ingress, kept.tags_taken_out, kept.reasons
-    links: list[Closable] = []
-    if front is not None:
-        reasons = (*front.reasons, *(each for each in kept.reasons if each == NO_TCX))
-    if front is not None and front.hook is not None:
-        hook, is_split, links = front.hook, front.is_split, [*front.links]
-    is_over = hook is not kept.ingress and not is_split
+    place = place_of(kept, front)
     try:  # programs may still be loading: nothing waits for them between the two hooks
         programs = [(each, _program_of(each, kernel, streams)) for each in kept.links]
-        split(is_split)
+        split(place.is_split)
+        is_over = place.hook is not kept.ingress and not place.is_split
         for each, program in programs:
             if is_over and each.program != EGRESS:
                 _end(each, kept.ifindex, store, program)
             else:
-                links.append(_exchanged(each, kept.ifindex, store, program))
+                place.links.append(_exchanged(each, kept.ifindex, store, program))
     except (OSError, LookupError):
-        for link in links:
+        for link in place.links:
             link.detach()
         for each in kept.links:
             store.give_up(each)
         split(False)
         return None
+    hook, is_split, reasons, links = place
     return Attachment(
         kept.ifindex, hook, kept.egress, reasons, tuple(links), is_split, kept.choice, kept.streams
     )  # fmt: skip
+
+
+class Place(NamedTuple):
+    """Where the ingress side is from now on, and why. `links`: those that are there already."""
+
+    hook: Hook
+    is_split: bool
+    reasons: tuple[str, ...]
+    links: list[Closable]
+
+
+def place_of(kept: KeptAttachment, front: Front | None) -> Place:
+    """The place that was kept, unless XDP's has been taken in front of it."""
+    if front is None:
+        return Place(kept.ingress, kept.tags_taken_out, kept.reasons, [])
+    reasons = (*front.reasons, *(each for each in kept.reasons if each == NO_TCX))
+    if front.hook is None:
+        return Place(kept.ingress, kept.tags_taken_out, reasons, [])
+    return Place(front.hook, front.is_split, reasons, [*front.links])
 
 
 def may_climb(kept: KeptAttachment) -> bool:

@@ -1,4 +1,4 @@
-"""The rings, from which the programs' events come: drained in C, a batch at a time."""
+"""Reads the programs' events from the ring buffers: drained in C, a batch at a time."""
 
 from __future__ import annotations
 

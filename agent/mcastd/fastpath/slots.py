@@ -1,4 +1,4 @@
-"""Where each interface's counters are: they go on under its name, also when it goes and comes."""
+"""Gives each interface's name a place among the counters, also while the interface is away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sockets of this host have joined, and whose they are, as the kernel's own lists say.
+"""Reads from the kernel which groups sockets have joined, and whose sockets they are.
 
 The program is loaded, and the iterator's link made, while there is the right to; reading takes none
 and may be done in any thread. It takes some 30 ms for 100,000 open files, nearly all of it in the

@@ -1,4 +1,4 @@
-"""What outlasts the agent while it is started anew: maps and links that the service manager keeps.
+"""Has the service manager keep maps and links, so that they outlast a restart of the agent.
 
 The programs go on counting meanwhile, and hand over what waits then for the next agent; they hold
 nothing back without a heartbeat. That agent loads its own programs, which take the place of the

@@ -1,4 +1,4 @@
-"""The programs that count streams, in front of the others, and the map that streams are in.
+"""Loads the programs that count streams in front of the others, and reads their map.
 
 Compiled and loaded only where an interface wants its streams counted: bpf/stream_programs.c.
 """

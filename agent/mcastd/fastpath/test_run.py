@@ -1,4 +1,4 @@
-"""Running a loaded program on frames of our own (BPF_PROG_TEST_RUN)."""
+"""Runs a loaded program on frames of our own (BPF_PROG_TEST_RUN)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether virtio_net runs an XDP program on what comes in: it takes one also where it never will.
+"""Finds out whether virtio_net runs an XDP program: it accepts one even where it never will.
 
 Without mergeable buffers, and with segments that the host may have joined, the driver fills chains
 of pages (receive_big() of Linux' drivers/net/virtio_net.c), and that way knows no XDP.

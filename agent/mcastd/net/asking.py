@@ -1,4 +1,4 @@
-"""Single questions to rtnetlink, which the kernel answers at once; dumps are for a thread."""
+"""Asks netlink single questions, which the kernel answers at once; dumps are for a thread."""
 
 from __future__ import annotations
 
@@ -35,9 +35,11 @@ def request(kind: int, body: bytes, *, dump: bool = False) -> bytes:
     return HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body
 
 
-def ask(question: bytes, *, dump: bool = False) -> Iterator[Message]:
+def ask(
+    question: bytes, *, dump: bool = False, protocol: int = socket.NETLINK_ROUTE
+) -> Iterator[Message]:
     """The answers. OSError if the kernel refuses."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as sock:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as sock:
         sock.settimeout(PATIENCE_SECONDS)
         sock.bind((0, 0))
         sock.send(question)

@@ -1,4 +1,4 @@
-"""The bridge that an interface is, or is a port of: what its multicast snooping knows."""
+"""Reads what the multicast snooping of an interface's bridge knows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of the host's firewall, as its own tools print them: nothing is changed or loaded."""
+"""Reads the rules of the host's firewall by the firewall's own tools, and changes nothing."""
 
 from __future__ import annotations
 

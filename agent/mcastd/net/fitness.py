@@ -1,4 +1,4 @@
-"""Which interfaces can be run at all, and what to name instead of one that cannot."""
+"""Decides which interfaces can be run, and what to name instead of one that cannot."""
 
 from __future__ import annotations
 

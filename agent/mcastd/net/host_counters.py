@@ -1,4 +1,4 @@
-"""What the kernel has counted for the whole network namespace, under the names of nstat(8)."""
+"""Reads the kernel's counters of the network namespace, by the names of nstat(8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A membership held by sockets: the kernel receives the group, and speaks for it.
+"""Joins a group by sockets: the kernel then receives the group, and reports it.
 
 A socket takes only so many sources (igmp_max_msf, 10 by default; mld_max_msf); a list of any length
 goes over several.

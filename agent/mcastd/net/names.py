@@ -1,4 +1,4 @@
-"""Interface names as people read and write them.
+"""Converts interface names between the kernel's bytes and the text that people use.
 
 The kernel takes any bytes but "/", ":" and white space for a name. What is shown is text that does
 no harm on a terminal, in JSON or as a label, and each shown name stands for one device.

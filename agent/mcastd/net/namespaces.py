@@ -1,4 +1,4 @@
-"""Network namespaces of the kernel: what they are told apart by, and how a process enters one."""
+"""Tells network namespaces apart, and enters them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interfaces and addresses there are now, asked of the C library, which is there already.
+"""Lists the present interfaces and addresses by the C library, which is quick at the start.
 
 Who wants to follow them asks `LinkWatcher`, which knows more.
 """

@@ -1,4 +1,4 @@
-"""Which groups the kernel receives, from /proc: presence is exact there, by interface index.
+"""Reads from /proc which groups the kernel receives, by interface index.
 
 Of sources it tells nothing that can be believed (/proc/net/mcfilter leaves interfaces out), so it
 is not asked for them.

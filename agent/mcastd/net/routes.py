@@ -1,4 +1,4 @@
-"""By which interface the kernel would answer an address: what reverse path filtering goes by."""
+"""Asks by which interface the kernel would answer an address: reverse path filtering needs it."""
 
 from __future__ import annotations
 

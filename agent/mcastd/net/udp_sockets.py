@@ -1,4 +1,4 @@
-"""UDP sockets of this network namespace: where they are bound, and what they had no room for."""
+"""Lists the UDP sockets of this network namespace: where they are bound, what they dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The unicast addresses of all links: those that can be used, and those the kernel reports from.
+"""Keeps the unicast addresses of all links, and which of them can be used to send from.
 
 The two differ for moments only, and under a cap those count: what comes from an address that is
 not known to be the interface's own is not held back.

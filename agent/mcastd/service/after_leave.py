@@ -1,4 +1,4 @@
-"""Memberships that were left, and stay in force for the time that was asked for at their join.
+"""Keeps memberships in force for a time after their leave, where the join asked for that.
 
 An application that is started anew leaves and joins within seconds. Routers and switches would end
 the stream in between, and start it again; held after the leave, it does not stop.

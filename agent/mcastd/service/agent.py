@@ -1,4 +1,4 @@
-"""The agent: its interfaces, in which mode they are, and what it receives of its own accord."""
+"""The agent: holds all interfaces, and makes and connects the parts that serve them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How answers stand on the control socket: a line each, a long one made in pieces."""
+"""Writes answers to the control socket: one line each, and long ones in pieces."""
 
 from __future__ import annotations
 

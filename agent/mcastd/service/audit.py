@@ -1,4 +1,4 @@
-"""Who has changed what: a line of the log for every change, and for every one that was refused."""
+"""Logs who has changed what, and whose change was refused."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Audit:
 
 def tell(level: int, caller: Caller, method: str, parameters: Unread, why: str | None) -> None:
     given = {name: value for name, value in parameters.items() if value not in (None, False, [])}
-    who = {"uid": caller.uid, "pid": caller.pid, "name": caller.name}
+    who = {"uid": caller.uid, "pid": caller.pid, "name": caller.task}
     audit = {"method": method, **who, "parameters": given, "refused": why}
     text = " ".join(f"{name}={shown(value)}" for name, value in given.items())
-    name = f" ({caller.name})" if caller.name else ""
+    name = f" ({caller.task})" if caller.task else ""
     end = f": refused: {why}" if why else ""
     log.log(
         level,

@@ -1,4 +1,4 @@
-"""Those who watch: each has a queue of bounded size, and only a slow one loses events."""
+"""Hands events to those who watch, in bounded queues: only a slow reader loses events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mcastd.service.documents import JsonObject
+from mcastd.service.documents import Document, JsonObject
 
 WAITING = 2000
 """Events kept for a watcher who does not read as fast as they come."""
@@ -169,6 +169,6 @@ def is_others_report(event: JsonObject) -> bool:
     )
 
 
-def encoded(event: JsonObject) -> bytes:
+def encoded(event: Document) -> bytes:
     """A line of JSON."""
     return json.dumps(event).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""What was set by hand while the agent runs: it counts more than the files, until it is undone.
+"""Keeps what operators have set at run time, which overrides the files until it is undone.
 
 It lives with an interface's name, as counters do, and ends with the agent.
 """

@@ -1,4 +1,4 @@
-"""Who asks at the control socket, as the kernel says it, and what he may."""
+"""Finds out who asks at the control socket, and what they may do."""
 
 from __future__ import annotations
 
@@ -9,18 +9,24 @@ import socket
 import struct
 from pathlib import Path
 
+from mcastd.net.task_names import task_name
 from mcastd.printable import printable
 
 PROC = Path("/proc")
 
 
 class Caller:
-    """Who asks: by the socket, not by his own word. `name`: of the program, None if hidden."""
+    """Who asks: by the socket, not by his own word. `name`: of the program, None if hidden.
 
-    def __init__(self, uid: int, pid: int, name: str | None) -> None:
+    `task`: its name, for people, also where /proc hides it; memberships are not told apart by it,
+    as not all kernels tell.
+    """
+
+    def __init__(self, uid: int, pid: int, name: str | None, task: str | None = None) -> None:
         self.uid = uid
         self.pid = pid
         self.name = name
+        self.task = task or name
 
     @property
     def is_root(self) -> bool:
@@ -48,7 +54,7 @@ def caller_of(sock: socket.socket, proc: Path = PROC) -> Caller:
     try:
         name = (proc / str(pid) / "comm").read_bytes()
     except OSError:
-        return Caller(uid, pid, None)
+        return Caller(uid, pid, None, printable(task_name(pid) or "") or None)
     return Caller(uid, pid, printable(name.decode(errors="backslashreplace").strip()) or None)
 
 

@@ -1,4 +1,4 @@
-"""What operators and programs change through the control socket, while the agent runs."""
+"""Carries out what operators and programs change through the control socket."""
 
 from __future__ import annotations
 
@@ -172,10 +172,12 @@ def membership_of(caller: Caller, parameters: Parameters) -> Owned:
 
 
 def membership_object(membership: Owned) -> JsonObject:
+    held = filter_object(membership.family, membership.filter)
     return {
         "interface": membership.interface,
         "group": membership.group,
-        **filter_object(membership.family, membership.filter),
+        "mode": held["mode"],
+        "sources": held["sources"],
         "application": membership.application,
         "uid": membership.uid,
         "pid": membership.pid,

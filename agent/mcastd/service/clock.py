@@ -1,4 +1,4 @@
-"""The clock of the shell: the core is told the time, and people are told it in their own."""
+"""Reads the clocks: the monotonic one for the core, the time of day for people."""
 
 from __future__ import annotations
 

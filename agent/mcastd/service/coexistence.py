@@ -1,4 +1,4 @@
-"""What else on this host has a say in IGMP and MLD, and gets in the way of host mode."""
+"""Finds what else on this host affects IGMP and MLD, and disturbs host mode."""
 
 from __future__ import annotations
 

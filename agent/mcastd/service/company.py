@@ -1,4 +1,4 @@
-"""An agent by itself; those of several network namespaces are in company, and differ in this.
+"""Stands for an agent that runs one network namespace only.
 
 How clients come, what is told to who scrapes the metrics, and who else a reload is for.
 """

@@ -1,4 +1,4 @@
-"""The configuration: TOML files into settings, or one error that says where and what is allowed."""
+"""Reads the configuration from TOML files, or says in one error what is wrong and where."""
 
 from __future__ import annotations
 

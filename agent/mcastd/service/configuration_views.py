@@ -1,4 +1,4 @@
-"""The configuration as it may be shown to others: what the files say, without secrets."""
+"""Shows the configuration to others: what the files say, without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections of clients, and the doors by which they come: nothing of theirs grows without bound.
+"""Accepts clients and bounds what they use: their number, their memory, their time.
 
 What a client says is taken from the kernel only as it is asked for, what it is told waits in
 pieces; so a client that is slow, greedy or silent costs what its limits say and harms nobody else.

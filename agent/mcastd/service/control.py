@@ -1,4 +1,4 @@
-"""The control socket: one JSON object a line each way.
+"""Serves the control socket: one JSON object a line, each way.
 
 -> {"method": "status", "parameters": {}}
 <- {"result": ...}            or {"error": {"code": "unknown_method", "text": "..."}}

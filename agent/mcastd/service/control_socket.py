@@ -1,4 +1,4 @@
-"""The control socket's place in the file system: it is never taken from anybody else."""
+"""Creates the control socket's file, and never takes it from another process."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from mcastd.gmp.family import ProtocolFamily
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service import events
+from mcastd.service.answer_documents import Filter
 from mcastd.service.clock import wall_clock
 from mcastd.service.documents import JsonObject
 from mcastd.service.events import DeviceEvent, FamilyEvent, InterfaceEvent, RunEvent
@@ -61,7 +62,8 @@ def family_fields(family: ProtocolFamily, event: FamilyEvent) -> Object:
     match event:
         case events.Joined() | events.FilterChanged():
             who = {"group": family.format(event.group), "application": event.application}
-            return who | filter_object(family, event.filter)
+            held = filter_object(family, event.filter)
+            return {**who, "mode": held["mode"], "sources": held["sources"]}
         case events.Left():
             return {"group": family.format(event.group), "application": event.application}
         case events.QuerierChanged() | events.UnlistedQuerier():
@@ -187,7 +189,7 @@ def flood_object(flood: Flood) -> Object:
     }
 
 
-def filter_object(family: ProtocolFamily, current: SourceFilter) -> Object:
+def filter_object(family: ProtocolFamily, current: SourceFilter) -> Filter:
     """The fields of a filter."""
     sources = [family.format(source) for source in current.sources]
     return {"mode": current.mode.value, "sources": sources}

@@ -20,5 +20,8 @@ Unread: TypeAlias = Mapping[str, object]
 Own: TypeAlias = dict[str, Any]
 """One that another part of this agent has made: of a process of its own, or of a file's checker."""
 
-Answer: TypeAlias = JsonObject | list[JsonObject] | Iterator[JsonObject]
+Document: TypeAlias = Mapping[str, object]
+"""One that is ready to be written: a JsonObject, or a `TypedDict` whose values are all Json."""
+
+Answer: TypeAlias = Document | Sequence[Document] | Iterator[Document]
 """Of the control socket: a document, a list of them, or one that is made bit by bit."""

@@ -1,4 +1,4 @@
-"""Attaching before all else: what the NIC brings is counted, and waits, until the agent is there.
+"""Attaches interfaces before all else, so that packets are counted from the first moment.
 
 The agent's own imports, its netlink socket and its control socket take longer than all of this.
 What is attached here the agent takes over; what cannot be is left to it, and to it to report.

@@ -51,6 +51,8 @@ class Engine:
         )
         self.compatibility_changes: dict[tuple[int, int], int] = {}
         """How often it has changed its version, by the one before and the one after."""
+        self.refreshes = 0
+        """How often all groups were reported without a query; not where there were none."""
         self._refreshes = refreshes
         self._cause: Query | None = None
         self._answer_by = Instant(0)
@@ -59,6 +61,7 @@ class Engine:
     def go_on_from(self, earlier: Engine) -> None:
         """Counts on where the one before it has ended."""
         self.host.statistics.go_on_from(earlier.host.statistics)
+        self.refreshes += earlier.refreshes
         for way, count in earlier.compatibility_changes.items():
             self.compatibility_changes[way] = self.compatibility_changes.get(way, 0) + count
 
@@ -140,8 +143,12 @@ class Engine:
             return
         if isinstance(effect, ReportsMatter):
             self.voice.listen(effect)
-        elif self._refreshes():
+            return
+        of_kernel = self._refreshes()
+        if of_kernel:
             self.voice.refresh(effect.within)
+        if of_kernel or self.host.groups:
+            self.refreshes += 1
 
     def _version_changed(self, now: Instant, effect: gmp.VersionChanged) -> events.VersionChanged:
         way = (effect.previous, effect.version)

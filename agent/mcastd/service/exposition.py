@@ -1,4 +1,4 @@
-"""/metrics over HTTP: h11 knows the protocol, the door who comes, the renderings what is told."""
+"""Serves /metrics over HTTP with h11, in the agent's own event loop."""
 
 from __future__ import annotations
 

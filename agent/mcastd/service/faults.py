@@ -1,4 +1,4 @@
-"""Whose fault it is: what belongs to a connection, interface or file ends there, counted and told.
+"""Confines an error to its connection, interface or file, and counts and logs it there.
 
 What is the core's own is not caught here, and ends the agent.
 """

@@ -1,4 +1,4 @@
-"""What the NIC must let through for groups that no socket of the kernel has joined."""
+"""Opens the NIC's address filter for groups that no socket of the kernel has joined."""
 
 from __future__ import annotations
 

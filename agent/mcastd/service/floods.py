@@ -1,4 +1,4 @@
-"""Floods: when messages of others began to be refused for their number, and when that ended.
+"""Notices when a flood begins and ends, by the messages that rate limits refuse.
 
 The programs count every refusal; looked at once a second, the counts tell of floods. Pure: time and
 counters are arguments, and what to tell whom is the caller's affair.

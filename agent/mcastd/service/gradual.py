@@ -1,4 +1,4 @@
-"""Answers that are made step by step, so that the loop turns between the steps."""
+"""Makes long answers step by step, so that the event loop turns between the steps."""
 
 from __future__ import annotations
 

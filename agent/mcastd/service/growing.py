@@ -1,4 +1,4 @@
-"""Counters that grow while something is wrong: when each of them grew last. Pure."""
+"""Notes when counters that mean trouble last grew. Pure."""
 
 from __future__ import annotations
 

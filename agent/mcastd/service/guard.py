@@ -1,4 +1,4 @@
-"""The flood guard of an interface: how many messages of others are taken, as files say it."""
+"""Holds the rate limits of an interface as the files give them (the flood guard)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events reach the log and those who watch: as text and JSON, where anybody wants them."""
+"""Sends events to the log as text, and to those who watch as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the agent is alive, and whether it does what it is for: for those who supervise it."""
+"""Answers whether the agent is alive and ready, for those who supervise it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Host mode: what the agent does on an interface besides looking on.
+"""Runs interfaces in host mode, in which the agent sends reports.
 
 The kernel speaks for its own sockets. The agent speaks beside it, for memberships of its own; it
 holds the kernel's reports back, and speaks for all groups, while a cap below the newest version is

@@ -1,4 +1,4 @@
-"""One interface: its link, its hooks, and an observer for each family."""
+"""Holds one interface: its link, its hooks, and an observer for each family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interfaces as operators name them: what is clear is taken, and else said what to write."""
+"""Reads interfaces as operators name them, and says what to write instead of a wrong name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a configuration says of interfaces: of the host's own and of a namespace's alike."""
+"""Reads the settings of interfaces, of the agent's own namespace and of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kernel receives for its sockets, and for whom: one look at all interfaces.
+"""Describes what the kernel receives, and for which sockets.
 
 Presence is what /proc says. Filters are the sockets' own, as the iterator over them finds them;
 they are exact only if it has found as many sockets as the kernel counts users, before and after:

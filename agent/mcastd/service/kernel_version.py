@@ -1,4 +1,4 @@
-"""Which version the kernel speaks on an interface, and until when it keeps to an older one.
+"""Follows which version the kernel speaks, and until when it stays with an older one.
 
 Linux says so of IGMP only, and never until when. It takes an older querier to be present for
 Robustness Variable x Query Interval + Query Response Interval, as the last query of the newest

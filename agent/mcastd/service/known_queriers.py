@@ -1,4 +1,4 @@
-"""The queriers that were known before a restart: in a flood nobody new would come to be known.
+"""Saves the known queriers, because no new one can be learned if a restart meets a flood.
 
 A querier that is known has a limit of its own (bpf/guard.h); strangers share one, and in a flood of
 forged queries a true one is among them for as long as nobody knows it.

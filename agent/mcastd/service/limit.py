@@ -1,4 +1,4 @@
-"""What may be said only so often: a forged flood must not fill the log."""
+"""Limits how often the log says the same, so that a forged flood cannot fill it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links and addresses: interfaces come, change and go with what the kernel and the settings say."""
+"""Follows links and addresses, and runs interfaces as they appear, change and go."""
 
 from __future__ import annotations
 

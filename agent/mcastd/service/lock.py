@@ -1,4 +1,4 @@
-"""One agent speaks for an interface: an abstract socket, which goes with its process, says which.
+"""Locks an interface for one agent, by an abstract socket that ends with its process.
 
 Its name is of the network namespace, so that agents in containers and on the host see one another.
 """

@@ -1,4 +1,4 @@
-"""Copies of what the kernel said that could not be handed over: what they told is made good.
+"""Makes good for copies of the kernel's messages that were lost in a full ring.
 
 A copy may have told that the kernel took something away at the routers that the agent holds. Which
 group that was is not known, so all that the agent speaks for is said again; what the sockets want

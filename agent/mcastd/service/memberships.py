@@ -1,4 +1,4 @@
-"""Memberships of the agent's own, and how they outlast it.
+"""Saves the agent's own memberships, so that they outlast it.
 
 What was kept in the state directory is taken up again as it was, without a leave and a join on the
 wire.

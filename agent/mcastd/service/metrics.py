@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, made anew for each scrape from what the agent counts anyway."""
+"""Makes the metrics for Prometheus at each scrape, from what the agent counts anyway."""
 
 from __future__ import annotations
 
@@ -208,6 +208,11 @@ class AgentCollector(Collector):
             labels=[*FAMILY, "from", "to"],
         )
         groups = GaugeMetricFamily("mcastd_groups", "Groups received.", labels=[*FAMILY, "mode"])
+        beyond = GaugeMetricFamily(
+            "mcastd_groups_beyond_link",
+            "Groups received that are not link-local: 0 where nothing from other links is awaited.",
+            labels=FAMILY,
+        )
         sources = GaugeMetricFamily(
             "mcastd_sources", "Sources in the filters of all groups.", labels=[*FAMILY, "mode"]
         )
@@ -221,13 +226,14 @@ class AgentCollector(Collector):
             highest.add_metric(names, observer.host.config.max_version)
             for (old, new), count in observer.engine.compatibility_changes.items():
                 changes.add_metric([*names, str(old), str(new)], count)
+            beyond.add_metric(names, observer.received.beyond_link)
             for mode in FilterMode:
                 held = observer.received.held(mode)
                 groups.add_metric([*names, mode.value], held.groups)
                 sources.add_metric([*names, mode.value], held.sources)
             for origin in ("kernel", "config", "api"):
                 state_changes.add_metric([*names, origin], observer.state_changes[origin])
-        yield from (version, highest, changes, groups, sources, state_changes)
+        yield from (version, highest, changes, groups, beyond, sources, state_changes)
 
     def _largest_groups(self) -> Iterator[Metric]:
         """The only metrics with groups for labels: no more of them than the operator asked for."""
@@ -280,6 +286,11 @@ class AgentCollector(Collector):
             "Reports that other hosts' reports made unnecessary.",
             labels=FAMILY,
         )
+        refreshes = CounterMetricFamily(
+            "mcastd_refreshes",
+            "Times that all groups were reported unasked, as the setting refresh says.",
+            labels=FAMILY,
+        )
         for names, observer in self._observers():
             histogram = observer.responses.histogram
             buckets = [(str(bound), float(histogram.counts[i])) for i, bound in enumerate(BUCKETS)]
@@ -287,9 +298,8 @@ class AgentCollector(Collector):
             times.add_metric(names, buckets, histogram.sum)
             unanswered.add_metric(names, observer.responses.unanswered)
             suppressed.add_metric(names, observer.host.statistics.value(Counted.SUPPRESSED))
-        yield times
-        yield unanswered
-        yield suppressed
+            refreshes.add_metric(names, observer.engine.refreshes)
+        yield from (times, unanswered, suppressed, refreshes)
 
     def _interfaces(self) -> Iterator[Metric]:
         info = GaugeMetricFamily(

@@ -1,4 +1,4 @@
-"""The two ways in which the agent runs an interface."""
+"""Names the two modes in which the agent runs an interface."""
 
 from __future__ import annotations
 

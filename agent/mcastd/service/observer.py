@@ -1,4 +1,4 @@
-"""One family on one interface: who asks, what this host answers, what it receives.
+"""Follows one family on one interface: the queriers, the answers, the groups received.
 
 The kernel speaks for its own sockets; what it receives for them is looked up, not guessed. The
 protocol engine speaks for the agent's own memberships, and while a cap below the newest version is

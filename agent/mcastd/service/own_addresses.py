@@ -1,4 +1,4 @@
-"""The map that tells the programs which addresses and groups are an interface's own."""
+"""Tells the programs which addresses and groups belong to an interface."""
 
 from __future__ import annotations
 

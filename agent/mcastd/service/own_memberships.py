@@ -1,4 +1,4 @@
-"""The agent's own memberships put in force: what files and control socket want received.
+"""Puts the agent's own memberships in force, of the files and of the control socket.
 
 In host mode the protocol engine speaks for them, and the NIC lets their groups through; those that
 the kernel is to speak for are held by sockets.

@@ -1,4 +1,4 @@
-"""A membership of the agent's own: from the configuration or the control socket."""
+"""Describes a membership of the agent's own, from the configuration or the control socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who speaks above a cap through an interface: guests behind it, and programs with raw sockets.
+"""Finds guests and programs with raw sockets that speak a version above the cap.
 
 They are never held back. An operator who has set a cap is told of them, by name as far as this
 network namespace knows one.

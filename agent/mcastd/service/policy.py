@@ -1,4 +1,4 @@
-"""What the programs are told of an interface's settings."""
+"""Makes the policy for the programs from an interface's settings."""
 
 from __future__ import annotations
 

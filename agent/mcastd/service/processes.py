@@ -1,4 +1,4 @@
-"""In which container a process runs, as its control group's path says."""
+"""Finds in which container a process runs, by the path of its control group."""
 
 from __future__ import annotations
 

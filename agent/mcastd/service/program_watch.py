@@ -1,4 +1,4 @@
-"""Notices programs that somebody has detached: the agent would be deaf and not know it.
+"""Notices that a program was detached by somebody else: the agent would miss packets.
 
 The kernel tells nobody of it, so each interface is looked at now and then: some in each look, all
 in turn.

@@ -1,4 +1,4 @@
-"""Who asks on a link: the querier as its queries show it."""
+"""Keeps what the queries on a link say about their queriers."""
 
 from __future__ import annotations
 

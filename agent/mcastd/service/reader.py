@@ -1,4 +1,4 @@
-"""Reads beside the loop what the kernel receives: when something may have changed, and not always.
+"""Reads what the kernel receives in a thread, and only when it may have changed.
 
 A reading goes through all files of all processes; it is made in a thread, nearly all of it is the
 kernel's work, and after each there is a pause that grows with what it cost.

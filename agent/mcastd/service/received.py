@@ -1,4 +1,4 @@
-"""What this host receives on one interface of one family: what an operator is shown."""
+"""Holds what this host receives on one interface of one family."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Received:
     """The kernel's memberships and the agent's own, merged for each group.
 
     `kernel`: what is known of the kernel's. `is_source_specific` says of a group whether any-source
-    requests do not count (RFC 4604 §2.1).
+    requests do not count (RFC 4604 §2.1). `beyond_link`: how many groups are not link-local.
     """
 
     def __init__(
@@ -31,18 +31,26 @@ class Received:
     ) -> None:
         self._state = ReceptionState(family, is_source_specific)
         self._order = RecordTable(family.address_width)
-        self._width = family.address_width
+        self._family, self._width = family, family.address_width
         self._is_source_specific = is_source_specific
         self._nothing = self._state.filter(b"")
         self.kernel: dict[Address, Joined] = {}
+        self.beyond_link = 0
 
     def put(self, application: str, group: Address, wanted: SourceFilter) -> None:
         """The application's whole request for the group; INCLUDE without sources ends it."""
         old, new = self._state.listen(application, group, wanted)
         if old.is_empty and not new.is_empty:
             self._order.put(group, NOTHING_TOLD, b"")
+            self.beyond_link += self._is_beyond_link(group)
         elif new.is_empty and not old.is_empty:
             self._order.drop(group)
+            self.beyond_link -= self._is_beyond_link(group)
+
+    def _is_beyond_link(self, group: Address) -> bool:
+        """Neither the link's own nor the host's, which no router forwards."""
+        family = self._family
+        return family.is_reportable(group) and not family.link_local_groups.matches(group)
 
     def put_kernel(self, group: Address, joined: Joined | None) -> None:
         """What the kernel receives of the group; None: nothing."""

@@ -1,4 +1,4 @@
-"""The flight recorder: the last control messages, events and counters, always on and bounded.
+"""Records the last control messages, events and counters, in bounded memory.
 
 What is kept costs the same whatever there is already: one entry is put in, and as many taken out as
 have no room any more. An interface that floods pushes out what is its own first.

@@ -1,4 +1,4 @@
-"""What is told of reports that nobody asks for: whether they are made, and when the next comes."""
+"""Shows whether groups are reported without a query, and when the next time is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def refresh_status(observer: Observer) -> JsonObject | None:
 
     `state`: "observing" (only the kernel speaks, and it has no such thing), "link_down", "querier"
     (one was heard, which makes it unnecessary), or "running". `next_in`: seconds; with a querier,
-    if it is not heard again.
+    if it is not heard again. `count`: how often all groups were reported so.
     """
     every = observer.config.refresh
     if not every:
@@ -23,6 +23,7 @@ def refresh_status(observer: Observer) -> JsonObject | None:
         "interval": in_seconds(every),
         "state": refresh_state(observer),
         "next_in": None if due is None else in_seconds(max(0, due - at)),
+        "count": observer.engine.refreshes,
     }
 
 

@@ -1,4 +1,4 @@
-"""What is looked at once a second: floods, losses, programs that are gone, and what was counted."""
+"""Looks once a second for floods, losses, detached programs and new counts."""
 
 from __future__ import annotations
 

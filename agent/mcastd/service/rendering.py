@@ -1,4 +1,4 @@
-"""One rendering of the metrics for all who ask meanwhile, made in pieces between other work."""
+"""Renders the metrics once for all who ask meanwhile, in pieces between other work."""
 
 from __future__ import annotations
 

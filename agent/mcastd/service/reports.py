@@ -1,4 +1,4 @@
-"""When which groups were reported, which queries that answered, and what is still to be said.
+"""Notes which groups were reported when, and decides which a query has to be answered for.
 
 Pure: it learns from queries, from the kernel's own reports and from those of the agent, and decides
 whether this host has to answer a query, whether what the kernel said takes something away from the

@@ -1,4 +1,4 @@
-"""Requests of the control socket: what is one, and which parameters of what kind each may have."""
+"""Checks the requests of the control socket: methods, parameters and their types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this host answers its queries, and how fast: queries against the reports that follow."""
+"""Measures whether and how fast this host answers queries, by the reports that follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings that a running agent cannot take over, and what of this machine settings must fit."""
+"""Lists settings that need a restart, and checks settings against this machine."""
 
 from __future__ import annotations
 

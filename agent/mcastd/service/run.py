@@ -1,4 +1,4 @@
-"""`mcastd run`: from the settings to a running agent, and its end."""
+"""`mcastd run`: makes the agent from the settings, runs it, and ends it."""
 
 from __future__ import annotations
 

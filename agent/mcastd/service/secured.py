@@ -1,4 +1,4 @@
-"""A client's connection inside TLS: the records are OpenSSL's, bytes come and go as all others."""
+"""Wraps a client's connection in TLS; OpenSSL makes the records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has interfaces run as they should be: attached, in the mode that is wanted, as far as can be.
+"""Attaches interfaces and puts them into the wanted mode, as soon as that is possible.
 
 What is in the way is said once, looked at again whenever something changes, and said to be over
 when it is. Interfaces that come by the thousand are attached in bounded pieces, between which the

@@ -1,4 +1,4 @@
-"""Which agents run an interface: each says so by an abstract socket, which goes with its process.
+"""Shows other agents that this one runs an interface, by an abstract socket.
 
 Names are of the network namespace, so that agents in containers and on the host see one another.
 """

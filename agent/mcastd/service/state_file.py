@@ -1,4 +1,4 @@
-"""A file that outlasts its process: JSON, a snapshot in the first line, a change in each other one.
+"""Keeps state in a file that is a JSON snapshot followed by a log of changes.
 
 What a change costs does not depend on how much there is: only when changes have become as many as
 what they are changes of is the file written anew.

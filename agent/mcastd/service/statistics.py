@@ -1,4 +1,4 @@
-"""The counters of other systems' `netstat`, each from where it is really counted.
+"""Gives the counters that `netstat` of other systems shows, each from where it is counted.
 
 What arrives is counted by the programs at the NIC, exactly, refused or not; what only the engine
 knows (which queries were general, what was suppressed, what the agent sent) by the engine. A

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes of streams: totals by interface and state, and of few streams their own.
+"""Makes the metrics of streams: totals by interface and state, and a few single streams.
 
 Who forges sources makes no series: a stream has its own only if it is wanted here, and only so many
 as the settings say.

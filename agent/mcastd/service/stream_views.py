@@ -9,6 +9,7 @@ from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.time import Instant
 from mcastd.service.clock import wall_clock
 from mcastd.service.documents import JsonObject
+from mcastd.streams.lines import StreamObject
 
 if TYPE_CHECKING:
     from mcastd.service.agent import Agent
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def streams(
     agent: Agent, name: str | None = None, group: str | None = None
-) -> Iterator[JsonObject]:
+) -> Iterator[StreamObject]:
     """Streams, and groups from which nothing comes. ValueError for what is no address."""
     address = None if group is None else FAMILIES["mld" if ":" in group else "igmp"].parse(group)
     return agent.streams.objects(name, address)

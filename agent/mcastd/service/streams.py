@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mcastd.fastpath.streams import Streams
 from mcastd.gmp.filters import SourceFilter
 from mcastd.gmp.time import Instant, seconds
+from mcastd.service.answer_documents import StreamData
 from mcastd.service.clock import now, wall_clock
-from mcastd.service.documents import Json, JsonObject
 from mcastd.service.events import StreamChanged
 from mcastd.service.growing import Growing
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
 from mcastd.service.pairs import PairReader
 from mcastd.service.programs import Programs
-from mcastd.streams import as_object
+from mcastd.streams import StreamObject, as_object
 from mcastd.streams.sample import address_text
 from mcastd.streams.states import Event, Place, StreamWatch, Watched
 from mcastd.streams.table import packed_formats
@@ -280,7 +280,9 @@ class StreamReader:
         """Of an interface; nothing of one that is gone."""
         return self.flows.get(index or 0) or Flow(Counter())
 
-    def objects(self, name: str | None = None, group: bytes | None = None) -> Iterator[JsonObject]:
+    def objects(
+        self, name: str | None = None, group: bytes | None = None
+    ) -> Iterator[StreamObject]:
         """Streams, and the groups from which nothing comes, of one interface or all."""
         for interface in list(self._interfaces.values()):
             index = interface.index
@@ -293,7 +295,7 @@ class StreamReader:
                 if place[0] == index and group in (None, place[1]):
                     yield silent_object(interface.name, place)
 
-    def last_data(self, index: int | None, group: bytes) -> JsonObject:
+    def last_data(self, index: int | None, group: bytes) -> StreamData:
         """Rate and last packet of a group's streams together; {} where none are counted."""
         interface = None if index is None else self._interfaces.get(index)
         if interface is None or not interface.attachment or not interface.attachment.streams:
@@ -315,9 +317,9 @@ def _counts(watched: Watched | None) -> tuple[int, int, int]:
     return sample.packets, sample.size, sample.lost or 0
 
 
-def stream_object(interface: str, watched: Watched) -> JsonObject:
+def stream_object(interface: str, watched: Watched) -> StreamObject:
     sample = watched.sample
-    return as_object(
+    made = as_object(
         watched.key,
         sample,
         interface=interface,
@@ -326,20 +328,13 @@ def stream_object(interface: str, watched: Watched) -> JsonObject:
         state=watched.state.value,
         joined=watched.joined,
         wanted=watched.wanted,
-    ) | {
-        "first": wall_clock(Instant(sample.first)),
-        "last": wall_clock(Instant(sample.last)),
-    }
+    )
+    made["first"] = wall_clock(Instant(sample.first))
+    made["last"] = wall_clock(Instant(sample.last))
+    return made
 
 
-EMPTY: Mapping[str, Json] = {
-    "packets": 0, "bytes": 0, "first": None, "last": None, "rate": None, "bit_rate": None,
-    "longest_gap": None, "gaps": {}, "format": "none", "lost": None, "reordered": None,
-    "duplicates": None, "resets": None,
-}  # fmt: skip
-
-
-def silent_object(interface: str, place: Place) -> JsonObject:
+def silent_object(interface: str, place: Place) -> StreamObject:
     """A group from which nothing comes: it has neither source nor port."""
     return {
         "interface": interface,
@@ -347,8 +342,10 @@ def silent_object(interface: str, place: Place) -> JsonObject:
         "source": None,
         "group": address_text(place[1]),
         "port": None,
-        **EMPTY,
+        "packets": 0, "bytes": 0, "first": None, "last": None, "rate": None, "bit_rate": None,
+        "longest_gap": None, "gaps": {}, "format": "none", "lost": None, "reordered": None,
+        "duplicates": None, "resets": None,
         "state": "silent",
         "joined": True,
         "wanted": True,
-    }
+    }  # fmt: skip

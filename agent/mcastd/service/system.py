@@ -1,4 +1,4 @@
-"""What the agent says to the system it runs on: capabilities given up, systemd told."""
+"""Gives up capabilities, and tells systemd what the agent does."""
 
 from __future__ import annotations
 

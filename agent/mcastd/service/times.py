@@ -1,4 +1,4 @@
-"""When groups began to be received, and when they were last reported."""
+"""Notes when groups began to be received, and when they were last reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine wants sent, as frames on the wire: built lazily, in order, in paced bursts."""
+"""Sends what the engine wants sent: makes frames late, in order, and in paced bursts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The turns of the loop: events of the fast path, and what the clock brings, in bounded pieces."""
+"""Runs the turns of the event loop: drains the rings and runs timers, in bounded pieces."""
 
 from __future__ import annotations
 

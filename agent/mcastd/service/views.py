@@ -1,4 +1,4 @@
-"""What the agent knows, as JSON documents: the answers of the control socket."""
+"""Answers questions of the control socket with JSON documents."""
 
 from __future__ import annotations
 
@@ -12,13 +12,28 @@ from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import Instant, in_seconds
 from mcastd.service import coexistence
 from mcastd.service.agent import Agent
+from mcastd.service.answer_documents import (
+    Asker,
+    FamilyStatus,
+    Group,
+    InterfaceStatus,
+    KernelKeepsTo,
+    OlderQuerier,
+    Querier,
+    QuerierList,
+    SetByHand,
+    Status,
+    UnlistedQuerier,
+)
+from mcastd.service.by_hand import Difference
 from mcastd.service.clock import now, wall_clock
 from mcastd.service.describe import filter_object, flood_object
-from mcastd.service.documents import JsonObject, Own
+from mcastd.service.documents import JsonObject
 from mcastd.service.floods import History
 from mcastd.service.gradual import Steps, gradually
 from mcastd.service.interface import Interface
 from mcastd.service.joined import Joined
+from mcastd.service.kernel_version import Older
 from mcastd.service.losses import lost_events
 from mcastd.service.observer import Observer
 from mcastd.service.processes import container_of
@@ -30,7 +45,7 @@ from mcastd.service.stream_views import interface_streams
 
 
 @gradually
-def status(agent: Agent) -> Steps[JsonObject]:
+def status(agent: Agent) -> Steps[Status]:
     """Everything on one page, made interface by interface."""
     interfaces = []
     counted, host = agent.fast_path.counters(), coexistence.Host.now()
@@ -51,7 +66,7 @@ def status(agent: Agent) -> Steps[JsonObject]:
 
 def interface_status(
     agent: Agent, interface: Interface, values: Counters | None, host: coexistence.Host
-) -> JsonObject:
+) -> InterfaceStatus:
     attachment = interface.attachment
     return {
         "name": interface.name,
@@ -65,14 +80,24 @@ def interface_status(
         "running": bool(interface.link and interface.link.is_running),
         "problem": interface.problem,
         "remarks": coexistence.of_interface(interface, host),
-        "by_hand": [each._asdict() for each in agent.differences(interface)],
-        **{name: family_status(interface, each) for name, each in interface.observers.items()},
+        "by_hand": [set_by_hand(each) for each in agent.differences(interface)],
+        "igmp": family_status(interface, interface.observers["igmp"]),
+        "mld": family_status(interface, interface.observers["mld"]),
         "lost": lost_events(values) if values else {},
         "streams": interface_streams(agent, interface),
         "guard": interface.guard.as_mapping(),
         "floods": {
             ring: floods(each) for ring, each in agent.look.floods.of(interface.name).items()
         },
+    }
+
+
+def set_by_hand(each: Difference) -> SetByHand:
+    return {
+        "interface": each.interface,
+        "key": each.key,
+        "value": each.value,
+        "files": each.files,
     }
 
 
@@ -104,10 +129,7 @@ def allowed_version(name: str, observer: Observer) -> tuple[int, str]:
     return forced if forced is not None else (family.newest, "protocol")
 
 
-def family_status(interface: Interface, observer: Observer) -> JsonObject:
-    """`version`: spoken by whom `spoken_by` says; `max_version`: allowed, by whom `allowed_by`
-    says; `configured_max_version`: what the settings allow, which is in force in host mode.
-    """
+def family_status(interface: Interface, observer: Observer) -> FamilyStatus:
     host, current = observer.host, observer.queriers.current
     allowed, by = allowed_version(interface.name, observer)
     older = interface.kernel_versions[observer.family.name].older(now())
@@ -125,18 +147,21 @@ def family_status(interface: Interface, observer: Observer) -> JsonObject:
         "groups": len(observer.received.groups),
         "sources": sum(observer.received.held(mode).sources for mode in FilterMode),
         "speaks_for_kernel": observer.is_holding,
-        "kernel_keeps_to": older
-        and {
-            "version": older.version,
-            "until": wall_clock(older.until),
-            "exact": older.is_exact,
-        },
+        "kernel_keeps_to": None if older is None else kernel_keeps_to(older),
         "refresh": refresh_status(observer),
         "unanswered_queries": observer.responses.unanswered,
     }
 
 
-def unlisted_querier(observer: Observer) -> JsonObject | None:
+def kernel_keeps_to(older: Older) -> KernelKeepsTo:
+    return {
+        "version": older.version,
+        "until": wall_clock(older.until),
+        "exact": older.is_exact,
+    }
+
+
+def unlisted_querier(observer: Observer) -> UnlistedQuerier | None:
     """The one that was told of last which is none of those named."""
     if observer.unlisted is None:
         return None
@@ -144,7 +169,7 @@ def unlisted_querier(observer: Observer) -> JsonObject | None:
     return {"address": observer.family.format(address), "told": wall_clock(at)}
 
 
-def older_queriers(observer: Observer) -> list[Own]:
+def older_queriers(observer: Observer) -> list[OlderQuerier]:
     """Which older versions are spoken on the link, by whom, and how long that is believed."""
     at = now()
     heard = observer.queriers.last_by_version
@@ -158,7 +183,7 @@ def older_queriers(observer: Observer) -> list[Own]:
     ]
 
 
-def querier(agent: Agent, name: str | None = None) -> Iterator[JsonObject]:
+def querier(agent: Agent, name: str | None = None) -> Iterator[QuerierList]:
     """The queriers of each interface and family, the current one first."""
     return (
         {
@@ -179,7 +204,7 @@ def ordered(observer: Observer) -> list[QuerierView]:
     return sorted(views, key=lambda each: (each is not observer.queriers.current, -each.last_heard))
 
 
-def querier_object(observer: Observer, view: QuerierView) -> JsonObject:
+def querier_object(observer: Observer, view: QuerierView) -> Querier:
     newest = view.version == observer.family.newest
     observed = view.observed_interval
     return {
@@ -197,7 +222,7 @@ def querier_object(observer: Observer, view: QuerierView) -> JsonObject:
     }
 
 
-def groups(agent: Agent, name: str | None = None, group: str | None = None) -> Iterator[Own]:
+def groups(agent: Agent, name: str | None = None, group: str | None = None) -> Iterator[Group]:
     """The groups that this host receives, one by one. ValueError for what is no address."""
     address = None if group is None else FAMILIES["mld" if ":" in group else "igmp"].parse(group)
     return chain.from_iterable(
@@ -209,18 +234,17 @@ def groups(agent: Agent, name: str | None = None, group: str | None = None) -> I
 
 def groups_of(
     agent: Agent, interface: Interface, protocol: str, only: Address | None
-) -> Iterator[JsonObject]:
+) -> Iterator[Group]:
     """Made as they are asked for: what is left meanwhile is not told."""
     observer = interface.observers[protocol]
-    head = {"interface": interface.name, "protocol": protocol}
     for group in observer.received.ascending() if only is None else [only]:
         if group in observer.received.groups:
-            yield head | group_object(agent, interface, observer, group)
+            yield group_object(agent, interface, observer, group)
 
 
 def asker(
     agent: Agent, interface: Interface, observer: Observer, group: Address, application: str
-) -> JsonObject:
+) -> Asker:
     """Who stands behind an application: the processes with its sockets, or who asked the agent."""
     if application == KERNEL and group in observer.received.kernel:
         return joined_object(observer.family, observer.received.kernel[group])
@@ -236,7 +260,7 @@ def asker(
     }
 
 
-def joined_object(family: ProtocolFamily, joined: Joined) -> JsonObject:
+def joined_object(family: ProtocolFamily, joined: Joined) -> Asker:
     """The kernel's sockets: `exact` if all of them were found, and whose they are.
 
     Where it is not, `users` is how many the kernel counts, and the filter the widest there may be.
@@ -257,9 +281,7 @@ def joined_object(family: ProtocolFamily, joined: Joined) -> JsonObject:
     }
 
 
-def group_object(
-    agent: Agent, interface: Interface, observer: Observer, group: Address
-) -> JsonObject:
+def group_object(agent: Agent, interface: Interface, observer: Observer, group: Address) -> Group:
     family = observer.family
     applications = observer.received.applications(group).items()
 
@@ -267,12 +289,16 @@ def group_object(
         return None if at is None else wall_clock(at)
 
     return {
+        "interface": interface.name,
+        "protocol": family.name,
         "group": family.format(group),
         **filter_object(family, observer.received.groups[group]),
         "applications": [
-            {"name": who}
-            | filter_object(family, what)
-            | asker(agent, interface, observer, group, who)
+            {
+                "name": who,
+                **filter_object(family, what),
+                **asker(agent, interface, observer, group, who),
+            }
             for who, what in applications
         ],
         "reported": family.is_reportable(group),

@@ -1,4 +1,4 @@
-"""What one family's engine on one interface wants sent and heard, carried out with care for others.
+"""Sends for one engine, and first asks whether a report would harm the kernel's sockets.
 
 What takes something away at the routers is sent only when it has been looked up that nobody on this
 host wants it.

@@ -1,4 +1,4 @@
-"""TLS for the metrics, as the file says that Prometheus's exporters share (--web.config.file).
+"""Reads the TLS settings for the metrics, in the format of Prometheus's exporters.
 
 What of that format cannot be had here is refused and named: nothing that was to protect is left out
 in silence. Certificates are read anew when their files change.

@@ -1,9 +1,9 @@
-"""One stream for programs and for people."""
+"""Shows one stream to programs as JSON, and to people as a line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from mcastd.streams.sample import GAP_NAMES, Key, Sample, address_text
 
@@ -13,6 +13,32 @@ NANOSECONDS = 1_000_000_000
 def seconds(nanoseconds: int) -> float:
     """Exact to the microsecond also of times since 1970, which a float can only just hold."""
     return round(nanoseconds / NANOSECONDS, 9)
+
+
+class StreamObject(TypedDict):
+    """One stream as JSON; one that is silent has neither source nor port, nor any times."""
+
+    interface: str | None
+    vlan: list[int]
+    source: str | None
+    group: str
+    port: int | None
+    packets: int
+    bytes: int
+    first: float | None
+    last: float | None
+    rate: float | None
+    bit_rate: float | None
+    longest_gap: float | None
+    gaps: dict[str, int]
+    format: str
+    lost: int | None
+    reordered: int | None
+    duplicates: int | None
+    resets: int | None
+    state: str | None
+    joined: bool | None
+    wanted: bool | None
 
 
 def as_object(
@@ -26,7 +52,7 @@ def as_object(
     state: str | None = None,
     joined: bool | None = None,
     wanted: bool | None = None,
-) -> dict[str, Any]:
+) -> StreamObject:
     """A line of `--json`. `offset`: what the times lack to be nanoseconds since 1970."""
     gap = sample.longest_gap
     return {

@@ -1,4 +1,4 @@
-"""In what state each stream is, and when that changes: samples and the time in, events out.
+"""Judges in which state each stream is, and tells when that changes. Pure.
 
 Pure: no clock, no kernel. Each call does as much as it is given, and a bounded rest.
 """

@@ -1,4 +1,4 @@
-"""Why a packet is refused, numbered as in `bpf/abi.h`: in the order in which it is looked for."""
+"""Lists why a packet is refused, numbered as in `bpf/abi.h`, in the order of the checks."""
 
 from __future__ import annotations
 

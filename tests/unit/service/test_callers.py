@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mcastd.net import task_names
+from mcastd.net.task_names import task_name
 from mcastd.service.callers import Caller, caller_of
 
 USER = os.geteuid() + 1000
@@ -58,5 +63,33 @@ def test_what_is_held_belongs_to_one_process() -> None:
     assert Caller(0, 1, "player").application() == "player"
 
 
-def test_a_hidden_caller_has_no_name(tmp_path: Path) -> None:
-    assert seen(tmp_path, None).name is None
+def test_a_hidden_caller_has_no_name_that_its_memberships_could_be_told_apart_by(
+    tmp_path: Path,
+) -> None:
+    caller = seen(tmp_path, None)
+    assert caller.name is None
+    assert caller.application("player") == f"player uid {caller.uid}"
+
+
+def test_a_hidden_caller_is_known_to_people_by_its_task(tmp_path: Path) -> None:
+    """As the kernel tells it of another process, where it tells anything."""
+    if task_name(os.getpid()) is None:
+        pytest.skip("taskstats: only in the first namespaces, and with CAP_NET_ADMIN")
+    assert seen(tmp_path, None).task == Path("/proc/self/comm").read_text().strip()
+    with subprocess.Popen(["sleep", "60"]) as other:
+        assert task_name(other.pid) == "sleep"
+        other.kill()
+    assert task_name(other.pid) is None, "it is gone"
+
+
+@pytest.mark.parametrize("answer", [OSError(errno.EPERM, "no"), {}, {1: b"\x01"}, {1: b"\x1f\0"}])
+def test_a_kernel_that_does_not_tell_leaves_it_without(
+    monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    def asked(*_: object) -> dict[int, bytes]:
+        if isinstance(answer, OSError):
+            raise answer
+        return dict(answer)
+
+    monkeypatch.setattr(task_names, "_asked", asked)
+    assert task_name(1) is None

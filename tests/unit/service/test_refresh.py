@@ -10,6 +10,7 @@ from mcastd.gmp.family import FAMILIES
 from mcastd.service.callers import Caller
 from mcastd.service.changes import join
 from mcastd.service.changes import mode as set_mode
+from mcastd.service.metrics import AgentCollector
 from mcastd.service.refresh_views import refresh_status
 from support.played_agent import Played, a_link, packed
 from support.queries import igmp_query, mld_query
@@ -58,16 +59,26 @@ def state(played: Played, name: str = "igmp") -> Any:
     return refresh_status(played.interface("eth0").observers[name])
 
 
+def counted(played: Played, name: str) -> int:
+    """As the metric has it."""
+    families = AgentCollector(played.agent).collect()
+    (of_refresh,) = (each for each in families if each.name == "mcastd_refreshes")
+    (sample,) = (each for each in of_refresh.samples if each.labels["protocol"] == name)
+    assert int(sample.value) == state(played, name)["count"]
+    return int(sample.value)
+
+
 def test_the_agent_reports_its_own_and_has_the_kernel_report_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def story(played: Played) -> None:
         await played.settle(20)
         before = {name: said(played, group) for name, group in GROUPS.items()}
-        questions = asked(played)
+        questions, counts = asked(played), {name: counted(played, name) for name in GROUPS}
         await played.settle(60 + 10 + 9 * 60)
         for name, group in GROUPS.items():
             assert 9 <= said(played, group) - before[name] <= 11
+            assert abs(counted(played, name) - counts[name] - 10) <= 1
             assert said(played, KERNELS[name]) == 0
             assert state(played, name)["state"] == "running"
             assert 0 <= state(played, name)["next_in"] <= 60
@@ -87,6 +98,7 @@ def test_under_a_cap_the_agent_reports_all_and_asks_nobody(
         for name, group in KERNELS.items():
             assert 4 <= said(played, group) - before[name] <= 6
         assert asked(played) == questions
+        assert min(counted(played, name) for name in KERNELS) >= 4
 
     told(monkeypatch, {**HOST, "igmp_max_version": 2, "mld_max_version": 1}, story)
 
@@ -118,7 +130,8 @@ def test_in_observe_mode_nothing_is_said_and_that_is_told(monkeypatch: pytest.Mo
     async def story(played: Played) -> None:
         await played.settle(600)
         assert (played.machine.wire.sent, asked(played)) == ([], 0)
-        assert state(played) == {"interval": 60, "state": "observing", "next_in": None}
+        nothing = {"interval": 60, "state": "observing", "next_in": None, "count": 0}
+        assert state(played) == nothing
 
         set_mode(played.agent, ROOT, {"name": "eth0", "mode": "host"})
         await played.settle(1)

@@ -1,4 +1,4 @@
-"""A bridge that the interface is, or is a port of: does it let the groups through? Pure."""
+"""Checks whether the bridge of an interface lets its groups through. Pure."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Coroutine, Iterator
-from typing import Any
 
 from mcastd.gmp.family import FAMILIES
 from mcastd.gmp.filters import FilterMode
@@ -26,7 +25,7 @@ from mcastd.service.doctor import (
     streams,
     whole,
 )
-from mcastd.service.doctor.finding import Evidence, Finding, note
+from mcastd.service.doctor.finding import Evidence, Finding, FindingObject, note
 from mcastd.service.doctor.reverse_path import Filter, Sender, Ways
 from mcastd.service.doctor.sights import Sights, Wanted, look
 from mcastd.service.gradual import Gradual, Steps, gradually
@@ -41,7 +40,9 @@ MOST_SENDERS = 256
 MOST_STREAMS = 1024
 """Streams, or groups, of one interface that are held against the rules of the firewall."""
 
-Examination = Coroutine[Any, Any, Gradual[list[dict[str, Any]]]]
+Findings = list[FindingObject]
+
+Examination = Coroutine[object, None, Gradual[Findings]]
 
 
 class Doctor:
@@ -60,7 +61,7 @@ class Doctor:
             group = family.format(family.parse(group))
         return self._examined(name, group)
 
-    async def _examined(self, name: str | None, group: str | None) -> Gradual[list[dict[str, Any]]]:
+    async def _examined(self, name: str | None, group: str | None) -> Gradual[Findings]:
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._looked)
@@ -124,7 +125,7 @@ def all_senders(agent: Agent, of: Interface) -> Iterator[Sender]:
 @gradually
 def examine(
     agent: Agent, sights: Sights, name: str | None = None, group: str | None = None
-) -> Steps[list[dict[str, Any]]]:
+) -> Steps[Findings]:
     """All findings, made interface by interface."""
     found: list[Finding] = [] if group is None else list(groups.of_group(agent, name, group))
     seen = list(agent.streams.objects(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 
 class Severity(StrEnum):
@@ -19,6 +19,42 @@ class Evidence(NamedTuple):
 
     shows: str
     command: str
+
+
+class EvidenceObject(TypedDict):
+    """As JSON."""
+
+    shows: str
+    command: str
+
+
+class FindingObject(TypedDict):
+    """A finding in the answer of the control socket; see mcastctl(1)."""
+
+    kind: str
+    severity: str
+    interface: str | None
+    protocol: str | None
+    group: str | None
+    text: str
+    evidence: list[EvidenceObject]
+    why: str
+    remedy: str
+
+
+class Reasons(TypedDict, total=False):
+    """Why a finding matters, and what was seen of it."""
+
+    why: str
+    evidence: tuple[Evidence, ...]
+
+
+class Details(Reasons, total=False):
+    """What a finding may have besides its text and its remedy."""
+
+    interface: str | None
+    protocol: str | None
+    group: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +78,7 @@ class Finding:
         """The same, of this interface and family."""
         return replace(self, interface=interface, protocol=protocol or self.protocol)
 
-    def as_object(self) -> dict[str, Any]:
+    def as_object(self) -> FindingObject:
         """As JSON."""
         return {
             "kind": self.kind,
@@ -51,11 +87,11 @@ class Finding:
             "protocol": self.protocol,
             "group": self.group,
             "text": self.text,
-            "evidence": [each._asdict() for each in self.evidence],
+            "evidence": [{"shows": e.shows, "command": e.command} for e in self.evidence],
             "why": self.why,
             "remedy": self.remedy,
         }
 
 
-def note(kind: str, text: str, remedy: str, **more: Any) -> Finding:
+def note(kind: str, text: str, remedy: str, **more: Unpack[Details]) -> Finding:
     return Finding(kind, text, remedy, severity=Severity.NOTE, **more)

@@ -1,4 +1,4 @@
-"""Whether the host's firewall stops queries and streams coming in, or reports going out. Pure."""
+"""Checks whether the firewall stops queries or streams coming in, or reports going out. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a stream that this host is to send on has hops left: a TTL of 1 ends here. Pure."""
+"""Checks whether a stream that this host forwards has hops left (TTL above 1). Pure."""
 
 from __future__ import annotations
 

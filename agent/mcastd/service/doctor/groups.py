@@ -1,9 +1,8 @@
-"""The groups of an interface: what harms others, and why one group does not arrive."""
+"""Checks the groups of an interface, and why one group does not arrive."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from mcastd.gmp.family import Address, ProtocolFamily
 from mcastd.gmp.filters import FilterMode
@@ -11,6 +10,7 @@ from mcastd.gmp.time import Instant, in_seconds, seconds
 from mcastd.net.names import word
 from mcastd.service import views
 from mcastd.service.agent import Agent
+from mcastd.service.answer_documents import Group
 from mcastd.service.clock import now
 from mcastd.service.doctor.finding import Evidence, Finding, note
 from mcastd.service.interface import Interface
@@ -180,7 +180,7 @@ def not_joined(agent: Agent, name: str | None, group: str) -> Finding:
     )
 
 
-def askers(each: Mapping[str, Any]) -> str:
+def askers(each: Group) -> str:
     """Who has joined a group."""
     found = []
     for application in each["applications"]:

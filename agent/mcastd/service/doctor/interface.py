@@ -1,4 +1,4 @@
-"""An interface itself: its link, its hooks, floods, what was lost, and who else has a say there."""
+"""Checks an interface itself: its link, hook, floods, losses, and forced versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules as iptables-save(8) prints them, for both kinds of iptables. Pure."""
+"""Reads rules as iptables-save(8) prints them, for both kinds of iptables. Pure."""
 
 from __future__ import annotations
 

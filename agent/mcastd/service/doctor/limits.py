@@ -1,4 +1,4 @@
-"""How near sockets are to the kernel's limits of groups and sources. Pure."""
+"""Checks how near sockets are to the kernel's limits of groups and sources. Pure."""
 
 from __future__ import annotations
 

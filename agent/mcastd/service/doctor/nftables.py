@@ -1,4 +1,4 @@
-"""Rules as `nft -j list ruleset` prints them (libnftables-json(5)). Pure."""
+"""Reads rules as `nft -j list ruleset` prints them (libnftables-json(5)). Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from mcastd.service.doctor.ruleset import (
     PROTOCOLS,
@@ -23,6 +23,7 @@ from mcastd.service.doctor.ruleset import (
     unknown,
     within,
 )
+from mcastd.service.documents import Unread
 
 VERDICTS = {
     "accept": Verdict.ACCEPT, "drop": Verdict.DROP, "reject": Verdict.DROP,
@@ -47,37 +48,80 @@ FAMILIES = frozenset({"ip", "ip6", "inet", "netdev"})
 OF_DEVICES = frozenset({"ingress", "egress"})
 """Hooks whose chains are for devices that they name; nft 1.0 does not print which."""
 
-Sets = Mapping[tuple[str, str, str], list[Any]]
+Sets = Mapping[tuple[str, str, str], list[object]]
+
+
+class RuleObject(TypedDict):
+    """A rule; `expr`: its statements, any of which may be of a kind that is not known here."""
+
+    family: str
+    table: str
+    chain: str
+    handle: NotRequired[int]
+    expr: NotRequired[list[object]]
+
+
+class ChainObject(TypedDict):
+    """A chain; without `hook` it is only jumped to."""
+
+    family: str
+    table: str
+    name: str
+    hook: NotRequired[str]
+    policy: NotRequired[str]
+    prio: NotRequired[int]
+    dev: NotRequired[object]
+
+
+class SetObject(TypedDict):
+    """A named set."""
+
+    family: str
+    table: str
+    name: str
+    elem: NotRequired[list[object]]
+
+
+class Listed(TypedDict, total=False):
+    """One of the objects that nft lists: it has one of these, or another kind."""
+
+    set: SetObject
+    rule: RuleObject
+    chain: ChainObject
 
 
 def chains(text: str, known: Iterable[tuple[str, str]] = ()) -> Iterator[Chain]:
     """`known`: families and tables that iptables has shown already. ValueError for no JSON."""
-    objects = json.loads(text)["nftables"] if text else []
+    objects: list[Listed] = json.loads(text)["nftables"] if text else []
     skipped = set(known)
     sets = {
         (each["family"], each["table"], each["name"]): each.get("elem", [])
-        for each in of_kind(objects, "set")
+        for each in (of["set"] for of in objects if "set" in of)
     }
-    rules: dict[tuple[str, str, str], list[Rule]] = {}
-    for each in of_kind(objects, "rule"):
-        key = (each["family"], each["table"], each["chain"])
-        rules.setdefault(key, []).extend(rules_of(each, sets))
-    for each in of_kind(objects, "chain"):
-        family, table, name = each["family"], each["table"], each["name"]
+    rules = rules_by_chain(objects, sets)
+    for chain in (each["chain"] for each in objects if "chain" in each):
+        family, table, name = chain["family"], chain["table"], chain["name"]
         if family in FAMILIES and (family, table) not in skipped:
             found = tuple(rules.get((family, table, name), ()))
-            hook, policy = each.get("hook"), None
-            if each.get("policy") == "drop":
+            hook, policy = chain.get("hook"), None
+            if chain.get("policy") == "drop":
                 policy = end_of(family, table, name)
-            priority, devices = each.get("prio", 0), devices_of(each)
+            priority, devices = chain.get("prio", 0), devices_of(chain)
             yield Chain(family, table, name, found, hook, priority, policy, devices)
 
 
-def of_kind(objects: Iterable[Mapping[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
-    return (each[kind] for each in objects if kind in each)
+def rules_by_chain(
+    objects: Iterable[Listed], sets: Sets
+) -> Mapping[tuple[str, str, str], list[Rule]]:
+    """By family, table and name of the chain."""
+    rules: dict[tuple[str, str, str], list[Rule]] = {}
+    for rule in (each["rule"] for each in objects if "rule" in each):
+        key = (rule["family"], rule["table"], rule["chain"])
+        rules.setdefault(key, []).extend(rules_of(rule, sets))
+    return rules
 
 
-def devices_of(chain: Mapping[str, Any]) -> tuple[str, ...] | None:
+def devices_of(chain: ChainObject) -> tuple[str, ...] | None:
     """What the chain is for: all if its hook is no device's, None if it is not told."""
     if chain.get("hook") not in OF_DEVICES:
         return ()
@@ -104,29 +148,35 @@ class Said:
     verdict: Verdict = Verdict.CONTINUE
     target: str = ""
 
-    def take(self, statement: Any, rule: Mapping[str, Any], sets: Sets) -> None:
+    def take(self, statement: object, rule: RuleObject, sets: Sets) -> None:
         if not isinstance(statement, dict):
             self.matches.append(unknown)
             return
         name, value = next(iter(statement.items()), ("", None))
+        fields: Unread = value if isinstance(value, dict) else {}
         if name in VERDICTS:
-            self.verdict, self.target = VERDICTS[name], value.get("target", "") if value else ""
+            self.verdict, self.target = VERDICTS[name], target_of(value)
         elif name == "match":
-            self.matches.append(match_of(value, rule, sets))
+            self.matches.append(match_of(fields, rule, sets))
         elif name == "vmap":
-            self.branches += branches_of(value, rule, sets)
+            self.branches += branches_of(fields, rule, sets)
         elif name == "counter" and isinstance(value, dict):
             self.packets = value.get("packets")
         elif name not in HARMLESS and not is_comment(name, value):
             self.matches.append(unknown)
 
 
-def is_comment(name: str, value: Any) -> bool:
+def target_of(verdict: object) -> str:
+    """The chain that a verdict jumps to; empty for all other verdicts."""
+    return str(verdict.get("target", "")) if isinstance(verdict, dict) else ""
+
+
+def is_comment(name: str, value: object) -> bool:
     """Of iptables-nft, which writes it as a match of its own."""
     return name == "xt" and isinstance(value, dict) and value.get("name") == "comment"
 
 
-def rules_of(each: Mapping[str, Any], sets: Sets) -> list[Rule]:
+def rules_of(each: RuleObject, sets: Sets) -> list[Rule]:
     """One rule, or, where a map has its verdicts, one for each of them."""
     place = f"{each['family']} {each['table']} {each['chain']}"
     said, statements = Said(), each.get("expr", [])
@@ -151,7 +201,7 @@ def rules_of(each: Mapping[str, Any], sets: Sets) -> list[Rule]:
     return [made((), said.verdict, said.target)]
 
 
-def shown(statements: Iterable[Any]) -> str:
+def shown(statements: Iterable[object]) -> str:
     """A rule as text, for people: what it matches, in short, and its verdict."""
     parts = []
     for each in statements:
@@ -161,13 +211,13 @@ def shown(statements: Iterable[Any]) -> str:
             if name == "match":
                 parts.append(f"{left_text(value['left'])} {right_text(value['right'])}")
             elif name in VERDICTS:
-                parts.append(" ".join(filter(None, (name, (value or {}).get("target", "")))))
+                parts.append(" ".join(filter(None, (name, target_of(value)))))
             elif name not in ("counter",):
                 parts.append(name)
     return " ".join(parts)
 
 
-def left_text(left: Any) -> str:
+def left_text(left: object) -> str:
     if not isinstance(left, dict):
         return str(left)
     ((kind, value),) = left.items()
@@ -176,7 +226,7 @@ def left_text(left: Any) -> str:
     return " ".join(str(value[key]) for key in ("protocol", "field", "key") if key in value)
 
 
-def right_text(right: Any) -> str:
+def right_text(right: object) -> str:
     match right:
         case {"prefix": {"addr": address, "len": bits}}:
             return f"{address}/{bits}"
@@ -188,7 +238,7 @@ def right_text(right: Any) -> str:
 
 
 def branches_of(
-    value: Any, each: Mapping[str, Any], sets: Sets
+    value: Unread, each: RuleObject, sets: Sets
 ) -> Iterator[tuple[Match, Verdict, str]]:
     """Of a verdict map."""
     data = value.get("data")
@@ -198,10 +248,10 @@ def branches_of(
     for key, does in pairs:
         ((name, what),) = does.items()
         match = match_of({"op": "==", "left": value.get("key"), "right": key}, each, sets)
-        yield match, VERDICTS.get(name, Verdict.CONTINUE), (what or {}).get("target", "")
+        yield match, VERDICTS.get(name, Verdict.CONTINUE), target_of(what)
 
 
-def match_of(value: Any, rule: Mapping[str, Any], sets: Sets) -> Match:
+def match_of(value: Unread, rule: RuleObject, sets: Sets) -> Match:
     right = value.get("right")
     if isinstance(right, str) and right.startswith("@"):
         right = {"set": sets.get((rule["family"], rule["table"], right[1:]), [])}
@@ -218,19 +268,19 @@ def match_of(value: Any, rule: Mapping[str, Any], sets: Sets) -> Match:
     return lambda traffic: False if implied(traffic) is False else other(traffic)
 
 
-def implied_by(left: Any) -> Match:
+def implied_by(left: object) -> Match:
     """The protocol or family that a comparison is of: nft asks for it without saying so."""
-    protocol = str(left["payload"].get("protocol")) if is_payload(left) else ""
+    match left:
+        case {"payload": {"protocol": str(protocol)}}:
+            pass
+        case _:
+            return lambda traffic: True
     if protocol in ("ip", "ip6"):
         return of_family(protocol, protocol)
     return of_protocol(protocol) if protocol in PROTOCOLS else lambda traffic: True
 
 
-def is_payload(left: Any) -> bool:
-    return isinstance(left, dict) and isinstance(left.get("payload"), dict)
-
-
-def one(left: Any, right: Any) -> Match:
+def one(left: object, right: object) -> Match:
     """What one comparison asks."""
     match left:
         case {"meta": {"key": str(key)}}:
@@ -242,7 +292,7 @@ def one(left: Any, right: Any) -> Match:
     return unknown
 
 
-def of_meta(key: str, right: Any) -> Match:
+def of_meta(key: str, right: object) -> Match:
     match key:
         case "l4proto":
             return of_protocol(str(right))
@@ -257,7 +307,7 @@ def of_meta(key: str, right: Any) -> Match:
     return unknown
 
 
-def of_payload(protocol: str, field: str, right: Any) -> Match:
+def of_payload(protocol: str, field: str, right: object) -> Match:
     match protocol, field:
         case "ip" | "ip6", "saddr" | "daddr":
             return of_addresses(protocol, right, is_source=field == "saddr")
@@ -266,7 +316,8 @@ def of_payload(protocol: str, field: str, right: Any) -> Match:
         case "udp" | "th", "dport":
             return of_port(right, only_udp=protocol == "udp")
         case "igmp" | "icmpv6", "type":
-            kind = {"igmp": IGMP_TYPES, "icmpv6": ICMPV6_TYPES}[protocol].get(right, right)
+            names = {"igmp": IGMP_TYPES, "icmpv6": ICMPV6_TYPES}[protocol]
+            kind = names.get(right, right) if isinstance(right, str) else right
             return of_kind_of_message(PROTOCOLS[protocol], kind)
     is_other = of_protocol(protocol) if protocol in PROTOCOLS else unknown
     return lambda traffic: False if is_other(traffic) is False else None
@@ -278,11 +329,11 @@ def of_family(right: str, key: str) -> Match:
     return lambda traffic: traffic.family == wanted
 
 
-def of_kind_of_message(protocol: int, kind: Any) -> Match:
+def of_kind_of_message(protocol: int, kind: object) -> Match:
     return lambda traffic: traffic.protocol == protocol and traffic.kind == kind
 
 
-def of_addresses(family: str, right: Any, *, is_source: bool) -> Match:
+def of_addresses(family: str, right: object, *, is_source: bool) -> Match:
     try:
         first, last, bits = addresses(right)
     except (ValueError, TypeError, KeyError):
@@ -299,7 +350,7 @@ def of_addresses(family: str, right: Any, *, is_source: bool) -> Match:
     return fits
 
 
-def addresses(right: Any) -> tuple[bytes, bytes, int | None]:
+def addresses(right: object) -> tuple[bytes, bytes, int | None]:
     """First and last address, and the length of the prefix, None for a range."""
     match right:
         case {"prefix": {"addr": address, "len": bits}}:
@@ -307,11 +358,11 @@ def addresses(right: Any) -> tuple[bytes, bytes, int | None]:
             return packed, packed, int(bits)
         case {"range": [first, last]}:
             return ip_address(first).packed, ip_address(last).packed, None
-    packed = ip_address(right).packed
+    packed = ip_address(str(right)).packed
     return packed, packed, 8 * len(packed)
 
 
-def of_port(right: Any, *, only_udp: bool) -> Match:
+def of_port(right: object, *, only_udp: bool) -> Match:
     match right:
         case {"range": [int(first), int(last)]}:
             pass

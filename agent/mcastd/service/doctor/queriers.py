@@ -1,4 +1,4 @@
-"""Who asks on a link, and whether this host's answers leave in time."""
+"""Checks the queriers of a link, and whether this host answers them in time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mcastd.gmp.time import Duration, in_seconds
 from mcastd.net.names import word
 from mcastd.service import views
 from mcastd.service.agent import Agent
+from mcastd.service.answer_documents import OlderQuerier
 from mcastd.service.clock import now
 from mcastd.service.doctor.finding import Evidence, Finding, note
 from mcastd.service.interface import Interface
@@ -53,7 +54,7 @@ def of_family(
         )
 
 
-def older_querier(observer: Observer, older: dict[str, object], shows: str) -> Finding:
+def older_querier(observer: Observer, older: OlderQuerier, shows: str) -> Finding:
     who = older["address"]
     own = observer.own_query
     rest = (

@@ -1,4 +1,4 @@
-"""Whether the kernel takes a source's packets: reverse path filtering (RFC 3704). Pure."""
+"""Checks whether reverse path filtering drops a source's packets (RFC 3704). Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a firewall does with a packet, as far as its rules can be understood. Pure.
+"""Follows a packet through firewall rules, as far as these can be understood. Pure.
 
 What a rule asks that is not known here is neither true nor false: a drop behind it is possible, and
 not certain. Nothing is changed, and no packet is needed to see it.

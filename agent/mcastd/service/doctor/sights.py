@@ -1,4 +1,4 @@
-"""What doctor looks at on the host, beside what the agent knows: gathered in a thread, at once."""
+"""Gathers in a thread what doctor needs of the host beside the agent's own knowledge."""
 
 from __future__ import annotations
 

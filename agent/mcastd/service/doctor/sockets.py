@@ -1,4 +1,4 @@
-"""What becomes of multicast at the sockets: no room, and what others have joined. Pure."""
+"""Checks sockets that drop multicast, and sockets that get groups of others. Pure."""
 
 from __future__ import annotations
 

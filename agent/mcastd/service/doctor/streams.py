@@ -1,21 +1,22 @@
-"""What comes at the NIC, where streams are counted: on which interface, whole, and wanted? Pure."""
+"""Checks the streams that arrive: on the right interface, complete, and wanted. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 
 from mcastd.gmp.time import Instant, in_seconds
 from mcastd.net.names import word
-from mcastd.service.doctor.finding import Evidence, Finding, note
+from mcastd.service.doctor.finding import Evidence, Finding, Reasons, note
 from mcastd.service.growing import Grown
 from mcastd.service.namespaces.inside import command, qualified
+from mcastd.streams.lines import StreamObject
 
 COMING = frozenset({"live", "lossy", "elsewhere", "unwanted"})
 """States of a stream from which packets come now."""
 
-Objects = Iterable[Mapping[str, Any]]
+Objects = Iterable[StreamObject]
 """As `mcastctl streams --json` shows them."""
 
 
@@ -74,16 +75,16 @@ def rests(name: str, growing: Mapping[str, Grown], at: Instant) -> Iterator[Find
             )
 
 
-def label(each: Mapping[str, Any]) -> str:
+def label(each: StreamObject) -> str:
     port = f"port {each['port']}"
     return f"{each['group']} ({port}) from {each['source']}"
 
 
-def shows(each: Mapping[str, Any]) -> str:
-    return f"mcastctl streams {word(qualified(each['interface']))} {each['group']}"
+def shows(each: StreamObject) -> str:
+    return f"mcastctl streams {word(qualified(each['interface'] or ''))} {each['group']}"
 
 
-def made(kind: str, each: Mapping[str, Any], text: str, remedy: str, **more: Any) -> Finding:
+def made(kind: str, each: StreamObject, text: str, remedy: str, **more: Unpack[Reasons]) -> Finding:
     return Finding(
         kind,
         text,
@@ -95,7 +96,7 @@ def made(kind: str, each: Mapping[str, Any], text: str, remedy: str, **more: Any
     )
 
 
-def elsewhere(each: Mapping[str, Any]) -> Finding:
+def elsewhere(each: StreamObject) -> Finding:
     name = each["interface"]
     return made(
         "arrives_elsewhere",
@@ -111,7 +112,7 @@ def elsewhere(each: Mapping[str, Any]) -> Finding:
     )
 
 
-def filtered(each: Mapping[str, Any]) -> Finding:
+def filtered(each: StreamObject) -> Finding:
     return made(
         "source_filtered",
         each,
@@ -122,13 +123,13 @@ def filtered(each: Mapping[str, Any]) -> Finding:
             Evidence(f"{each['packets']} packets from {each['source']}", shows(each)),
             Evidence(
                 "mode and sources",
-                f"mcastctl groups {word(qualified(each['interface']))} {each['group']}",
+                f"mcastctl groups {word(qualified(each['interface'] or ''))} {each['group']}",
             ),
         ),
     )
 
 
-def lossy(each: Mapping[str, Any]) -> Finding:
+def lossy(each: StreamObject) -> Finding:
     return made(
         "stream_lossy",
         each,
@@ -142,7 +143,7 @@ def lossy(each: Mapping[str, Any]) -> Finding:
 
 def duplicates(coming: Objects) -> Iterator[Finding]:
     """The same numbers twice, or one stream by two VLANs."""
-    ways: defaultdict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    ways: defaultdict[tuple[object, ...], list[StreamObject]] = defaultdict(list)
     for each in coming:
         ways[each["interface"], each["group"], each["port"], each["source"]].append(each)
         if each["duplicates"] and each["duplicates"] * 20 > each["packets"]:

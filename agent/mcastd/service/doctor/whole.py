@@ -1,4 +1,4 @@
-"""What concerns no single interface: the agent's own state and settings, and the host."""
+"""Checks what concerns no single interface: the agent's state and settings, the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages between the processes of one agent: JSON objects, with a descriptor or without."""
+"""Passes JSON objects and descriptors between the processes of one agent."""
 
 from __future__ import annotations
 

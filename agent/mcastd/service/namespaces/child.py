@@ -1,4 +1,4 @@
-"""What the process of a namespace does before it is an agent: it enters the namespace, and no more.
+"""Makes a forked process the agent of a namespace: it enters the namespace first.
 
 Then it has no right that the first agent does not have.
 """

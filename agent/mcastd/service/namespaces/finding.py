@@ -1,4 +1,4 @@
-"""Which namespaces there are of those that are named, and how it is noticed that it has changed."""
+"""Finds the namespaces that the configuration names, and notices when they change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The agent that is started first: it runs the interfaces of its own namespace, and speaks for all.
+"""Runs the first agent: it serves its own namespace, and answers for all others.
 
 It has no right to enter another: the keeper has, which was started before that was given up.
 """

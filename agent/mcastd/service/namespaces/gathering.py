@@ -1,4 +1,4 @@
-"""The control socket of an agent with other namespaces: one answer of all, or of the one named.
+"""Answers at the control socket for the agents of all namespaces together.
 
 In what is told of another namespace each thing has a "namespace"; what has none is the agent's own.
 What could not be had of a namespace stands beside the result: {"result": [...], "lacking": {"blue":
@@ -19,7 +19,7 @@ from mcastd.service.bus import Choice, Watcher, encoded
 from mcastd.service.connections import Connection
 from mcastd.service.control import Client, Control
 from mcastd.service.doctor import Evidence, Finding
-from mcastd.service.documents import Answer, JsonObject, Own
+from mcastd.service.documents import Answer, Document, Own
 from mcastd.service.namespaces.inside import joined, parted
 from mcastd.service.namespaces.peers import (
     ANSWER_SECONDS,
@@ -137,7 +137,7 @@ class GatheringControl(Control):
             await answer.add(json.dumps(self._findings())[1:-1].encode())
         await answer.end(lacking)
 
-    async def _in_turns(self, items: Iterator[JsonObject], client: Client) -> AsyncIterator[bytes]:
+    async def _in_turns(self, items: Iterator[Document], client: Client) -> AsyncIterator[bytes]:
         while True:
             async with self._turnstile.for_answer(client.connection):
                 some = list(islice(items, AT_ONCE))
@@ -146,9 +146,9 @@ class GatheringControl(Control):
                 return
             yield made
 
-    def _findings(self) -> list[JsonObject]:
+    def _findings(self) -> list[Document]:
         """Of namespaces that are not served, and of those whose agent had to be started anew."""
-        found = []
+        found: list[Document] = []
         for peer in self._peers:
             text, remedy = None, ""
             if peer.state != RUNNING:
@@ -162,7 +162,7 @@ class GatheringControl(Control):
                     why="mcastd can neither receive nor send in it",
                     evidence=(Evidence(f"state: {peer.state}", "mcastctl status"),),
                 )
-                found.append({"namespace": peer.name} | made.as_object())
+                found.append({"namespace": peer.name, **made.as_object()})
         return found
 
     async def _with_peers(self, own: Own, client: Client) -> Own:
@@ -221,9 +221,9 @@ def named(parameters: Parameters, name: str) -> Parameters:
     return made
 
 
-def items_of(own: Answer) -> Iterable[JsonObject]:
+def items_of(own: Answer) -> Iterable[Document]:
     """Of what is told as a list."""
-    assert not isinstance(own, dict)
+    assert not isinstance(own, Mapping)
     return own
 
 

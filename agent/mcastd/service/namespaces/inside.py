@@ -1,4 +1,4 @@
-"""Which of the named network namespaces this process is in: like the namespace, the process's own.
+"""Knows in which named network namespace this process runs.
 
 An interface of another namespace than the agent's own is called by both names, "blue/eth0": no
 interface has a "/" in its name, and no namespace either.

@@ -1,4 +1,4 @@
-"""The keeper: a process that starts the agent of each namespace, and ends it with its namespace.
+"""Starts the agent of each namespace, and ends it with its namespace (the keeper).
 
 Entering a namespace takes CAP_SYS_ADMIN, which the agent gives up; the keeper alone goes on with
 it. It reads nothing but the configuration, the names of namespaces, and what its own processes say.

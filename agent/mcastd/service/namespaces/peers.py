@@ -1,4 +1,4 @@
-"""What the first agent knows of the agents in other namespaces, and how it speaks to them.
+"""Talks to the agents of other namespaces for the first agent.
 
 A peer has no socket of its own: for each question the first agent makes a pair of sockets and hands
 it one end, with the word who asks.
@@ -213,7 +213,7 @@ class Peers:
 
     def asking(self, peer: Peer, caller: Caller) -> AbstractAsyncContextManager[Connection]:
         """As `connected`, for requests of somebody's."""
-        who = {"uid": caller.uid, "pid": caller.pid, "name": caller.name}
+        who = {"uid": caller.uid, "pid": caller.pid, "name": caller.name, "task": caller.task}
         return self.connected(peer, {"caller": who})
 
     async def ask(

@@ -1,4 +1,4 @@
-"""A reload reaches the agents in all namespaces."""
+"""Has the agents of all namespaces reload."""
 
 from __future__ import annotations
 

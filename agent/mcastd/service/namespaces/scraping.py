@@ -1,4 +1,4 @@
-"""One scrape of the metrics of all namespaces: series of a named one have the label `namespace`.
+"""Joins the metrics of all namespaces; those of a named one have the label `namespace`.
 
 Prometheus wants all series of a name in one place: what peers tell is put behind the agent's own.
 """

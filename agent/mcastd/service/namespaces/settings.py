@@ -1,4 +1,4 @@
-"""The part of the configuration that is about other network namespaces: [namespace.NAME]."""
+"""Reads the part of the configuration that is about other namespaces: [namespace.NAME]."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""An agent in a namespace that has a name: the first one brings clients, and asks for metrics."""
+"""Runs the agent of a named namespace, to which the first agent passes clients."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from mcastd.service.company import Alone, Fail
 from mcastd.service.config import Settings
 from mcastd.service.connections import Connection
 from mcastd.service.control import Client, Control
-from mcastd.service.documents import Answer, JsonObject
+from mcastd.service.documents import Answer, Document
 from mcastd.service.faults import Fault
 from mcastd.service.namespaces import channel
 
@@ -109,10 +109,10 @@ class BroughtControl(Control):
     # What is told.
 
     async def _tell(self, result: Answer, client: Client) -> None:
-        if isinstance(result, dict):
+        if isinstance(result, Mapping):
             await super()._tell({**self._label, **result}, client)
             return
-        items: Iterator[JsonObject] = iter(result)
+        items: Iterator[Document] = iter(result)
         while True:
             async with self._turnstile.for_answer(client.connection):
                 some = [{**self._label, **each} for each in islice(items, AT_ONCE)]

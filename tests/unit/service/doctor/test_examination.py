@@ -52,7 +52,7 @@ def found(
     made = examining.examine(played.agent, sights, name, group)
     while made.step():
         pass
-    return {each["kind"]: each for each in made.answer}
+    return {each["kind"]: {**each} for each in made.answer}
 
 
 def filtered(*rules: str) -> Sights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from mcastd.fastpath.sockets import SocketPart
@@ -17,7 +17,7 @@ from mcastd.service.doctor.finding import Finding, Severity
 from mcastd.service.doctor.reverse_path import Filter, Sender, Ways
 from mcastd.service.growing import Grown
 from mcastd.service.host_history import HostHistory, Reading, growth
-from mcastd.streams import Key, Sample
+from mcastd.streams import Key, Sample, StreamObject
 from mcastd.streams.states import Reading as StreamReading
 from mcastd.streams.states import Watched
 
@@ -182,12 +182,13 @@ def test_a_bridge_that_snoops_needs_a_querier_and_an_entry() -> None:
     assert of_bridge(knows._replace(is_port=True), G1, G2) == []
 
 
-def stream(**more: Any) -> dict[str, Any]:
-    return {
+def stream(**more: Any) -> StreamObject:
+    made = {
         "interface": "eth0", "group": "239.1.1.1", "source": "10.0.0.2", "port": 5004, "vlan": [],
         "packets": 1000, "lost": 0, "duplicates": 0, "state": "live", "joined": True,
         "wanted": True,
-    } | more  # fmt: skip
+    }  # fmt: skip
+    return cast("StreamObject", made | more)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def stream(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_stream_is_judged_by_its_state(
-    streams_seen: list[dict[str, Any]], expected: list[str]
+    streams_seen: list[StreamObject], expected: list[str]
 ) -> None:
     assert [each.kind for each in streams.judge(streams_seen)] == expected
 
