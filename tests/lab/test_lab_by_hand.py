@@ -77,7 +77,7 @@ def test_what_a_running_agent_cannot_take_over_is_told(
 
     assert reloaded.returncode == 1
     assert "agent.max_interfaces: takes effect when mcastd is restarted" in reloaded.stdout
-    assert "agent.max_interfaces of the files" in mcastctl(agent, "status").stdout
+    assert "agent.max_interfaces takes effect" in mcastctl(agent, "status").stdout
 
 
 def test_what_a_start_would_be_refused_for_a_reload_is_too(

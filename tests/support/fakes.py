@@ -24,7 +24,7 @@ class IdleAgent:
         self.owned = OwnedMemberships(None)
         self.faults = Faults()
         self.doors: list[Door] = []
-        self.renamed: list[Any] = []
+        self.changed: list[Any] = []
         self.reload: Callable[[bool], str | None] = lambda undo: reloaded
 
 

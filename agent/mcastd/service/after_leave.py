@@ -40,12 +40,12 @@ class AfterLeave:
         if timer is not None:
             timer.cancel()
 
-    def rename(self, moved: Mapping[Key, Owned]) -> None:
-        """By their old keys, as they are called now. The time that is left stays."""
+    def rename(self, moved: Mapping[Owned, Owned]) -> None:
+        """As they are now, by what they were. The time that is left stays."""
         loop = asyncio.get_running_loop()
-        for key, membership in moved.items():
+        for old, membership in moved.items():
             self.forget(membership.key)
-            timer = self._timers.pop(key, None)
+            timer = self._timers.pop(old.key, None)
             if timer is not None:
                 timer.cancel()
                 again = loop.call_at(timer.when(), self._is_over, membership)

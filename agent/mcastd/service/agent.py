@@ -35,7 +35,7 @@ from mcastd.service.mode import Mode
 from mcastd.service.observer import Observer
 from mcastd.service.own_addresses import OwnAddresses
 from mcastd.service.own_memberships import OwnMemberships
-from mcastd.service.owned import Key, Owned
+from mcastd.service.owned import Owned
 from mcastd.service.policy import policy_of
 from mcastd.service.program_watch import ProgramWatch
 from mcastd.service.programs import Programs
@@ -89,8 +89,9 @@ class Agent:
         """Takes over the files; `undo`: also where something else was set by hand."""
         self.settle: Callable[[Interface], None] = lambda interface: None
         """Has it looked at again how the interface is to be run."""
-        self.renamed: list[Callable[[Mapping[Key, Owned]], None]] = []
-        """Are told what was asked for on a device that has another name: by their old keys."""
+        self.changed: list[Callable[[Mapping[Owned, Owned]], None]] = []
+        """Are told memberships that are other ones now, by what they were: with another name of
+        their device, or without some of their sources."""
         self._read()
         self._look()
         self._speak()

@@ -106,6 +106,8 @@ def leave(agent: Agent, caller: Caller, parameters: Parameters) -> JsonObject:
     fewer = without(held, asked.sources)
     if fewer is not None:
         put(agent, interface, fewer)
+        for told in agent.changed:
+            told({held: fewer})
         return {"left": True, "remaining": membership_object(fewer), **of_leaving(agent)}
     if held.hold_after_leave and not now:
         hold_on(agent, held)

@@ -40,7 +40,7 @@ from mcastd.service.documents import Answer, Own
 from mcastd.service.faults import Fault, said
 from mcastd.service.gradual import Gradual
 from mcastd.service.interface import called
-from mcastd.service.owned import Key, Owned, renamed
+from mcastd.service.owned import Owned
 from mcastd.service.requests import Parameters, RequestError, checked, parsed
 
 log = logging.getLogger("mcastd")
@@ -97,7 +97,7 @@ class Control:
         self.door = Door("control", self, agent.faults)
         agent.doors.append(self.door)
         self._clients: set[Client] = set()
-        agent.renamed.append(self._moved)
+        agent.changed.append(self._changed_meanwhile)
         self._turnstile = Turnstile()
         self._audit = Audit()
         self._long = asyncio.Semaphore(LONG_AT_ONCE)
@@ -294,10 +294,10 @@ class Control:
                 client.held.append(membership)
         return result
 
-    def _moved(self, moved: Mapping[Key, Owned]) -> None:
-        """What is held on a device ends with its connection, however the device is called then."""
+    def _changed_meanwhile(self, changed: Mapping[Owned, Owned]) -> None:
+        """What is held ends with its connection, however it and its device are called then."""
         for client in self._clients:
-            client.held = [renamed(each, moved.get(each.key)) for each in client.held]
+            client.held = [changed.get(each, each) for each in client.held]
 
     def _end(self, membership: Owned, caller: Caller) -> None:
         """The connection that held it is gone."""

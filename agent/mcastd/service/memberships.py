@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from mcastd.service.documents import Own
-from mcastd.service.owned import CONFIG, Key, Owned, owned_of
+from mcastd.service.owned import CONFIG, Owned, owned_of
 from mcastd.service.state_file import StateFile
 
 log = logging.getLogger("mcastd")
@@ -76,15 +76,15 @@ class OwnedMemberships:
         if earlier is not None and not earlier.held:
             self._write({"drop": membership.key})
 
-    def rename(self, old: str, new: str) -> dict[Key, Owned]:
-        """Those of a device go with it: by their old keys, as they are now.
+    def rename(self, old: str, new: str) -> dict[Owned, Owned]:
+        """Those of a device go with it: as they are now, by what they were.
 
         They come before what the same application has asked for under the new name, on a device
         that is gone. `rewrite` keeps them so.
         """
-        moved = {each.key: each._replace(interface=new) for each in self if each.interface == old}
-        for key, membership in moved.items():
-            del self._by_key[key]
+        moved = {each: each._replace(interface=new) for each in self if each.interface == old}
+        for earlier, membership in moved.items():
+            del self._by_key[earlier.key]
             self._by_key[membership.key] = membership
         self._is_outdated = self._is_outdated or any(not each.held for each in moved.values())
         return moved

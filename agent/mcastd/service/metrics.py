@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
 from heapq import nlargest
 from operator import itemgetter
@@ -15,19 +14,18 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-import mcastd
 from mcastd.fastpath.counters import CAUSES, DIRECTIONS, PROTOCOLS, RINGS
 from mcastd.gmp.counters import Counted
 from mcastd.gmp.family import Address
 from mcastd.gmp.filters import FilterMode
 from mcastd.gmp.time import in_seconds
 from mcastd.service.agent import Agent
+from mcastd.service.agent_metrics import clients, faults, process
 from mcastd.service.clock import wall_clock
 from mcastd.service.floods import FLOODED
 from mcastd.service.interface import Interface
 from mcastd.service.limit_metrics import limit_metrics
 from mcastd.service.observer import Observer
-from mcastd.service.own_addresses import MAPS
 from mcastd.service.responses import BUCKETS
 from mcastd.service.stream_metrics import stream_metrics
 from mcastd.wire import Kind, Reason
@@ -52,10 +50,10 @@ class AgentCollector(Collector):
         yield from self._host_mode()
         yield from stream_metrics(self._agent)
         yield from self._interfaces()
-        yield from self._clients()
+        yield from clients(self._agent)
         yield from limit_metrics(self._agent)
-        yield from self._faults()
-        yield from self._process()
+        yield from faults(self._agent)
+        yield from process(self._agent)
 
     def _traffic(self) -> Iterator[Metric]:
         messages = CounterMetricFamily(
@@ -310,53 +308,6 @@ class AgentCollector(Collector):
         for interface in self._agent.interfaces.values():
             info.add_metric([interface.name, interface.mode, hook_of(interface)], 1)
         yield info
-
-    def _clients(self) -> Iterator[Metric]:
-        clients = GaugeMetricFamily(
-            "mcastd_clients", "Open connections of clients, by socket.", labels=["socket"]
-        )
-        closed = CounterMetricFamily(
-            "mcastd_clients_closed",
-            "Connections that the agent closed or refused, by socket and reason.",
-            labels=["socket", "reason"],
-        )
-        for door in self._agent.doors:
-            clients.add_metric([door.name], door.clients)
-            for reason, count in door.closed.items():
-                closed.add_metric([door.name, reason], count)
-        yield from (clients, closed)
-
-    def _faults(self) -> Iterator[Metric]:
-        faults = CounterMetricFamily(
-            "mcastd_faults",
-            "Errors that were confined to one connection, interface or file.",
-            labels=["of"],
-        )
-        for fault, count in self._agent.faults.counts.items():
-            faults.add_metric([fault.value], count)
-        yield faults
-        refused = CounterMetricFamily(
-            "mcastd_map_refusals",
-            "Entries that did not fit into a BPF map, by map.",
-            labels=["map"],
-        )
-        for name in MAPS:
-            refused.add_metric([name], self._agent.fast_path.refused[name])
-        yield refused
-
-    def _process(self) -> Iterator[Metric]:
-        build = GaugeMetricFamily(
-            "mcastd_build_info",
-            "Versions of mcastd, Python and the kernel; always 1.",
-            labels=["version", "python", "kernel"],
-        )
-        build.add_metric([mcastd.__version__, platform.python_version(), platform.release()], 1)
-        yield build
-        yield GaugeMetricFamily(
-            "mcastd_config_last_reload_success_timestamp_seconds",
-            "When the configuration was last read without an error.",
-            value=self._agent.reloaded_at,
-        )
 
 
 def hook_of(interface: Interface) -> str:

@@ -63,13 +63,6 @@ class Owned(NamedTuple):
         return self.interface, self.group, self.application
 
 
-def renamed(membership: Owned, now: Owned | None) -> Owned:
-    """As it is `now`, if this is the same under another name of its interface."""
-    if now is None or now != membership._replace(interface=now.interface):
-        return membership
-    return now
-
-
 KINDS: tuple[tuple[type, ...], ...] = (
     *((str,), (str,), (str,), (tuple,), (str,)),
     *((int, NoneType), (int, NoneType), (int, float), (bool,), (bool,), (int, float)),

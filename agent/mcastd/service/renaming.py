@@ -139,5 +139,5 @@ def _move(agent: Agent, old: str, new: str) -> None:
     agent.known_queriers.rename(old, new)
     moved = agent.owned.rename(old, new)
     agent.after_leave.rename(moved)
-    for told in agent.renamed:
+    for told in agent.changed:
         told(moved)

@@ -13,6 +13,7 @@ import pytest
 from mcastd.net import task_names
 from mcastd.net.task_names import task_name
 from mcastd.service.callers import Caller, caller_of
+from support.waiting import eventually
 
 USER = os.geteuid() + 1000
 
@@ -77,7 +78,7 @@ def test_a_hidden_caller_is_known_to_people_by_its_task(tmp_path: Path) -> None:
         pytest.skip("taskstats: only in the first namespaces, and with CAP_NET_ADMIN")
     assert seen(tmp_path, None).task == Path("/proc/self/comm").read_text().strip()
     with subprocess.Popen(["sleep", "60"]) as other:
-        assert task_name(other.pid) == "sleep"
+        eventually(lambda: task_name(other.pid) == "sleep", what="the name of what it runs")
         other.kill()
     assert task_name(other.pid) is None, "it is gone"
 

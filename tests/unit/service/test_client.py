@@ -30,7 +30,7 @@ class Idle:
         self.owned: list[Any] = []
         self.faults = Faults()
         self.doors: list[Door] = []
-        self.renamed: list[Any] = []
+        self.changed: list[Any] = []
         self.reload: Callable[[bool], str | None] = lambda undo: None
 
 

@@ -241,6 +241,29 @@ def test_what_is_held_ends_with_the_client_also_on_a_device_that_was_renamed(
     tell(story)
 
 
+@pytest.mark.parametrize("named", ["play0", "blue/play1"])
+def test_what_is_held_ends_with_the_client_also_without_some_of_its_sources(
+    tell: Callable[[Story], None], named: str
+) -> None:
+    async def story(company: Company) -> None:
+        await company.run_blue()
+        await company.ask("mode", name=named, mode="host")
+        asking = await company.client()
+        sources = ["192.0.2.8", "192.0.2.9"]
+        joining = {**JOIN, "name": named, "group": "232.1.1.1", "sources": sources}
+        assert "result" in await asking.ask("join", **joining)
+        leaving = {"name": named, "group": "232.1.1.1", "as": "player", "sources": sources[:1]}
+        left = await company.ask("leave", **leaving)
+        assert left["result"]["remaining"]["sources"] == sources[1:]
+
+        await asking.close()
+        played = company.blue if "/" in named else company.mine
+        await played.settle()
+        assert played.agent.owned.total == 0
+
+    tell(story)
+
+
 def test_who_holds_something_in_a_namespace_is_told_that_its_agent_ends(
     tell: Callable[[Story], None],
 ) -> None:
