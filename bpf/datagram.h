@@ -46,6 +46,11 @@ struct mcast_datagram {
 	uint32_t ttl;        /* the IP packet's time to live, or hop limit */
 	uint32_t has_start;  /* the first words of the payload are known: */
 	uint32_t start[MCAST_START_WORDS];
+	uint64_t number;  /* that the payload has, in its format, */
+	uint64_t mask;    /* the bits that numbers have there, 0 if it has none, */
+	uint64_t before;  /* when the stream's packet before this one came */
+	uint32_t numbers; /* from that on, of the packet */
+	uint32_t reserved;
 };
 
 /* Copies `size` bytes (a constant) at `offset` of the frame to where words may be put if they are four

@@ -46,6 +46,7 @@ MCAST_INLINE void mcast_begin(struct mcast_stream *stream, uint64_t number)
 	stream->is_begun = 1;
 	stream->has_pending = 0;
 	stream->received++;
+	stream->leg.numbers = 1;
 }
 
 /* Numbers have gone on by `steps`, of which the last `came` are there. */
@@ -86,6 +87,7 @@ MCAST_INLINE void mcast_put_off(struct mcast_stream *stream, uint64_t number, ui
 	stream->pending_identity = identity;
 	stream->pending_has_ts = has_ts;
 	stream->has_pending = 1;
+	stream->leg.numbers = 0;
 }
 
 /* Two packets are in sequence: what they are is known. */
@@ -93,6 +95,7 @@ MCAST_INLINE void mcast_be_sequenced(struct mcast_stream *stream, bool had_ts)
 {
 	stream->is_sequenced = 1;
 	stream->pair_had_ts = had_ts;
+	stream->leg.numbers = 2;
 }
 
 /* Counting begins anew with the number that was put off, which `number` follows. */
@@ -103,6 +106,7 @@ MCAST_INLINE void mcast_believe(struct mcast_stream *stream, uint64_t number, bo
 	else
 		mcast_be_sequenced(stream, stream->pending_has_ts && has_ts);
 	mcast_begin(stream, number);
+	stream->leg.numbers = 2;
 	stream->window = 3;
 	stream->span = 2;
 	stream->received++;
@@ -150,6 +154,7 @@ MCAST_INLINE void mcast_take_number(struct mcast_stream *stream, uint64_t number
 		return;
 	}
 	stream->has_pending = 0;
+	stream->leg.numbers = 1;
 	if (!stream->is_sequenced && ((number - stream->latest) & mask) == step)
 		mcast_be_sequenced(stream, stream->latest_has_ts && has_ts);
 	stream->latest = number;

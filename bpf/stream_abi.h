@@ -51,6 +51,14 @@ struct mcast_stream_format {
 	uint8_t reserved;
 };
 
+/* What a stream is for a pair. */
+struct mcast_stream_leg {
+	uint32_t turn; /* of the pairs that this was looked up in */
+	uint8_t number; /* of the leg: MCAST_LEGS_OF_PAIR times the pair's, and which, from 1; 0: none */
+	uint8_t numbers; /* that the last packet made known: 2 if the one before it is believed by its own */
+	uint8_t reserved[2];
+};
+
 /* What is counted of one stream. */
 struct mcast_stream {
 	uint64_t lock; /* 1 while a processor counts */
@@ -91,6 +99,7 @@ struct mcast_stream {
 	uint8_t ts_before; /* the datagram before this one was MPEG-TS, and the format is not known */
 	uint8_t is_joined; /* when its first packet came, its group was */
 	uint8_t ttl;       /* of the last packet: IPv4's time to live, IPv6's hop limit */
+	struct mcast_stream_leg leg;
 };
 
 /* What is counted of multicast UDP besides streams, of one interface. */

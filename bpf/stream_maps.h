@@ -4,6 +4,7 @@
 #define MCAST_STREAM_MAPS_H
 
 #include "streams.h"
+#include "pairs.h"
 
 enum {
 	MCAST_LOCK_TRIES = 64,  /* a processor counts one packet meanwhile, which is not long */
@@ -11,8 +12,10 @@ enum {
 	MCAST_STRANGERS_TRIED = 64,
 };
 
-/* The program that looks at what may be control; the loader puts it here. */
-BPF_PROG_ARRAY(further, 1);
+/* The programs that look at what may be control, and that count what a leg of a pair brought; the loader
+ * puts them here. */
+enum { MCAST_FURTHER_CONTROL = 0, MCAST_FURTHER_PAIR = 1, MCAST_FURTHER_NOWHERE = 2 };
+BPF_PROG_ARRAY(further, 2);
 
 /* Streams: all memory is there from the beginning, so that none is missed for want of it. */
 BPF_TABLE("hash", struct mcast_stream_key, struct mcast_stream, streams, 4096);
@@ -34,11 +37,25 @@ BPF_ARRAY(strangers, struct mcast_stream_key, MCAST_STRANGERS);
 enum { MCAST_STRANGERS_CAME = 0, MCAST_STRANGERS_WENT = 1 };
 BPF_ARRAY(strangers_turn, uint64_t, 2);
 
+/* Pairs; the loader makes room for as many as are configured. */
+BPF_ARRAY(pairs, struct mcast_pair, 1);
+
+/* Which streams are legs: MCAST_LEGS_OF_PAIR times the pair's number, and which, from 1. */
+BPF_TABLE("hash", struct mcast_leg_key, uint32_t, pair_legs, MCAST_PAIRS *MCAST_LEGS_OF_PAIR);
+
+/* Another number whenever they have changed; 0 before there is one. */
+BPF_ARRAY(pair_legs_turn, uint32_t, 1);
+
 /* Where a frame is looked at: what is found in it, and a stream before its first packet. One for each
  * hook, because one may interrupt the other. */
 struct mcast_stream_scratch {
 	struct mcast_datagram datagram;
 	struct mcast_stream fresh;
+	uint64_t turn;               /* of legs, now */
+	uint64_t further;            /* where the frame is to be looked at next */
+	uint64_t now;                /* when its datagram was counted in its stream, */
+	struct mcast_stream_leg leg; /* and what that one was for a pair then */
+	struct mcast_taken taken;    /* what a pair is told of it */
 };
 BPF_PERCPU_ARRAY(stream_scratch, struct mcast_stream_scratch, 2);
 
@@ -168,21 +185,21 @@ MCAST_INLINE struct mcast_stream *mcast_meet(struct mcast_stream_scratch *lay_ou
 	return streams.lookup(key); /* another processor may have been first */
 }
 
-MCAST_INLINE bool mcast_lock(struct mcast_stream *stream)
+MCAST_INLINE bool mcast_lock(uint64_t *lock)
 {
 	uint64_t i;
 
 	for (i = 0; i < MCAST_LOCK_TRIES; i++) {
 		MCAST_KEEP(i);
-		if (!__sync_lock_test_and_set(&stream->lock, 1))
+		if (!__sync_lock_test_and_set(lock, 1))
 			return true;
 	}
 	return false;
 }
 
-MCAST_INLINE void mcast_unlock(struct mcast_stream *stream)
+MCAST_INLINE void mcast_unlock(uint64_t *lock)
 {
-	__sync_lock_test_and_set(&stream->lock, 0);
+	__sync_lock_test_and_set(lock, 0);
 }
 
 /* Counts a datagram of the interface; false if its stream has no room, or another processor holds it
@@ -191,29 +208,84 @@ MCAST_INLINE bool mcast_count_in_stream(const struct mcast_source *source,
 					struct mcast_stream_scratch *lay_out)
 {
 	struct mcast_stream *stream = streams.lookup(&lay_out->datagram.key);
+	uint64_t differs;
 
 	if (!stream)
 		stream = mcast_meet(lay_out);
-	if (!stream || !mcast_lock(stream))
+	if (!stream || !mcast_lock(&stream->lock))
 		return false;
-	mcast_count_datagram(source, stream, &lay_out->datagram, bpf_ktime_get_ns());
-	mcast_unlock(stream);
+	lay_out->now = bpf_ktime_get_ns();
+	mcast_count_datagram(source, stream, &lay_out->datagram, lay_out->now);
+	lay_out->leg = stream->leg;
+	mcast_unlock(&stream->lock);
+	/* Without a branch: the verifier would walk twice through all that follows, for each way to here. */
+	differs = lay_out->leg.number | (lay_out->leg.turn ^ lay_out->turn);
+	lay_out->further = MCAST_FURTHER_NOWHERE - ((differs | -differs) >> 63);
 	return true;
+}
+
+/* Looks up, if legs have changed, whether the stream is one. What is in a VLAN is not this interface's. */
+MCAST_INLINE void mcast_find_leg(struct mcast_stream_leg *leg, const struct mcast_stream_key *key)
+{
+	struct mcast_leg_key wanted = {
+		.ifindex = key->ifindex,
+		.port = key->port,
+		.width = key->width,
+	};
+	uint32_t none = 0, *turn = pair_legs_turn.lookup(&none), *number;
+
+	if (!turn || *turn == leg->turn)
+		return;
+	__builtin_memcpy(wanted.group, key->group, sizeof(wanted.group));
+	number = pair_legs.lookup(&wanted);
+	leg->number = number && !(key->vlan[0] | key->vlan[1]) ? (uint8_t)*number : 0;
+	leg->turn = *turn;
+}
+
+/* Counts in its pair what has been counted in a leg's stream. A program of its own does that: in the one
+ * that counts streams the verifier would walk through it once for each way that leads there. */
+MCAST_INLINE void mcast_count_in_pair(uint32_t hook)
+{
+	struct mcast_stream_scratch *lay_out = stream_scratch.lookup(&hook);
+	struct mcast_stream *stream;
+	struct mcast_pair *pair;
+	uint32_t index;
+
+	if (!lay_out)
+		return;
+	stream = streams.lookup(&lay_out->datagram.key);
+	if (!stream)
+		return;
+	mcast_find_leg(&lay_out->leg, &lay_out->datagram.key);
+	MCAST_FORGET();
+	stream->leg.turn = lay_out->leg.turn;
+	stream->leg.number = lay_out->leg.number;
+	if (!lay_out->leg.number)
+		return;
+	mcast_tell(&lay_out->taken, stream, &lay_out->datagram, &lay_out->leg);
+	MCAST_FORGET();
+	index = (lay_out->leg.number - 1u) / MCAST_LEGS_OF_PAIR;
+	pair = pairs.lookup(&index);
+	if (!pair)
+		return;
+	if (!mcast_lock(&pair->lock)) {
+		__sync_fetch_and_add(&pair->missed, 1);
+		return;
+	}
+	mcast_take_in_pair(pair, &lay_out->taken, lay_out->now);
+	MCAST_FORGET();
+	mcast_unlock(&pair->lock);
 }
 
 /* Looks at a frame, of which as much as lies in one piece is from `data` to `end`; with a tag `vlan` that
  * the driver has taken out, if it is `tagged`. */
-MCAST_INLINE void mcast_see(struct mcast_source *source, const uint8_t *data, const uint8_t *end,
-			    uint32_t ifindex, uint16_t vlan, bool tagged)
+MCAST_INLINE void mcast_look(struct mcast_source *source, struct mcast_stream_scratch *lay_out,
+			     const uint8_t *data, const uint8_t *end, uint32_t ifindex,
+			     uint16_t vlan, bool tagged)
 {
-	uint32_t hook = (uint32_t)source->hook;
-	struct mcast_stream_scratch *lay_out = stream_scratch.lookup(&hook);
-	struct mcast_datagram *datagram;
+	struct mcast_datagram *datagram = &lay_out->datagram;
 	struct mcast_stream_rest *rest;
 
-	if (!lay_out)
-		return;
-	datagram = &lay_out->datagram;
 	__builtin_memset(datagram, 0, sizeof(*datagram));
 	if (!mcast_is_usual_datagram(datagram, data, end)) {
 		__builtin_memset(datagram, 0, sizeof(*datagram));
@@ -242,6 +314,24 @@ MCAST_INLINE void mcast_see(struct mcast_source *source, const uint8_t *data, co
 	} else {
 		rest->untracked++;
 	}
+}
+
+/* The same; where the frame is to be looked at next, if anywhere: a number for `further`. */
+MCAST_INLINE uint32_t mcast_see(struct mcast_source *source, const uint8_t *data,
+				const uint8_t *end, uint32_t ifindex, uint16_t vlan, bool tagged)
+{
+	uint32_t hook = (uint32_t)source->hook, none = 0, *turn;
+	struct mcast_stream_scratch *lay_out = stream_scratch.lookup(&hook);
+
+	turn = pair_legs_turn.lookup(&none);
+	if (!lay_out || !turn)
+		return MCAST_FURTHER_NOWHERE;
+	lay_out->turn = *turn;
+	lay_out->further = MCAST_FURTHER_NOWHERE;
+	MCAST_FORGET();
+	mcast_look(source, lay_out, data, end, ifindex, vlan, tagged);
+	MCAST_FORGET();
+	return (uint32_t)lay_out->further;
 }
 
 #endif

@@ -22,14 +22,14 @@ int mcast_xdp_streams(struct xdp_md *ctx)
 	if (data[0] & 1) {
 		struct mcast_source source = { .context = ctx, .hook = MCAST_HOOK_XDP };
 
-		mcast_see(&source, data, end, ctx->ingress_ifindex, 0, false);
+		further.call(ctx, mcast_see(&source, data, end, ctx->ingress_ifindex, 0, false));
 		/* Read anew: what is kept of them, the verifier follows through all of the above. */
 		MCAST_FORGET();
 		data = (const uint8_t *)(long)ctx->data;
 		end = (const uint8_t *)(long)ctx->data_end;
 	}
 	if (mcast_type_of_control(data, end))
-		further.call(ctx, 0);
+		further.call(ctx, MCAST_FURTHER_CONTROL);
 	return XDP_PASS;
 }
 
@@ -45,13 +45,32 @@ int mcast_tc_streams(struct __sk_buff *skb)
 		return MCAST_TC_NEXT;
 	data = (const uint8_t *)(long)skb->data;
 	end = (const uint8_t *)(long)skb->data_end;
-	if (data + 1 <= end && data[0] & 1)
-		mcast_see(&source, data, end, skb->ifindex, skb->vlan_tci & 0xfff,
-			  skb->vlan_present);
+	if (data + 1 <= end && data[0] & 1) {
+		further.call(skb, mcast_see(&source, data, end, skb->ifindex, skb->vlan_tci & 0xfff,
+					    skb->vlan_present));
+	}
 	MCAST_FORGET();
 	data = (const uint8_t *)(long)skb->data;
 	end = (const uint8_t *)(long)skb->data_end;
 	if (mcast_type_of_control(data, end))
-		further.call(skb, 0);
+		further.call(skb, MCAST_FURTHER_CONTROL);
+	return MCAST_TC_NEXT;
+}
+
+int mcast_xdp_pairs(struct xdp_md *ctx)
+{
+	mcast_count_in_pair(MCAST_HOOK_XDP);
+	if (mcast_type_of_control((const uint8_t *)(long)ctx->data,
+				  (const uint8_t *)(long)ctx->data_end))
+		further.call(ctx, MCAST_FURTHER_CONTROL);
+	return XDP_PASS;
+}
+
+int mcast_tc_pairs(struct __sk_buff *skb)
+{
+	mcast_count_in_pair(MCAST_HOOK_INGRESS);
+	if (mcast_type_of_control((const uint8_t *)(long)skb->data,
+				  (const uint8_t *)(long)skb->data_end))
+		further.call(skb, MCAST_FURTHER_CONTROL);
 	return MCAST_TC_NEXT;
 }

@@ -54,6 +54,15 @@ MCAST_INLINE void mcast_count_arrival(struct mcast_stream *stream, uint32_t byte
 
 /* --- RTP -------------------------------------------------------------------------------------- */
 
+/* The payload has `count` numbers from that one on, of as many bits as `mask` has. */
+MCAST_INLINE void mcast_note_number(struct mcast_datagram *datagram, uint64_t number, uint64_t mask,
+				    uint32_t count)
+{
+	datagram->number = number;
+	datagram->mask = mask;
+	datagram->numbers = count;
+}
+
 /* A packet that may be RTP. */
 struct mcast_rtp {
 	uint32_t content; /* where its content begins in the payload, */
@@ -124,6 +133,7 @@ MCAST_INLINE bool mcast_take_rtp(const struct mcast_source *source, struct mcast
 	has_ts = !stream->is_sequenced && mcast_are_ts(source, datagram, rtp.content, rtp.end);
 	MCAST_FORGET();
 	mcast_take_number(stream, rtp.number, 0xffff, rtp.ssrc, has_ts);
+	mcast_note_number(datagram, rtp.number, 0xffff, 1);
 	MCAST_FORGET();
 	return true;
 }
@@ -166,6 +176,7 @@ MCAST_INLINE bool mcast_take_sacn(const struct mcast_source *source, struct mcas
 		stream->format = MCAST_FORMAT_SACN;
 	}
 	mcast_take_byte(stream, *(const uint8_t *)&end, identity);
+	mcast_note_number(datagram, *(const uint8_t *)&end, 0xff, 1);
 	return true;
 }
 
@@ -181,8 +192,11 @@ MCAST_INLINE void mcast_take_mold(const struct mcast_source *source, struct mcas
 	    !mcast_bytes(source, datagram->payload + 10, what, 10))
 		return;
 	count = mcast_be16(header + 8);
-	mcast_take_messages(stream, (uint64_t)mcast_be32(header) << 32 | mcast_be32(header + 4),
-			    count == MCAST_MOLD_END ? 0 : count,
+	if (count == MCAST_MOLD_END)
+		count = 0;
+	mcast_note_number(datagram, (uint64_t)mcast_be32(header) << 32 | mcast_be32(header + 4),
+			  ~0ull, count);
+	mcast_take_messages(stream, datagram->number, count,
 			    (uint64_t)mcast_be32(session) << 32 | mcast_be32(session + 4),
 			    mcast_be16(session + 8));
 }
@@ -204,6 +218,7 @@ MCAST_INLINE void mcast_take_custom(const struct mcast_source *source, struct mc
 			return;
 		number = number << 8 | byte;
 	}
+	mcast_note_number(datagram, number, mcast_low_bits(8 * size), 1);
 	if (size == 1)
 		mcast_take_byte(stream, (uint8_t)number, nobody);
 	else
@@ -261,6 +276,7 @@ MCAST_INLINE void mcast_count_datagram(const struct mcast_source *source,
 				       struct mcast_stream *stream, struct mcast_datagram *datagram,
 				       uint64_t now)
 {
+	datagram->before = stream->last;
 	stream->ttl = (uint8_t)datagram->ttl;
 	mcast_count_arrival(stream, datagram->bytes, now);
 	if (datagram->has_payload)

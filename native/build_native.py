@@ -10,6 +10,7 @@ BPF = HERE.parent / "bpf"
 HEADERS = [
     BPF / "abi.h",
     BPF / "stream_abi.h",
+    BPF / "pair_abi.h",
     HERE / "cpu.h",
     HERE / "source_list.h",
     HERE / "checksum.h",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../bpf/streams.h"
+#include "../bpf/pairs.h"
 #include "streams.h"
 
 /* No IP packet is longer, and no frame is read further. */
@@ -20,6 +21,9 @@ struct mcast_stream_table {
 	struct mcast_stream_rest rest;
 	uint64_t seed;
 	struct mcast_stream_format formats[MCAST_STREAM_FORMATS];
+	struct mcast_leg_key legs[MCAST_PAIRS * MCAST_LEGS_OF_PAIR];
+	size_t legs_count;
+	struct mcast_pair *pairs;
 };
 
 MCAST_INLINE bool mcast_bytes(const struct mcast_source *source, uint32_t offset, void *to,
@@ -62,6 +66,7 @@ void mcast_streams_free(struct mcast_stream_table *table)
 		return;
 	free(table->entries);
 	free(table->places);
+	free(table->pairs);
 	free(table);
 }
 
@@ -97,6 +102,23 @@ static bool grow(struct mcast_stream_table *table)
 	return true;
 }
 
+/* Which leg such a stream is, from 1; 0 if it is none. */
+static uint8_t leg_of(const struct mcast_stream_table *table, const struct mcast_stream_key *key)
+{
+	const struct mcast_leg_key *leg;
+	size_t i;
+
+	for (i = 0; i < table->legs_count; i++) {
+		leg = &table->legs[i];
+		if ((leg->ifindex == key->ifindex ||
+		     leg->ifindex == (uint32_t)MCAST_LEG_ANYWHERE) &&
+		    leg->port == key->port && leg->width == key->width &&
+		    !memcmp(leg->group, key->group, sizeof(leg->group)))
+			return (uint8_t)(i + 1);
+	}
+	return 0;
+}
+
 static struct mcast_stream_entry *find(struct mcast_stream_table *table,
 				       const struct mcast_stream_key *key)
 {
@@ -114,6 +136,7 @@ static struct mcast_stream_entry *find(struct mcast_stream_table *table,
 	entry = &table->entries[table->count++];
 	memset(entry, 0, sizeof(*entry));
 	entry->key = *key;
+	entry->stream.leg.number = leg_of(table, key);
 	for (i = 0; i < MCAST_STREAM_FORMATS; i++) {
 		if (mcast_is_for(&table->formats[i], key)) {
 			mcast_set_format(&entry->stream, &table->formats[i]);
@@ -155,6 +178,16 @@ static void find_in(const struct mcast_source *source, struct mcast_datagram *da
 	}
 }
 
+static void tell(struct mcast_stream_table *table, const struct mcast_stream_entry *entry,
+		 const struct mcast_datagram *datagram, uint64_t now)
+{
+	struct mcast_taken taken = { 0 };
+
+	mcast_tell(&taken, &entry->stream, datagram, &entry->stream.leg);
+	mcast_take_in_pair(&table->pairs[(entry->stream.leg.number - 1) / MCAST_LEGS_OF_PAIR],
+			   &taken, now);
+}
+
 static uint32_t bounded(size_t length)
 {
 	return length > LONGEST ? LONGEST : (uint32_t)length;
@@ -182,6 +215,8 @@ void mcast_streams_take(struct mcast_stream_table *table, const uint8_t *bytes, 
 		return;
 	}
 	mcast_count_datagram(&source, &entry->stream, &datagram, now);
+	if (entry->stream.leg.number)
+		tell(table, entry, &datagram, now);
 	count_second(entry, datagram.bytes, now);
 }
 
@@ -199,6 +234,36 @@ const struct mcast_stream_entry *mcast_streams_entry(const struct mcast_stream_t
 						     size_t number)
 {
 	return number < table->count ? &table->entries[number] : NULL;
+}
+
+_Bool mcast_streams_use_legs(struct mcast_stream_table *table, const struct mcast_leg_key *legs,
+			     size_t count, uint64_t window)
+{
+	size_t i;
+
+	if (count > MCAST_PAIRS * MCAST_LEGS_OF_PAIR)
+		count = MCAST_PAIRS * MCAST_LEGS_OF_PAIR;
+	if (!table->pairs)
+		table->pairs = calloc(MCAST_PAIRS, sizeof(*table->pairs));
+	if (!table->pairs)
+		return false;
+	for (i = 0; i < MCAST_PAIRS; i++)
+		table->pairs[i].window = window;
+	memcpy(table->legs, legs, count * sizeof(*legs));
+	table->legs_count = count;
+	for (i = 0; i < table->count; i++)
+		table->entries[i].stream.leg.number = leg_of(table, &table->entries[i].key);
+	return true;
+}
+
+const struct mcast_pair *mcast_streams_pair(const struct mcast_stream_table *table, size_t number)
+{
+	return table->pairs && number < MCAST_PAIRS ? &table->pairs[number] : NULL;
+}
+
+void mcast_pair_look(struct mcast_pair *pair, uint64_t now)
+{
+	mcast_pass(pair, now > pair->latest ? now : pair->latest);
 }
 
 int mcast_streams_ways_agree(const uint8_t *bytes, size_t length)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pair_abi.h"
 #include "stream_abi.h"
 
 /* What a packet begins with. */
@@ -46,6 +47,20 @@ struct mcast_stream_rest mcast_streams_rest(const struct mcast_stream_table *tab
 /* The stream of that number, in the order of their first packets. It belongs to the table. */
 const struct mcast_stream_entry *mcast_streams_entry(const struct mcast_stream_table *table,
 						     size_t number);
+
+/* As the interface of a leg: it may come on any, or on none that has been seen. */
+enum { MCAST_LEG_ANYWHERE = -1, MCAST_LEG_NOWHERE = -2 };
+
+/* From now on these streams are legs, two by two, `count` of them and MCAST_PAIRS * 2 at the most, in
+ * VLANs, too; `window` in nanoseconds. What was counted of the pairs stays. False if there is no memory. */
+_Bool mcast_streams_use_legs(struct mcast_stream_table *table, const struct mcast_leg_key *legs,
+			     size_t count, uint64_t window);
+
+/* What is kept of a pair. It belongs to the table. */
+const struct mcast_pair *mcast_streams_pair(const struct mcast_stream_table *table, size_t number);
+
+/* Decides, in a copy of what is kept of a pair, what has passed by `now`. */
+void mcast_pair_look(struct mcast_pair *pair, uint64_t now);
 
 /* What the two ways of reading find in an Ethernet frame that is whole: 0 if the short one is not for
  * it, 1 if both found the same, 2 if not. */

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from mcastd._native import ffi, lib
@@ -61,17 +61,36 @@ class FakeSockets:
         return list(self.parts)
 
 
+class FakePairs:
+    """Pairs as the programs count them, by their place; a test says what has come."""
+
+    def __init__(self, room: int = 8) -> None:
+        self.room = room
+        self.values: dict[int, bytes] = {}
+        self.legs: dict[bytes, int] = {}
+
+    def put(self, number: int, value: bytes) -> None:
+        self.values[number] = value
+
+    def value(self, number: int) -> bytes:
+        return self.values[number]
+
+    def use_legs(self, legs: Mapping[bytes, int]) -> None:
+        self.legs = dict(legs)
+
+
 class FakeStreams:
     """Streams as the programs count them, by packed key: a test says what has come.
 
     `at_once`: how many are read in one piece. `failing` is raised by the next reading.
     """
 
-    def __init__(self, room: int = 1024, at_once: int = 256) -> None:
+    def __init__(self, room: int = 1024, at_once: int = 256, pairs: int = 8) -> None:
         self.room, self.at_once = room, at_once
         self.counted: dict[bytes, bytes] = {}
         self.forgotten: list[bytes] = []
         self.formats = 0
+        self.pairs = FakePairs(pairs)
         self.rests: dict[int, tuple[int, int]] = {}
         self.failing: OSError | None = None
 

@@ -21,6 +21,9 @@ VERDICTS = {XDP: PASSES["mcast_xdp"], TC: PASSES["mcast_ingress"]}
 LARGEST = {XDP: 60_000, TC: 3000}
 """Bytes of a frame that the kernel takes for a test run, of a program for frames in parts."""
 
+PAIRS = 4
+"""For which there is room."""
+
 ROOM = 64
 """For streams, unless a test asks for more."""
 
@@ -30,7 +33,7 @@ class KernelStreams:
 
     def __init__(self, programs: BpfObject, streams: BpfObject, most: int = ROOM) -> None:
         self.kernel = Kernel(programs)
-        self.streams = Streams(self.kernel, streams, most, 8)
+        self.streams = Streams(self.kernel, streams, most, 8, PAIRS)
         self.streams.begin(LOOPBACK)
         Policies(self.kernel.maps).put(LOOPBACK, 0, EVERYTHING, own=0, queriers=0)
 

@@ -194,11 +194,14 @@ class Wide:
     """Whether the first two packets in sequence carried TS, once there were two."""
     highest: int = 0
     place: int = 0
+    known: int = 0
+    """How many numbers in sequence the last packet made known."""
 
     def follows(self, number: int, before: int) -> bool:
         return (number - before) % (1 << self.bits) == self.step
 
     def take(self, number: int, whose: bytes, ts: bool) -> None:
+        self.known = 1
         if self.numbers.highest is None:
             self._begin(number, whose, ts, 0)
         elif (
@@ -211,10 +214,12 @@ class Wide:
             else:
                 self.numbers.resets += 1
             self._begin(number, whose, ts, 0, 1)
+            self.known = 2
         else:
             steps = self._steps(number) if whose == self.whose else None
             if steps is None:
                 self.put_off = (number, whose, ts)
+                self.known = 0
                 return
             self._take_in_order(number, ts, steps)
         self.put_off = None
@@ -235,6 +240,7 @@ class Wide:
     def _take_in_order(self, number: int, ts: bool, steps: int) -> None:
         if self.pair is None and self.follows(number, self.latest[0]):
             self.pair = (self.latest[1], ts)
+            self.known = 2
         self.latest = (number, ts)
         assert self.numbers.highest is not None
         place = self.numbers.highest + steps
@@ -368,6 +374,8 @@ class Stream:
     narrow: Narrow | None = None
     ts: Continuity = field(default_factory=Continuity)
     ts_before: bool = False
+    had: tuple[int, int, int] | None = None
+    """The last packet's first number, how many it made known, and the bits of numbers."""
 
     def __post_init__(self) -> None:
         if self.configured is None:
@@ -381,6 +389,7 @@ class Stream:
     def take(self, datagram: Datagram, now: int) -> None:
         self.times.append(now)
         self.sizes.append(datagram.ip_length)
+        self.had = None
         self.ttl = datagram.ttl
         if datagram.payload is None:
             self._break_ts()
@@ -411,6 +420,12 @@ class Stream:
         rtp = as_rtp(datagram)
         if rtp is not None:
             self.rtp.take(rtp.number, rtp.ssrc, as_ts(rtp.content) is not None)
+            self._had(rtp.number, self.rtp)
+
+    def _had(self, number: int, wide: Wide) -> None:
+        if wide.known:
+            first = (number - (wide.known - 1) * wide.step) % (1 << wide.bits)
+            self.had = first, wide.known, wide.bits
 
     def _sacn(self, payload: bytes) -> bool:
         if len(payload) < 115 or payload[:16] != b"\0\x10\0\0ASC-E1.17\0\0\0":
@@ -418,12 +433,14 @@ class Stream:
         if payload[18:22] != b"\0\0\0\4" or payload[40:44] != b"\0\0\0\2":
             return False
         self.sacn.take(payload[111], payload[22:38] + payload[113:115])
+        self.had = payload[111], 1, 8
         return True
 
     def _mold(self, payload: bytes) -> None:
         if len(payload) >= 20:
             session, number, count = struct.unpack_from(">10sQH", payload)
             self.mold.take(number, 0 if count == 0xFFFF else count, session)
+            self.had = number, 0 if count == 0xFFFF else count, 64
 
     def _custom(self, payload: bytes) -> None:
         assert self.configured is not None
@@ -432,8 +449,10 @@ class Stream:
             return
         if self.narrow is not None:
             self.narrow.take(number[0], b"")
+            self.had = number[0], 1, 8
         elif self.wide is not None:
             self.wide.take(int.from_bytes(number), b"", False)
+            self._had(int.from_bytes(number), self.wide)
 
     def _guess(self, datagram: Datagram) -> None:
         assert datagram.payload is not None

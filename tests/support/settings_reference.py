@@ -166,6 +166,16 @@ def schema() -> dict[str, Any]:
     }
     streams = sections["streams"]
     streams["format"] = {"type": "array", "items": {"type": "object"}}
+    legs = {leg: {"type": "string"} for leg in ("a", "b")}
+    streams["pair"] = {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": legs,
+            "required": list(legs),
+            "additionalProperties": False,
+        },
+    }
     interfaces = {"type": "object", "additionalProperties": {"$ref": "#/$defs/interface"}}
     namespace = closed(
         {

@@ -33,6 +33,7 @@ ANSWERS = {
     "groups": "what was joined, with sources, and by which programs and users",
     "querier": "who asks on each link",
     "streams": "the multicast data that comes, by stream",
+    "pairs": "streams that are sent twice, by leg",
     "counters": "all counters",
     "doctor": "the findings",
 }

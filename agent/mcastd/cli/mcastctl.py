@@ -90,6 +90,12 @@ def add_questions(command: Callable[[str, str, Run], argparse.ArgumentParser]) -
     added = command("streams", "show multicast data by stream; exit 1 if there is none", streams)
     added.add_argument("name", metavar="IFACE", nargs="?")
     added.add_argument("group", metavar="GROUP", nargs="?")
+    added.add_argument(
+        "--pairs",
+        action="store_true",
+        help="show pairs instead, streams that are sent twice: what each leg lost, what neither "
+        "brought, and the skew",
+    )
     added.add_argument("--watch", action="store_true", help="repeat until interrupted")
     added.add_argument("--interval", metavar="S", type=float, default=1.0, help=SECONDS)
     added.add_argument("--count", metavar="N", type=int, help="with --watch: stop after N screens")
@@ -211,10 +217,14 @@ def top(args: argparse.Namespace) -> int:
 
 def streams(args: argparse.Namespace) -> int:
     """The streams, once or again and again; as JSON a line for each time."""
+    if args.pairs and args.name is not None:
+        return complain(ValueError("--pairs are of two interfaces each: name none"), BAD_INPUT)
     most = args.count if args.watch else 1
     with Client(args.control) as client:
         for count in itertools.count(1):
-            result = client.call("streams", **asked_of(args))
+            result = (
+                client.call("pairs") if args.pairs else client.call("streams", **asked_of(args))
+            )
             show_streams(args, result)
             if most is not None and count >= most:
                 return DONE if result else NO
@@ -225,8 +235,8 @@ def streams(args: argparse.Namespace) -> int:
 def show_streams(args: argparse.Namespace, result: list[dict[str, Any]]) -> None:
     """On a terminal that is watched, in place of what was shown before."""
     on_screen = args.watch and sys.stdout.isatty() and not args.json
-    text = f"{CLEAR if on_screen else ''}{tables.streams(cleaned(result))}"
-    show(args, result, text)
+    table = tables.pairs if args.pairs else tables.streams
+    show(args, result, f"{CLEAR if on_screen else ''}{table(cleaned(result))}")
 
 
 if __name__ == "__main__":

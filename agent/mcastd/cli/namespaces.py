@@ -70,7 +70,9 @@ def run_agent(
         settings = settings_within(args, place)
         fast_path = FastPath(begin_loading(compiled, settings.max_interfaces))
         if settings.counts_streams:
-            fast_path.open_streams(partial(start.say, args), settings.streams.most)
+            fast_path.open_streams(
+                partial(start.say, args), settings.streams.most, settings.streams.room_for_pairs
+            )
         attach_early(fast_path, settings)
     except FastPathError as error:
         say_problem(f"{error}{start.about_log(error, keep=args.verbose)}")

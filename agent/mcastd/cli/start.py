@@ -42,7 +42,9 @@ def start(args: argparse.Namespace, opening: Opening) -> int:
         allow_files()
         fast_path = opening.result(partial(say, args), settings.max_interfaces)
         if settings.counts_streams:
-            fast_path.open_streams(partial(say, args), settings.streams.most)
+            fast_path.open_streams(
+                partial(say, args), settings.streams.most, settings.streams.room_for_pairs
+            )
         attach_early(fast_path, settings)
         set_up_log(args)
         company = in_company(args) if settings.namespaces else None

@@ -6,14 +6,18 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from mcastd.classify.captures import CapturedPacket, CaptureError, read_capture
 from mcastd.classify.summary import packets
 from mcastd.cli.captured import BAD_INPUT, exit_code, opened, with_progress
+from mcastd.gmp.time import Instant
 from mcastd.printable import printable
 from mcastd.streams import FormatError, Link, StreamTable, as_object, as_text, parse_format
+from mcastd.streams.pair_lines import as_pair_object, as_pair_text
+from mcastd.streams.pair_states import problem_of
+from mcastd.streams.pairs import Pair, PairError, checked_pairs, parse_pair
 from mcastd.streams.table import MOST_FORMATS
 
 LINKS = {
@@ -55,6 +59,15 @@ def add_parser(subparsers: Any) -> None:
         help="do not guess the format there: rtp, mpegts, rtp+mpegts, sacn, moldudp64, none, or "
         "custom:OFFSET,WIDTH[,COUNT]; GROUP may be a prefix, PORT may be *; may be given again",
     )
+    parser.add_argument(
+        "--pair",
+        metavar="LEGS",
+        action="append",
+        default=[],
+        help="show not streams, but a pair: one stream that is sent twice, as 'GROUP:PORT "
+        "GROUP:PORT' or, by names of interfaces, 'IFACE GROUP:PORT IFACE GROUP:PORT': what each "
+        "leg lost, what neither brought, and the skew; may be given again",
+    )
     parser.set_defaults(run=run)
 
 
@@ -64,9 +77,11 @@ def run(args: argparse.Namespace) -> int:
         formats = [parse_format(each) for each in args.format]
         if len(formats) > MOST_FORMATS:
             raise FormatError(f"{len(formats)} formats: {MOST_FORMATS} at the most")
-        counted = Counted(StreamTable(formats))
-    except FormatError as error:
-        print(printable(f"mcastd streams: --format {error}"), file=sys.stderr)
+        pairs = checked_pairs([parse_pair(each) for each in args.pair])
+        counted = Counted(StreamTable(formats), pairs)
+    except (FormatError, PairError) as error:
+        option = "--format" if isinstance(error, FormatError) else "--pair"
+        print(printable(f"mcastd streams: {option} {error}"), file=sys.stderr)
         return BAD_INPUT
 
     def read() -> str | None:
@@ -81,8 +96,12 @@ def run(args: argparse.Namespace) -> int:
 class Counted:
     """What is in a capture."""
 
-    def __init__(self, table: StreamTable) -> None:
+    def __init__(self, table: StreamTable, pairs: Sequence[Pair] = ()) -> None:
         self._table = table
+        self._pairs = pairs
+        self._indices: dict[str, int] = {}
+        if pairs:
+            table.use_pairs(pairs, self._indices)
         self._names: list[str | None] = []
         self._unreadable: Counter[int] = Counter()
         self._end: int | None = None
@@ -110,6 +129,7 @@ class Counted:
         if packet.interface >= len(self._names):
             self._names += [None] * (packet.interface + 1 - len(self._names))
         self._names[packet.interface] = packet.interface_name
+        self._know(packet.interface, packet.interface_name)
         data, length = packet.data, max(packet.length, len(packet.data))
         if packet.link_type == COOKED:
             data = NO_ADDRESSES + data[COOKED_HEADER - 2 :]
@@ -119,13 +139,21 @@ class Counted:
             length += ETHERNET_HEADER - COOKED_2_HEADER
         self._table.take(data, length, link, packet.interface, max(self._end or 0, 0))
 
+    def _know(self, index: int, name: str | None) -> None:
+        """Legs may be named by interfaces; of two of one name the first is meant."""
+        if self._pairs and name is not None and name not in self._indices:
+            self._indices[name] = index
+            self._table.use_pairs(self._pairs, self._indices)
+
     def show(self, args: argparse.Namespace) -> None:
-        lines = self._lines()
+        lines = self._pair_lines() if self._pairs else self._lines()
         if args.summary:
             print(json.dumps(self._summary()))
         elif args.json:
             for line in lines:
                 print(json.dumps(line))
+        elif self._pairs:
+            print(as_pair_text(lines))
         elif len(self._table):
             print(as_text(lines))
         else:
@@ -144,6 +172,12 @@ class Counted:
                 bit_rate=8 * size if in_time else None,
             )
             yield {**line} if self._end is not None else {**line, **NO_TIMES}
+
+    def _pair_lines(self) -> Iterator[dict[str, Any]]:
+        end = Instant(max(self._end or 0, 0))
+        for number, pair in enumerate(self._pairs):
+            sample = self._table.pair(number, end)
+            yield as_pair_object(pair, sample, problem=problem_of(sample, end))
 
     def _summary(self) -> dict[str, int]:
         """`packets`: those of the streams."""

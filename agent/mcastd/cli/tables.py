@@ -10,6 +10,7 @@ from mcastd.cli.cells import ago, dash, seconds, table
 from mcastd.cli.namespace_tables import qualified
 from mcastd.cli.remarks import status_remarks
 from mcastd.streams.lines import as_text as stream_table
+from mcastd.streams.pair_lines import as_pair_text as pair_table
 
 
 def render(method: str, result: Any) -> str:
@@ -50,6 +51,10 @@ def status_rows(each: dict[str, Any], *, counting: bool) -> Iterator[tuple[objec
 def streams(result: list[dict[str, Any]]) -> str:
     shown = [each | {"interface": qualified(each)} for each in result]
     return stream_table(shown) if result else "no stream"
+
+
+def pairs(result: list[dict[str, Any]]) -> str:
+    return pair_table(result) if result else "no pair is configured"
 
 
 def stream_texts(streams: dict[str, Any] | None) -> tuple[str, str, str]:

@@ -84,13 +84,13 @@ class FastPath:
         self.streams_problem: str | None = None
         self._is_settled = record is None
 
-    def open_streams(self, say: Callable[[str], None], most: int) -> None:
-        """Makes ready to count so many streams, as long as there are rights to load programs.
+    def open_streams(self, say: Callable[[str], None], most: int, pairs: int = 1) -> None:
+        """Makes ready to count so many streams, and pairs of them.
 
-        `say` is told what takes long.
+        As long as there are rights to load programs. `say` is told what takes long.
         """
         try:
-            made = Streams(self._kernel, obtain_streams(say), most, self._slots.entries)
+            made = Streams(self._kernel, obtain_streams(say), most, self._slots.entries, pairs)
         except FastPathError as error:
             self.streams_problem = str(error)
             return

@@ -17,17 +17,26 @@ from mcastd.fastpath.counters import POSSIBLE_CPUS
 from mcastd.fastpath.errors import FastPathError, explained
 from mcastd.fastpath.kernel import Kernel, Map, Program, checked
 from mcastd.fastpath.objects import BpfObject, ProgramSpec, obtain
+from mcastd.fastpath.pairs import PairMaps
 
 MAIN = "stream_programs.c"
-PROGRAMS = {"mcast_xdp_streams": "xdp", "mcast_tc_streams": "tc"}
+PROGRAMS = {
+    "mcast_xdp_streams": "xdp",
+    "mcast_tc_streams": "tc",
+    "mcast_xdp_pairs": "xdp",
+    "mcast_tc_pairs": "tc",
+}
 BEHIND = {"mcast_xdp_streams": "mcast_xdp", "mcast_tc_streams": "mcast_ingress"}
 """Which program each of them ends in, when a frame may be control."""
+
+OF_PAIRS = {"mcast_xdp_streams": "mcast_xdp_pairs", "mcast_tc_streams": "mcast_tc_pairs"}
+"""Which program counts what they saw of a leg, and then ends in that one, too."""
 
 IN_ORDER = (("mcast_xdp_streams", True), ("mcast_xdp_streams", False), ("mcast_tc_streams", False))
 """Programs, and whether they take frames in several buffers."""
 
 FURTHER = "further"
-"""The map with that program: of one kind of programs only, so that each has its own."""
+"""The map with these two, in this order: of one kind of programs only, so that each has its own."""
 
 REST_SIZE: int = native_ffi.sizeof("struct mcast_stream_rest")
 CAME, WENT = (struct.pack("=I", index) for index in (0, 1))
@@ -45,13 +54,20 @@ def obtain_streams(say: Callable[[str], None], **options: Any) -> BpfObject:
 class Streams:
     """The streams of all interfaces that count them."""
 
-    def __init__(self, kernel: Kernel, compiled: BpfObject, most: int, interfaces: int) -> None:
-        """Room for `most` streams; FastPathError if the kernel refuses its maps."""
+    def __init__(
+        self,
+        kernel: Kernel,
+        compiled: BpfObject,
+        most: int,
+        interfaces: int,
+        pairs: int = 1,
+    ) -> None:
+        """Room for `most` streams, and so many pairs; FastPathError if its maps are refused."""
         self._kernel = kernel
         self.room = most
         self._specs: dict[str, ProgramSpec] = {each.name: each for each in compiled.programs}
-        self._programs: dict[tuple[str, bool], tuple[Program, Map]] = {}
-        sizes = {"streams": most, "stream_rest": interfaces}
+        self._programs: dict[tuple[str, bool], tuple[Program, Program, Map]] = {}
+        sizes = {"streams": most, "stream_rest": interfaces, "pairs": pairs}
         specs = {
             each.name: each._replace(entries=sizes.get(each.name, each.entries))
             for each in compiled.maps
@@ -61,6 +77,7 @@ class Streams:
             self._own = {name: Map(spec) for name, spec in specs.items() if name not in kernel.maps}
         except OSError as error:
             raise FastPathError(explained(error)) from error
+        self.pairs = PairMaps(self._own)
         self._values = ffi.new("char[]", AT_ONCE * specs["streams"].value_size)
         self._keys = ffi.new("char[]", AT_ONCE * specs["streams"].key_size)
 
@@ -79,15 +96,17 @@ class Streams:
             further = Map(self._further)
             maps = {**self._kernel.maps, **self._own, FURTHER: further}
             program = Program(self._specs[name], maps, frags=frags)
+            pairs = Program(self._specs[OF_PAIRS[name]], maps, frags=frags)
             behind = self._kernel.program(BEHIND[name], frags=frags)
-            further.update(bytes(4), struct.pack("=i", behind.fd))
-            self._programs[name, frags] = program, further
+            for index, each in enumerate((behind, pairs)):
+                further.update(struct.pack("=I", index), struct.pack("=i", each.fd))
+            self._programs[name, frags] = program, pairs, further
         return self._programs[name, frags][0]
 
     def needed(self) -> list[Map]:
         """Maps without which the programs do not work: the kernel empties them when nobody has
         them open any more, even while the programs are there."""
-        return [further for _, further in self._programs.values()]
+        return [further for _, _, further in self._programs.values()]
 
     def use_formats(self, formats: Any, count: int) -> None:
         """struct mcast_stream_format[]: for streams that begin from now on."""
@@ -174,8 +193,7 @@ class Streams:
         return went == first + AT_ONCE
 
     def close(self) -> None:
-        for program, further in self._programs.values():
-            program.close()
-            further.close()
+        for each in (part for parts in self._programs.values() for part in parts):
+            each.close()
         for each in self._own.values():
             each.close()

@@ -107,6 +107,7 @@ class Control:
             "groups": views.groups,
             "counters": counter_views.counters,
             "streams": stream_views.streams,
+            "pairs": stream_views.pairs,
             "doctor": Doctor(agent).examine,
             "recording": lambda agent, name=None: recorder.objects(agent.teller.recorder, name),
             "configuration": configuration_views.configuration,

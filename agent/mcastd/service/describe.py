@@ -16,6 +16,7 @@ from mcastd.service.events import DeviceEvent, FamilyEvent, InterfaceEvent, RunE
 from mcastd.service.floods import Flood
 from mcastd.service.interface import Event
 from mcastd.streams import Key
+from mcastd.streams.pair_states import PairEvent
 from mcastd.streams.sample import address_text
 from mcastd.streams.states import Event as StreamChange
 from mcastd.wire.describe import described
@@ -47,6 +48,7 @@ NAMES: dict[type, str] = {
     events.Gone: "gone",
     events.FloodChanged: "flood",
     events.StreamChanged: "stream",
+    events.PairChanged: "pair",
 }
 """What `mcastctl watch --type` calls them."""
 
@@ -93,6 +95,8 @@ def interface_fields(event: InterfaceEvent) -> Object:
             return {"state": event.state, "ring": event.ring, **flood_object(event.flood)}
         case events.StreamChanged():
             return stream_fields(event.change)
+        case events.PairChanged():
+            return pair_fields(event.change)
         case (
             events.LinkChanged()
             | events.MulticastSwitched()
@@ -151,6 +155,13 @@ def stream_fields(change: StreamChange) -> Object:
         fields["group"] = address_text(subject[1])
     before = change.before.value if change.before else None
     return fields | {"state": change.state.value, "before": before}
+
+
+def pair_fields(change: PairEvent) -> Object:
+    before = change.before.value if change.before else None
+    fields: Object = {"a": str(change.pair.a), "b": str(change.pair.b)}
+    fields |= {"state": change.state.value, "before": before}
+    return fields if change.problem is None else fields | {"problem": change.problem}
 
 
 def message_object(interface: str, event: Event, *, from_outside: bool) -> Object:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mcastd.gmp.time import Duration
     from mcastd.service.floods import Flood
     from mcastd.service.mode import Mode
+    from mcastd.streams.pair_states import PairEvent
     from mcastd.streams.states import Event as StreamChange
 
 
@@ -219,13 +220,20 @@ class StreamChanged:
     change: StreamChange
 
 
+@dataclass(frozen=True, slots=True)
+class PairChanged:
+    """A pair, one stream that is sent twice, is in another state; told of a leg's interface."""
+
+    change: PairEvent
+
+
 RunEvent = Announced | Attached | Detached | Deaf | ProblemBegan | ProblemEnded | ModeChanged
 """What happens to how an interface is run."""
 
 DeviceEvent = LinkChanged | MulticastSwitched | FailedOver | Renamed | Gone
 """What happens to the device."""
 
-InterfaceEvent = RunEvent | DeviceEvent | FloodChanged | StreamChanged
+InterfaceEvent = RunEvent | DeviceEvent | FloodChanged | StreamChanged | PairChanged
 """What happens to an interface as a whole."""
 
 Event = FamilyEvent | InterfaceEvent

@@ -95,6 +95,7 @@ PARAMETERS: Mapping[str, Mapping[str, Kind]] = {
     "groups": {"name": TEXT, "group": TEXT},
     "counters": {"name": TEXT},
     "streams": {"name": TEXT, "group": TEXT},
+    "pairs": {},
     "doctor": {"name": TEXT, "group": TEXT},
     "recording": {"name": TEXT},
     "configuration": {},

@@ -25,6 +25,7 @@ def needs_restart(started_with: Settings, now: Settings) -> list[str]:
     """Keys of the files whose values are not in force until the agent is started anew."""
     streams = {
         "streams": now.counts_streams and not started_with.counts_streams,
+        "streams.pair": len(now.streams.pairs) > started_with.streams.room_for_pairs,
         "streams.max_streams": now.streams.most != started_with.streams.most,
     }
     return [

@@ -12,6 +12,8 @@ from heapq import nlargest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from mcastd.service.agent import Agent
+from mcastd.service.pairs import PairReader
+from mcastd.streams.pair_states import NAMES, PairState
 from mcastd.streams.sample import address_text
 from mcastd.streams.states import State, Watched
 
@@ -49,6 +51,7 @@ def stream_metrics(agent: Agent) -> Iterator[Metric]:
             states.add_metric([interface, state.value], found[state.value])
     yield states
     yield from _largest(agent)
+    yield from _pairs(agent.streams.pairs)
 
 
 def _largest(agent: Agent) -> Iterator[Metric]:
@@ -81,3 +84,47 @@ def _labels(agent: Agent, watched: Watched) -> list[str] | None:
     if interface is None or any(key.vlan):
         return None
     return [interface.name, address_text(key.source), address_text(key.group), str(key.port)]
+
+
+OF_PAIR = ["a", "b"]
+"""As they are configured: nobody who sends makes series."""
+
+
+def _pairs(pairs: PairReader) -> Iterator[Metric]:
+    """Nothing where no pair is configured."""
+    if not pairs.watched:
+        return
+    numbers = CounterMetricFamily(
+        "mcastd_pair_numbers",
+        "Sequence numbers of a pair, once its window has passed, by the legs that brought them.",
+        labels=[*OF_PAIR, "brought_by"],
+    )
+    late = CounterMetricFamily(
+        "mcastd_pair_late",
+        "Packets of a leg that came when the window had passed.",
+        labels=[*OF_PAIR, "leg"],
+    )
+    skew = GaugeMetricFamily(
+        "mcastd_pair_skew_seconds",
+        "Arrival on b less that on a, of the last second: the median, and the largest either way.",
+        labels=[*OF_PAIR, "of"],
+    )
+    states = GaugeMetricFamily(
+        "mcastd_pair_state", "1 for the state of a pair.", labels=[*OF_PAIR, "state"]
+    )
+    for pair, watched in list(pairs.watched.items()):
+        labels, sample = [str(pair.a), str(pair.b)], watched.sample
+        for state in PairState:
+            states.add_metric([*labels, state.value], float(watched.state is state))
+        if sample is None:
+            continue
+        a, b = sample.legs
+        brought = {"both": sample.both, "a": a.alone, "b": b.alone, "neither": sample.neither}
+        for legs, count in brought.items():
+            numbers.add_metric([*labels, legs], count)
+        for name, leg in zip(NAMES, sample.legs, strict=True):
+            late.add_metric([*labels, name], leg.late)
+        if sample.skew is not None:
+            for of, value in sample.skew._asdict().items():
+                skew.add_metric([*labels, of], value / 1e9)
+    yield from (numbers, late, skew, states)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from mcastd.allowed import Allowed, number
-from mcastd.gmp.time import Duration, seconds
+from mcastd.gmp.time import Duration, milliseconds, seconds
 from mcastd.printable import brief
 from mcastd.service.documents import Unread
 
@@ -17,18 +17,30 @@ MOST = 65_536
 MOST_FORMATS = 32
 """MCAST_STREAM_FORMATS."""
 
+LEAST_PAIRS = 8
+"""For so many there is room, so that a reload may add some."""
+
 
 class StreamSettingsError(ValueError):
     """Names the key and says what is allowed."""
 
 
 class StreamSettings(NamedTuple):
-    """`lossy`: the share that may be lost; `most`: streams that have room; `formats`: tables."""
+    """`lossy`: the share that may be lost; `most`: streams that have room; `formats`, `pairs`: of
+    tables.
+    """
 
     lossy: float = 0.001
     stalled_after: Duration = seconds(3)
     most: int = DEFAULT_MOST
     formats: tuple[Any, ...] = ()
+    pairs: tuple[Any, ...] = ()
+    pair_window: Duration = milliseconds(150)
+
+    @property
+    def room_for_pairs(self) -> int:
+        """For which the agent makes room when it starts."""
+        return max(LEAST_PAIRS, len(self.pairs))
 
 
 def merged_streams(earlier: StreamSettings, section: Unread) -> StreamSettings:
@@ -40,8 +52,10 @@ def merged_streams(earlier: StreamSettings, section: Unread) -> StreamSettings:
         elif key == FORMAT:
             more = tuple(each for entry in _tables(key, value) for each in _formats(entry))
             made = made._replace(formats=made.formats + more)
+        elif key == PAIR:
+            made = made._replace(pairs=_pairs(made.pairs, _tables(key, value)))
         else:
-            known = ", ".join((*KEYS, FORMAT))
+            known = ", ".join((*KEYS, FORMAT, PAIR))
             raise StreamSettingsError(f"{key} = {brief(value)}: no such key; {known}")
     if len(made.formats) > MOST_FORMATS:
         raise StreamSettingsError(f"format: {len(made.formats)} of them; {MOST_FORMATS} at most")
@@ -60,10 +74,12 @@ KEYS: Mapping[str, Key] = {
     "lossy": Key("lossy", number(0, 1), float),
     "stalled_after": Key("stalled_after", number(0.1, 3600, "seconds"), seconds),
     "max_streams": Key("most", number(1, MOST), int),
+    "pair_window": Key("pair_window", number(0.001, 1, "seconds"), seconds),
 }
 """By the names of files."""
 
 FORMAT = "format"
+PAIR = "pair"
 
 
 def _read(key: str, value: object) -> Any:
@@ -122,3 +138,30 @@ def _formats(entry: Unread) -> list[Any]:
 
 
 NUMBERS = {"offset": 0, "width": 0, "count": 1}
+
+PAIR_KEYS = {"a", "b"}
+
+
+def _pairs(earlier: tuple[Any, ...], entries: list[Unread]) -> tuple[Any, ...]:
+    """Those of files before, and these."""
+    from mcastd.streams.pairs import (  # noqa: PLC0415 (as above)
+        Pair,
+        PairError,
+        checked_pairs,
+        parse_interface_leg,
+    )
+
+    made = []
+    for entry in entries:
+        if set(entry) != PAIR_KEYS or not all(isinstance(each, str) for each in entry.values()):
+            raise StreamSettingsError(
+                f'{PAIR} = {brief(entry)}: give two legs, a = "eth0 239.1.1.1:5004" and b'
+            )
+        try:
+            made.append(Pair(*(parse_interface_leg(str(entry[leg])) for leg in sorted(PAIR_KEYS))))
+        except PairError as error:
+            raise StreamSettingsError(f"{PAIR}: {error}") from None
+    try:
+        return checked_pairs((*earlier, *made))
+    except PairError as error:
+        raise StreamSettingsError(f"{PAIR}: {error}") from None

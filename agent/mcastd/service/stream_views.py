@@ -24,6 +24,11 @@ def streams(
     return agent.streams.objects(name, address)
 
 
+def pairs(agent: Agent) -> Iterator[JsonObject]:
+    """What is counted of streams that are sent twice."""
+    return agent.streams.pairs.objects()
+
+
 def interface_streams(agent: Agent, interface: Interface) -> JsonObject | None:
     """What `status` says of an interface's streams; None where they are not counted."""
     attachment = interface.attachment

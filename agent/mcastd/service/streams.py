@@ -17,6 +17,7 @@ from mcastd.service.events import StreamChanged
 from mcastd.service.growing import Growing
 from mcastd.service.happenings import Teller
 from mcastd.service.interface import Interface
+from mcastd.service.pairs import PairReader
 from mcastd.service.programs import Programs
 from mcastd.streams import StreamObject, as_object
 from mcastd.streams.sample import address_text
@@ -120,6 +121,7 @@ class StreamReader:
         self._teller = teller
         self.joins = Joins(interfaces)
         self.watch = StreamWatch(self.joins)
+        self.pairs = PairReader(interfaces, teller)
         self._place: Any = None
         self._timer: asyncio.TimerHandle | None = None
         self._totals: dict[str, Counter[str]] = {}
@@ -143,6 +145,7 @@ class StreamReader:
             return
         formats = list(settings.streams.formats)
         streams.use_formats(packed_formats(formats), len(formats))
+        self.pairs.configure(streams.pairs, settings)
 
     def listen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Reads from now on, on this loop."""
@@ -182,6 +185,7 @@ class StreamReader:
         if self._place is not None:
             return
         self.watch.end_turn()
+        self.pairs.read(at)
         streams.tidy(self.watch.streams)
         self._tell(self.watch.look_for_silence(at))
         self.flows = self._flowing()

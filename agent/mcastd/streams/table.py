@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from mcastd._native import ffi, lib
+from mcastd.gmp.time import Duration, Instant
 from mcastd.streams.formats import StreamFormat
+from mcastd.streams.pair_sample import PAIR_SIZE, PairSample
+from mcastd.streams.pairs import WINDOW, Pair, packed_legs
 from mcastd.streams.sample import FORMATS, KEY_SIZE, SIZE, Key, Sample
 
 MOST_STREAMS = 4096
@@ -73,6 +76,19 @@ class StreamTable:
     def take(self, data: bytes, length: int, link: Link, interface: int, now: int) -> None:
         """A packet of `length` bytes on the wire that came at `now`, ns since 1970."""
         lib.mcast_streams_take(self._table, data, len(data), length, link, interface, now)
+
+    def use_pairs(
+        self, pairs: Sequence[Pair], indices: Mapping[str, int], window: Duration = WINDOW
+    ) -> None:
+        """These are pairs from now on; `indices`: of the interfaces that are known, by name."""
+        legs = packed_legs(pairs, indices)
+        if not lib.mcast_streams_use_legs(self._table, legs, 2 * len(pairs), window):
+            raise MemoryError
+
+    def pair(self, number: int, now: Instant) -> PairSample:
+        """What was counted of a pair by that time (ns since 1970)."""
+        kept = lib.mcast_streams_pair(self._table, number)
+        return PairSample.unpack(bytes(ffi.buffer(kept, PAIR_SIZE)), now)
 
     def __len__(self) -> int:
         return int(lib.mcast_streams_count(self._table))

@@ -70,6 +70,7 @@ complete -c mcastctl -n '_shtab_mcastctl_using groups; and test $_shtab_mcastctl
 complete -c mcastctl -n '_shtab_mcastctl_using; and test $_shtab_mcastctl_npos -eq 0' -a streams -d 'Show multicast data by stream; exit 1 if there is none.'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -s h -l help -d 'show this help message and exit'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l json -d 'JSON instead of a table'
+complete -c mcastctl -n '_shtab_mcastctl_using streams' -l pairs -d 'show pairs instead, streams that are sent twice: what each leg lost, what neither brought, and the skew'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l watch -d 'repeat until interrupted'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l interval -x -d 'seconds between two screens (default 1.0)'
 complete -c mcastctl -n '_shtab_mcastctl_using streams' -l count -x -d 'with --watch: stop after N screens'

@@ -51,7 +51,7 @@ function _shtab_mcastd_using
 end
 
 set -g _shtab_mcastd_commands run check-config build-cache classify streams simulate lab bench
-set -g _shtab_mcastd_opts_with_value --config --control --format --interface --log-format --metrics --mode --output --seconds -c -i
+set -g _shtab_mcastd_opts_with_value --config --control --format --interface --log-format --metrics --mode --output --pair --seconds -c -i
 
 complete -c mcastd -e
 complete -c mcastd -f
@@ -85,6 +85,7 @@ complete -c mcastd -n '_shtab_mcastd_using streams' -s h -l help -d 'show this h
 complete -c mcastd -n '_shtab_mcastd_using streams' -l json -d 'one JSON object a line'
 complete -c mcastd -n '_shtab_mcastd_using streams' -l summary -d 'only totals, as one JSON document'
 complete -c mcastd -n '_shtab_mcastd_using streams' -l format -x -d 'do not guess the format there: rtp, mpegts, rtp+mpegts, sacn, moldudp64, none, or custom:OFFSET,WIDTH[,COUNT]; GROUP may be a prefix, PORT may be *; may be given again'
+complete -c mcastd -n '_shtab_mcastd_using streams' -l pair -x -d 'show not streams, but a pair: one stream that is sent twice, as '"'"'GROUP:PORT GROUP:PORT'"'"' or, by names of interfaces, '"'"'IFACE GROUP:PORT IFACE GROUP:PORT'"'"': what each leg lost, what neither brought, and the skew; may be given again'
 complete -c mcastd -n '_shtab_mcastd_using streams; and test $_shtab_mcastd_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'a pcap or pcapng file; - for standard input'
 complete -c mcastd -n '_shtab_mcastd_using; and test $_shtab_mcastd_npos -eq 0' -a simulate -d 'Run scenario files through the protocol engine, without a network.'
 complete -c mcastd -n '_shtab_mcastd_using simulate' -s h -l help -d 'show this help message and exit'

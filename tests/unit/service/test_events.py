@@ -19,6 +19,8 @@ from mcastd.service.callers import Caller
 from mcastd.service.mode import Mode
 from mcastd.service.requests import Parameters
 from mcastd.streams import Key
+from mcastd.streams.pair_states import PairEvent, PairState
+from mcastd.streams.pairs import Pair, parse_interface_leg
 from mcastd.streams.states import Event as StreamEvent
 from mcastd.streams.states import State
 from support.golden import GOLDEN
@@ -97,6 +99,13 @@ async def of_streams(played: Played) -> None:
         StreamEvent(0, (INDEX, packed("239.1.2.9")), State.SILENT, State.LIVE),  # type: ignore[arg-type]
     ]
     played.agent.streams._tell(events)
+    pair = Pair(*(parse_interface_leg(f"eth{n} 239.1.2.3:5004") for n in (0, 1)))
+    for state, before, problem in (
+        (PairState.PROTECTED, None, None),
+        (PairState.APART, PairState.PROTECTED, "formats differ: a is rtp, b is sacn"),
+    ):
+        event = PairEvent(0, pair, state, before, problem)  # type: ignore[arg-type]
+        played.agent.streams.pairs._tell(event)
 
 
 async def of_links(played: Played) -> None:

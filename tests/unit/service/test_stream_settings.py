@@ -6,8 +6,9 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from mcastd.gmp.time import seconds
+from mcastd.gmp.time import milliseconds, seconds
 from mcastd.service.config import ConfigFileError, Settings, load
+from mcastd.service.restart import needs_restart
 from mcastd.streams import StreamFormat
 
 
@@ -65,6 +66,71 @@ def test_limits_and_formats_are_read(tmp_path: Path) -> None:
         StreamFormat(ip_network("ff15::1"), 5004, "moldudp64"),
         StreamFormat(ip_network("239.2.2.2"), None, "custom", 4, 8, 10),
     )
+
+
+def test_pairs_are_read(tmp_path: Path) -> None:
+    text = """
+    [streams]
+    pair_window = 0.05
+    [[streams.pair]]
+    a = "eth0 239.1.1.1:5004"
+    b = "eth1 239.1.1.2:5004"
+    [[streams.pair]]
+    a = "eth0 [ff3e::1]:5004"
+    b = "eth9 [ff3e::1]:5004"
+    """
+    streams = read(tmp_path, text).streams
+
+    assert streams.pair_window == milliseconds(50)
+    assert [str(each) for each in streams.pairs] == [
+        "eth0 239.1.1.1:5004, eth1 239.1.1.2:5004",
+        "eth0 [ff3e::1]:5004, eth9 [ff3e::1]:5004",
+    ]
+    assert streams.room_for_pairs == 8
+
+
+def test_more_pairs_than_the_agent_made_room_for_need_a_start(tmp_path: Path) -> None:
+    started_with, now = (
+        read(
+            tmp_path,
+            "[streams]\n"
+            + "".join(
+                f"[[streams.pair]]\na = 'eth0 239.1.1.1:{port}'\nb = 'eth1 239.1.1.1:{port}'\n"
+                for port in range(1, 1 + count)
+            ),
+        )
+        for count in (3, 9)
+    )
+    assert needs_restart(started_with, now) == ["streams.pair"]
+    assert needs_restart(now, started_with) == []
+
+
+PAIR = "[[streams.pair]]\na = 'eth0 239.1.1.1:5004'\nb = 'eth1 239.1.1.1:5004'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[streams]\npair = 1", "write [[streams.pair]]"),
+        ("[streams]\npair_window = 0", "from 0.001 to 1"),
+        ("[[streams.pair]]\na = 'eth0 239.1.1.1:5004'", "give two legs"),
+        (f"{PAIR}c = 'eth2 239.1.1.1:5004'", "give two legs"),
+        ("[[streams.pair]]\na = 1\nb = 2", "give two legs"),
+        (PAIR.replace("eth1 ", ""), "give the interface and GROUP:PORT"),
+        (PAIR.replace("eth1", "eth0"), "eth0 239.1.1.1:5004 is a leg twice"),
+        (PAIR * 2, "eth0 239.1.1.1:5004 is a leg twice"),
+        (PAIR.replace("239", "10"), "not multicast"),
+        (PAIR.replace("5004", "70000"), "from 1 to 65535"),
+        (PAIR.replace(":5004", ""), "no port"),
+        (PAIR.replace("239.1.1.1", "ff3e::1"), "in brackets"),
+    ],
+)
+def test_a_pair_that_cannot_be_is_refused_with_what_may_be_given(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(ConfigFileError, match=r"mcastd\.toml: streams\.pair") as refused:
+        read(tmp_path, text)
+    assert said in str(refused.value)
 
 
 @pytest.mark.parametrize(

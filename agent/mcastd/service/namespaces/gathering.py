@@ -33,7 +33,7 @@ from mcastd.service.namespaces.peers import (
 from mcastd.service.namespaces.reloading import Reloading
 from mcastd.service.requests import Parameters, RequestError
 
-LISTS = frozenset({"querier", "groups", "counters", "doctor", "streams", "recording"})
+LISTS = frozenset({"querier", "groups", "counters", "doctor", "streams", "pairs", "recording"})
 
 REMEDIES = {
     "waiting": "create it, or remove it from the configuration: ip netns list",
