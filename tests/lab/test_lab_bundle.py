@@ -65,8 +65,8 @@ def test_a_bundle_says_what_is_in_it_and_tshark_reads_its_messages(
     folder = unpacked(path, tmp_path)
     assert {each.name for each in folder.iterdir()} == {
         "recorder.pcapng", "events.jsonl", "counters.jsonl", "status.json", "groups.json",
-        "querier.json", "streams.json", "counters.json", "doctor.json", "configuration.json",
-        "versions.json",
+        "querier.json", "streams.json", "pairs.json", "counters.json", "doctor.json",
+        "configuration.json", "versions.json",
     }  # fmt: skip
     assert json.loads((folder / "configuration.json").read_text()) == {
         str(settings): {"interface": {"eth0": {"mode": "observe"}}}
