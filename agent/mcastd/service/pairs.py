@@ -61,11 +61,16 @@ class PairReader:
                 len(unplaced), len(pairs), places.room,
             )  # fmt: skip
 
+    def look_up(self) -> None:
+        """Legs are where their interfaces are now. OSError."""
+        if self.watched and self._places is not None:
+            self._places.look_up(self._counted())
+
     def read(self, at: Instant) -> None:
         """OSError."""
         if not self.watched or self._settings is None or self._places is None:
             return
-        self._places.look_up(self._counted())
+        self.look_up()
         streams = self._settings.streams
         for pair, sample in self._places.samples(at).items():
             watched = self.watched.get(pair)

@@ -198,7 +198,10 @@ class Settling:
         if attachment.may_be_forgotten():
             with suppress(OSError):  # it is gone, which others say
                 self._carrier_losses[index] = agent.machine.carrier_losses(index)
-        if not attachment.streams:
+        if attachment.streams:
+            with suppress(OSError):  # the next reading tries again
+                agent.streams.pairs.look_up()
+        else:
             agent.streams.forget(index)
         log.info(
             "%s: %s%s and %s%s",

@@ -78,6 +78,17 @@ def shown(played: Played) -> dict[str, Any]:
     return found
 
 
+def test_legs_come_on_an_interface_as_soon_as_it_is_attached(tell: Callable[[Story], None]) -> None:
+    """Not with the next reading: the first packets would be in no pair."""
+
+    async def story(played: Played, counting: FakeStreams) -> None:
+        assert indices(counting) == [INDEX]
+        await played.link(a_link("play1", 8))
+        assert indices(counting) == [INDEX, 8]
+
+    tell(story)
+
+
 def test_a_pair_waits_for_its_interfaces_and_says_so(tell: Callable[[Story], None]) -> None:
     async def story(played: Played, counting: FakeStreams) -> None:
         await asyncio.sleep(2)
