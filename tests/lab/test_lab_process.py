@@ -110,7 +110,7 @@ def test_an_interface_that_appears_later_is_attached_with_what_rights_are_left(
     cable.host.ip("link", "set", "eth1", "up")
 
     eventually(lambda: programs_on(cable.host, "eth1") == ATTACHED)
-    assert "eth1: xdp-native" in agent.log()
+    eventually(lambda: "eth1: xdp-native" in agent.log(), what="a line of the log")
 
 
 def test_it_runs_as_a_user_of_its_own_with_the_rights_of_its_unit(cable: Cable) -> None:
