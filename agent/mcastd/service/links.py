@@ -155,8 +155,9 @@ class Links:
 
         `run_as`: by which of its earlier names, if not by the one that it has.
         """
-        settings = self._agent.settings_of(link.name, link.alternative_names)
-        if run_as is not None and settings is None:
+        if run_as is None:
+            settings = self._agent.settings_of(link.name, link.alternative_names)
+        else:
             settings = self._agent.settings_of(run_as)
         assert settings is not None
         self._renaming.clear(link.name)
@@ -322,9 +323,19 @@ class Links:
         link = self._links.get(index)
         if link is None or index in self._agent.by_index:
             return
-        if run_as is not None:
-            self._adopt(link, run_as)
+        if run_as is not None and self._is_still(link, run_as):
+            try:
+                self._adopt(link, run_as)
+            except OSError as error:
+                self.failed(index, error)
+                return
         self.take([LinkChanged(link)])
+
+    def _is_still(self, link: Link, run_as: str) -> bool:
+        """Whether the files, which may be others now, name only the earlier name of a device."""
+        settings = self._agent.settings
+        named = settings.of(link.name, link.alternative_names) is not None
+        return not named and settings.of(run_as) is not None
 
     def outlast(self, patience: float = PATIENCE_SECONDS) -> bool:
         """Has what is attached go on without this process; whether it will, for the next agent.

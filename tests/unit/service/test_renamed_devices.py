@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -316,6 +317,29 @@ def test_a_device_that_fails_after_it_was_renamed_is_taken_up_again(told: Told) 
 
 
 # What lives with names besides.
+
+
+@pytest.mark.parametrize(
+    ("names", "run_as"), [((), None), (("eth0",), "eth0"), (("eth0", "lan0"), None)]
+)
+def test_one_that_is_tried_again_is_run_as_the_files_say_then(
+    told: Told, names: tuple[str, ...], run_as: str | None
+) -> None:
+    """Files that are read in between may name it no more: that ends nothing but its turn."""
+
+    async def story(played: Played) -> None:
+        ends: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: ends.append(context))
+        await renamed(played, "lan0")
+        played.links.failed(INDEX, OSError("no more"))
+        played.links.configure(settings_for({**dict.fromkeys(names, JOINING), "eth1": HOST}))
+        await played.settle(11)
+        assert ends == []
+        found = played.agent.by_index.get(INDEX)
+        assert (found is not None) == bool(names)
+        assert found is None or (found.name, found.run_as) == ("lan0", run_as)
+
+    told(story, eth0=JOINING)
 
 
 def test_names_that_go_round_are_given_one_after_the_other() -> None:
