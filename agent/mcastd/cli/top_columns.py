@@ -10,7 +10,7 @@ from typing import Any
 from mcastd.cli.event_lines import event_line
 from mcastd.cli.tables import asker, sources_text, version_text
 from mcastd.cli.top_feed import Past, Row, Snapshot
-from mcastd.streams.lines import bits
+from mcastd.streams.lines import bits, endpoint
 
 
 class Style(StrEnum):
@@ -122,8 +122,7 @@ def state_style(row: Row) -> Style:
 
 
 def group_and_port(row: Row, look: Look) -> str:
-    group = f"[{row['group']}]" if ":" in row["group"] else row["group"]
-    return group if row["port"] is None else f"{group}:{row['port']}"
+    return endpoint(row["group"], row["port"])
 
 
 def where(row: Row, look: Look) -> str:

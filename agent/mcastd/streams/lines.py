@@ -100,13 +100,10 @@ def as_text(lines: Iterable[dict[str, Any]]) -> str:
 
 
 def _row(line: dict[str, Any]) -> list[str]:
-    group = f"[{line['group']}]" if ":" in line["group"] else line["group"]
-    if line["port"] is not None:
-        group = f"{group}:{line['port']}"
     gap = line["longest_gap"]
     return [
         _text(line["source"]),
-        group,
+        endpoint(line["group"], line["port"]),
         line["format"],
         str(line["packets"]),
         "-" if line["rate"] is None else f"{line['rate']:.0f}/s",
@@ -114,6 +111,12 @@ def _row(line: dict[str, Any]) -> list[str]:
         *(_text(line[name]) for name in ("lost", "reordered", "duplicates", "resets")),
         "-" if gap is None else f"{gap * 1000:.1f} ms",
     ]
+
+
+def endpoint(group: str, port: int | None) -> str:
+    """GROUP:PORT, an IPv6 group in brackets; without a port the group alone."""
+    group = f"[{group}]" if ":" in group else group
+    return group if port is None else f"{group}:{port}"
 
 
 def _text(value: Any) -> str:

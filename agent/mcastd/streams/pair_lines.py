@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mcastd.streams.lines import aligned, seconds
+from mcastd.streams.lines import aligned, endpoint, seconds
 from mcastd.streams.pair_sample import LegSample, PairSample
 from mcastd.streams.pair_states import NAMES
-from mcastd.streams.pairs import Leg, Pair, parse_leg
+from mcastd.streams.pairs import Leg, Pair
 from mcastd.streams.sample import address_text
 
 NO_LEG = LegSample(0, 0, 0, 0, 0, None, None, "none", (0, 0, 0), b"")
@@ -94,10 +94,10 @@ def as_pair_text(lines: Iterable[dict[str, Any]]) -> str:
 
 
 def _leg_row(leg: dict[str, Any]) -> list[str]:
-    group = f"[{leg['group']}]" if ":" in leg["group"] else leg["group"]
-    named = parse_leg(f"{group}:{leg['port']}", interface=leg["interface"])
+    stream = endpoint(leg["group"], leg["port"])
+    named = f"{leg['interface']} {stream}" if leg["interface"] else stream
     counts = (str(leg[name]) for name in ("packets", "lost", "late"))
-    return [str(named), leg["source"] or "-", leg["format"], *counts]
+    return [named, leg["source"] or "-", leg["format"], *counts]
 
 
 def _time(value: float) -> str:

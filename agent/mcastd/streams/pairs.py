@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mcastd._native import ffi, lib
 from mcastd.gmp.time import milliseconds
+from mcastd.streams.lines import endpoint
 
 MOST_PAIRS: int = lib.MCAST_PAIRS
 NUMBERS: int = lib.MCAST_PAIR_NUMBERS
@@ -34,8 +35,8 @@ class Leg(NamedTuple):
     port: int
 
     def __str__(self) -> str:
-        group = f"[{self.group}]" if self.group.version == 6 else str(self.group)
-        return f"{self.interface} {group}:{self.port}" if self.interface else f"{group}:{self.port}"
+        stream = endpoint(str(self.group), self.port)
+        return f"{self.interface} {stream}" if self.interface else stream
 
 
 class Pair(NamedTuple):
