@@ -15,6 +15,7 @@ from mcastd._libbpf import ffi, lib
 from mcastd.fastpath.kernel import AttachType, link_state
 from mcastd_lab import Member, RunningAgent, veth
 from support.flood import all_frames
+from support.kernel_features import EGRESS_HOOK, TCX
 from support.lab import (
     ATTACHED,
     HOST,
@@ -172,7 +173,7 @@ def test_a_place_that_has_become_free_is_taken_and_nothing_is_counted_twice(
     settings.write_text("[interface.eth0]\n" + ("[streams]\n" if streams else ""))
     theirs = Attached(cable.host, "eth0", returning(XDP_PASS, "xdp"), AttachType.XDP)
     agent = observe(cable, manager, "-c", settings)
-    assert interface(agent)["hook"] == "tcx"
+    assert interface(agent)["hook"] == EGRESS_HOOK
     frames = all_frames(ip_address(HOST).packed, ip_address(link_local(cable.host, "eth0")).packed)
     for each in frames:
         cable.wire.send(each.frame)
@@ -187,7 +188,8 @@ def test_a_place_that_has_become_free_is_taken_and_nothing_is_counted_twice(
     assert (found["hook"], found["hook_reasons"]) == ("xdp-native", [])
     assert found["tags_taken_out"] is (tags == "taken out")
     behind = {} if tags == "in the frame" else {"tcx_ingress": 1}
-    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_egress": 1} | behind
+    if TCX:  # others cannot be asked what is at traffic control's hook
+        assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_egress": 1} | behind
     for each in frames:
         cable.wire.send(each.frame)
     thrice = {what: 3 * count for what, count in once.items()}
@@ -205,8 +207,9 @@ def test_a_place_that_is_still_anothers_is_said_so_again(cable: Cable, manager: 
     before = interface(agent)["hook_reasons"]
     ended(agent, "ended")
     agent = observe(cable, manager)
-    assert (interface(agent)["hook"], interface(agent)["hook_reasons"]) == ("tcx", before)
-    assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_ingress": 1, "tcx_egress": 1}
+    assert (interface(agent)["hook"], interface(agent)["hook_reasons"]) == (EGRESS_HOOK, before)
+    if TCX:
+        assert programs_on(cable.host, "eth0") == {"xdp": 1, "tcx_ingress": 1, "tcx_egress": 1}
 
 
 def test_a_store_of_another_layout_is_given_up_and_not_read(cable: Cable, manager: Manager) -> None:
